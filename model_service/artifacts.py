@@ -1,0 +1,106 @@
+"""The files a model package ships beside its code, and the manifest that vouches for them.
+
+    <package>/artifacts/manifest.json   digests, sizes, versions the artifacts were made with
+    <package>/artifacts/metrics.json    measured quality, written by the training script
+    <package>/artifacts/...             the artifacts
+
+A training script calls `write_manifest` last; the platform calls `verify_artifacts`
+before it builds the model. It is not a store: packages carry their own files.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from model_service.errors import ModelContractBroken
+from model_service.model import MLModel
+from model_service.records import Artifact
+
+MANIFEST_NAME = "manifest.json"
+METRICS_NAME = "metrics.json"
+
+
+def write_manifest(folder: Path, *, made_with: tuple[str, ...]) -> None:
+    """Write ``manifest.json`` over every other file in a folder.
+
+    Args:
+        folder: The package's ``artifacts`` folder; subfolders are included.
+        made_with: Names of the distributions whose installed versions are recorded.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    manifest = {
+        "artifacts": {
+            path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
+            for path in files
+        },
+        "made_with": {name: metadata.version(name) for name in made_with},
+    }
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:
+    """Return what the manifest of a class's package lists; empty when it ships none.
+
+    Raises:
+        ModelContractBroken: The manifest is not of the form `write_manifest` writes.
+    """
+    path = model_class.artifact_path("") / MANIFEST_NAME
+    if not path.exists():
+        return ()
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
+        return tuple(Artifact(name, entry["sha256"], entry["size_bytes"]) for name, entry in listed.items())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelContractBroken(
+            f"{MANIFEST_NAME} of {model_class.__module__} cannot be read",
+            cause=f"{type(error).__name__}: {error}",
+            remedy="run the package's training script again, or reinstall the package",
+        ) from error
+
+
+def read_metrics(model_class: type[MLModel]) -> Mapping[str, Any]:
+    """Return the measured quality that the package ships; empty when it ships none."""
+    path = model_class.artifact_path("") / METRICS_NAME
+    if not path.exists():
+        return {}
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        metrics = None
+    if not isinstance(metrics, dict):
+        raise ModelContractBroken(
+            f"{METRICS_NAME} of {model_class.__module__} cannot be read",
+            cause="it is not a JSON object",
+            remedy="run the package's training script again, or reinstall the package",
+        )
+    return metrics
+
+
+def verify_artifacts(model_class: type[MLModel]) -> None:
+    """Compare every listed artifact with its digest.
+
+    Raises:
+        ModelContractBroken: Names each artifact that is missing or not what the manifest states.
+    """
+    folder = model_class.artifact_path("")
+    faults = []
+    for artifact in read_artifacts(model_class):
+        path = folder / artifact.name
+        if not path.is_file():
+            faults.append(f"{artifact.name} is missing")
+        elif _sha256(path) != artifact.sha256:
+            faults.append(f"{artifact.name} is not the file the manifest describes (sha256 differs)")
+    if faults:
+        raise ModelContractBroken(
+            f"the artifacts of {model_class.__module__} do not match their manifest",
+            cause="; ".join(faults),
+            remedy="reinstall the package, or run its training script again",
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,223 @@
+"""Every error the platform raises on purpose, grouped by who must act.
+
+    ServiceError
+    |- OperatorError      fix the configuration or the environment
+    |  |- ConfigInvalid
+    |  `- MissingDependency
+    |- PackageError       fix the model package
+    |  |- ModelImportFailed
+    |  |- ModelContractBroken
+    |  |- DuplicateModel
+    |  `- SelfTestFailed
+    |- CallerError        fix the request
+    |  |- ModelNotFound
+    |  |- PayloadMalformed
+    |  |- PayloadInvalid
+    |  |- PayloadTooLarge
+    |  `- MediaTypeUnsupported
+    |- ModelError         fix the model
+    |  |- PredictionFailed
+    |  `- OutputInvalid
+    `- CapacityError      try again later
+       |- ModelNotReady
+       |- QueueFull
+       `- PredictionTimeout
+
+Each leaf has a stable ``code`` that programs may rely on. This module knows no
+HTTP, no gRPC and no exit codes: each transport translates with one table of its
+own. A message names the thing, what was expected and the way out, and never
+repeats a caller's values, because messages leave the process.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from model_service.records import Violation
+
+
+class ServiceError(Exception):
+    """Base of every error below.
+
+    Attributes:
+        code: Stable identifier of the kind of error, such as ``payload_invalid``.
+        title: One short sentence, the same for every error of this kind.
+        message: What happened here and the way out; safe to show to a caller.
+        violations: Broken schema rules, in document order; often empty.
+    """
+
+    code: ClassVar[str] = "service_error"
+    title: ClassVar[str] = "The service failed."
+
+    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.violations = tuple(violations)
+
+
+class OperatorError(ServiceError):
+    """The configuration or the environment must be fixed."""
+
+    code = "operator_error"
+    title = "The service is not configured correctly."
+
+
+class ConfigInvalid(OperatorError):
+    """A key, type or value in the configuration is wrong."""
+
+    code = "config_invalid"
+    title = "The configuration is not valid."
+
+
+class MissingDependency(OperatorError):
+    """Something the configuration asks for is not installed."""
+
+    code = "missing_dependency"
+    title = "A dependency is not installed."
+
+
+class PackageError(ServiceError):
+    """A model package must be fixed; the platform quarantines it and serves the others.
+
+    Attributes:
+        cause: What was found, such as the text of the original exception.
+        remedy: What the package's author or the operator can do about it.
+    """
+
+    code = "package_error"
+    title = "A model package is broken."
+
+    def __init__(self, message: str, *, cause: str, remedy: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.remedy = remedy
+
+
+class ModelImportFailed(PackageError):
+    """The configured class cannot be imported or is no `MLModel`."""
+
+    code = "model_import_failed"
+    title = "The model package cannot be imported."
+
+
+class ModelContractBroken(PackageError):
+    """The class, its schemas or its artifacts break the `MLModel` contract."""
+
+    code = "model_contract_broken"
+    title = "The model breaks the MLModel contract."
+
+
+class DuplicateModel(PackageError):
+    """Two configured classes claim the same name and version."""
+
+    code = "duplicate_model"
+    title = "Two models have the same name and version."
+
+
+class SelfTestFailed(PackageError):
+    """The model cannot answer the examples of its own schema."""
+
+    code = "self_test_failed"
+    title = "The model failed its self-test."
+
+
+class CallerError(ServiceError):
+    """The request must be fixed."""
+
+    code = "caller_error"
+    title = "The request is not valid."
+
+
+class ModelNotFound(CallerError):
+    """No model of that name and version is configured."""
+
+    code = "model_not_found"
+    title = "There is no such model."
+
+
+class PayloadMalformed(CallerError):
+    """The body is not a document of the expected form, such as broken JSON."""
+
+    code = "payload_malformed"
+    title = "The body cannot be read."
+
+
+class PayloadInvalid(CallerError):
+    """The payload breaks the model's input schema or the model's own rules.
+
+    `violations` holds one entry a broken rule; pointers of a request with several
+    rows start with the row's index.
+    """
+
+    code = "payload_invalid"
+    title = "The payload does not match the model's input schema."
+
+
+class PayloadTooLarge(CallerError):
+    """The body has more bytes or more rows than the service accepts."""
+
+    code = "payload_too_large"
+    title = "The request is too large."
+
+
+class MediaTypeUnsupported(CallerError):
+    """The body is in a format the service does not read."""
+
+    code = "media_type_unsupported"
+    title = "The media type of the body is not supported."
+
+
+class ModelError(ServiceError):
+    """The model must be fixed. The message holds no detail: the log does, by request id."""
+
+    code = "model_error"
+    title = "The model failed."
+
+
+class PredictionFailed(ModelError):
+    """The model's own code raised."""
+
+    code = "prediction_failed"
+    title = "The model failed to predict."
+
+
+class OutputInvalid(ModelError):
+    """The model answered something its output schema refuses."""
+
+    code = "output_invalid"
+    title = "The model's answer does not match its output schema."
+
+
+class CapacityError(ServiceError):
+    """The service cannot answer now; the same request may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds after which another try makes sense; at least 1.
+    """
+
+    code = "capacity_error"
+    title = "The service cannot answer now."
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelNotReady(CapacityError):
+    """The model is loading or quarantined."""
+
+    code = "model_not_ready"
+    title = "The model is not ready."
+
+
+class QueueFull(CapacityError):
+    """As many rows wait as the service allows."""
+
+    code = "queue_full"
+    title = "Too many requests are waiting."
+
+
+class PredictionTimeout(CapacityError):
+    """The deadline passed before the model answered."""
+
+    code = "prediction_timeout"
+    title = "The prediction took too long."

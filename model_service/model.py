@@ -1,0 +1,112 @@
+"""`MLModel`: the one class a model author writes. Not the platform's own code path.
+
+    from model_service import MLModel
+
+    class GreetingModel(MLModel):
+        qualified_name = "greeting_model"
+        display_name = "Greeting"
+        description = "Greets a person by name."
+        version = "1.0.0"
+        input_schema = {
+            "type": "object",
+            "properties": {"name": {"type": "string", "minLength": 1}},
+            "required": ["name"],
+            "examples": [{"name": "Ada"}],
+        }
+        output_schema = {"type": "object", "properties": {"greeting": {"type": "string"}}}
+
+        def predict(self, payload):
+            return {"greeting": f"Hello, {payload['name']}!"}
+
+Everything that describes a model is a class attribute, so that documents, forms
+and the command line never load weights. ``__init__`` loads them, once.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from model_service.records import Output, Payload, Schema, Violation
+
+
+class MLModel(ABC):
+    """A trained model with a name, a version and two JSON Schemas.
+
+    The platform builds one object a process and calls it from one thread at a
+    time, so a model needs no lock of its own.
+
+    Attributes:
+        qualified_name: Identifier, unique in a service: ``[a-z][a-z0-9_]*``, at most 64 characters.
+        display_name: Name for people.
+        description: One to a few sentences: what goes in, what comes out, what it is for.
+        version: PEP 440 version of the model, not of the code that serves it.
+        input_schema: JSON Schema 2020-12 of one payload, ``type: object``. Its ``title``,
+            ``description`` and ``examples`` are shown to people; its ``examples`` are the
+            self-test that runs before the model takes requests. A subschema may carry
+            ``x-error-messages``, ``{keyword: sentence}``, to speak the author's words.
+        output_schema: JSON Schema 2020-12 of one output, ``type: object``.
+    """
+
+    qualified_name: ClassVar[str]
+    display_name: ClassVar[str]
+    description: ClassVar[str]
+    version: ClassVar[str]
+    input_schema: ClassVar[Schema]
+    output_schema: ClassVar[Schema]
+
+    def __init__(self) -> None:  # noqa: B027 - a model without parameters needs none
+        """Load the parameters from the package's own artifacts; called once."""
+
+    @abstractmethod
+    def predict(self, payload: Payload) -> Output:
+        """Predict for one payload.
+
+        It must be free of side effects (a batch that failed may be run again row by
+        row) and must not change the payload.
+
+        Args:
+            payload: An object that `input_schema` accepts and `find_violations` does too.
+                Integers may arrive as ``5`` or ``5.0``: JSON Schema calls both integers.
+
+        Returns:
+            An object that `output_schema` accepts, of plain JSON types (no NumPy scalars,
+            no NaN).
+        """
+
+    def predict_batch(self, payloads: list[Payload]) -> list[Output]:
+        """Predict for many payloads; override it where the work can be vectorised.
+
+        Args:
+            payloads: One or more payloads, each as for `predict`.
+
+        Returns:
+            One output a payload, in order. The output of a row must not depend on
+            the rows beside it.
+        """
+        return [self.predict(payload) for payload in payloads]
+
+    @classmethod
+    def find_violations(cls, payload: Payload) -> list[Violation]:
+        """Find what JSON Schema cannot say: rules that join several fields.
+
+        Called after `input_schema` accepted the payload and before it joins a batch;
+        needs no weights. A violation is answered as the caller's mistake.
+
+        Returns:
+            One `Violation` a broken rule, with JSON Pointers into the payload; empty
+            when the payload may be predicted.
+        """
+        return []
+
+    def close(self) -> None:  # noqa: B027 - most models hold nothing to give back
+        """Give back what the model holds; called once, after its last prediction."""
+
+    @classmethod
+    def artifact_path(cls, name: str) -> Path:
+        """Return the path of a file in the ``artifacts`` folder beside the class's module.
+
+        The platform has checked its digest against ``artifacts/manifest.json`` before
+        it builds the model (`model_service.artifacts.verify_artifacts`).
+        """
+        return Path(inspect.getfile(cls)).parent / "artifacts" / name

@@ -1,0 +1,134 @@
+"""Frozen dataclasses that cross layers.
+
+Payloads and outputs are JSON objects and stay plain dicts; everything else that
+one layer hands to another is one of these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+#: One input object of a model, and one output object: JSON types only.
+Payload = dict[str, Any]
+Output = dict[str, Any]
+#: A JSON Schema 2020-12 document.
+Schema = dict[str, Any]
+
+
+class ModelState(StrEnum):
+    """Where a configured model stands."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule of a schema.
+
+    Attributes:
+        pointer: JSON Pointer (RFC 6901) to the value, or to where a missing one belongs;
+            empty for the whole document.
+        rule: The schema keyword that was broken, such as ``maximum`` or ``required``.
+        message: A sentence that says what was expected; it never repeats the value.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of parameters that a model package ships.
+
+    Attributes:
+        name: Path below the package's ``artifacts`` folder, with forward slashes.
+        sha256: Hexadecimal digest that the package's manifest states.
+        size_bytes: Size that the manifest states.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Everything that describes a model, known without loading its weights.
+
+    Attributes:
+        class_path: Where the class was found, as ``module:Class``.
+        examples: Payloads from the input schema's ``examples``, in its order.
+        artifacts: What the package's manifest lists, in its order.
+        metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
+    """
+
+    qualified_name: str
+    display_name: str
+    description: str
+    version: str
+    class_path: str
+    input_schema: Schema
+    output_schema: Schema
+    examples: tuple[Payload, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a model is quarantined, for the person who can mend it.
+
+    Attributes:
+        code: Code of the `PackageError` (or other `ServiceError`) that was raised.
+        problem: What failed.
+        cause: What was found.
+        remedy: What to do.
+    """
+
+    code: str
+    problem: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One configured model and its state.
+
+    Attributes:
+        qualified_name: The model's name; for a class that cannot be imported, the name of its package.
+        version: ``None`` while it is not known.
+        class_path: The class as the configuration spells it.
+        is_default: Whether requests that name no version go here.
+        is_required: Whether the service is ready only when this model is.
+        info: ``None`` when the class could not be imported or breaks the contract.
+        problem: Set if and only if the state is ``failed``.
+    """
+
+    qualified_name: str
+    version: str | None
+    class_path: str
+    state: ModelState
+    is_default: bool
+    is_required: bool
+    info: ModelInfo | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the one road returns for one or many payloads.
+
+    Attributes:
+        outputs: One output a payload, in the order of the payloads.
+        duration_s: Seconds from the call to the last checked output.
+    """
+
+    qualified_name: str
+    version: str
+    outputs: list[Output]
+    duration_s: float

@@ -1,0 +1,5 @@
+"""Build script; all metadata and settings are in pyproject.toml."""
+
+from setuptools import setup
+
+setup()

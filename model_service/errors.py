@@ -7,6 +7,7 @@
     |- PackageError       fix the model package
     |  |- ModelImportFailed
     |  |- ModelContractBroken
+    |  |- ModelLoadFailed
     |  |- DuplicateModel
     |  `- SelfTestFailed
     |- CallerError        fix the request
@@ -33,6 +34,16 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from model_service.records import Violation
+
+#: A caller's name longer than this is described instead of repeated.
+_MAX_QUOTED_CHARACTERS = 64
+
+
+def quote_name(name: str) -> str:
+    """Return a name that a caller gave, fit for a message: quoted, or described when it is long or not printable."""
+    if len(name) <= _MAX_QUOTED_CHARACTERS and name.isprintable():
+        return f"'{name}'"
+    return f"a name of {len(name)} characters"
 
 
 class ServiceError(Exception):
@@ -104,6 +115,13 @@ class ModelContractBroken(PackageError):
 
     code = "model_contract_broken"
     title = "The model breaks the MLModel contract."
+
+
+class ModelLoadFailed(PackageError):
+    """The class is sound, but building the model raised."""
+
+    code = "model_load_failed"
+    title = "The model cannot be loaded."
 
 
 class DuplicateModel(PackageError):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from model_service import MLModel
 from model_service.onnx import open_session
 

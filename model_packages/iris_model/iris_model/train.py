@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from model_service.artifacts import METRICS_NAME, write_manifest
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.datasets import load_iris
@@ -21,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from iris_model.model import FEATURES, SPECIES, IrisModel
+from model_service.artifacts import METRICS_NAME, write_manifest
 
 OPSET = 17
 FOLDS = 10

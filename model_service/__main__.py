@@ -1,0 +1,5 @@
+"""``python -m model_service``: the command line."""
+
+from model_service.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""`Backend`: the seam between the road of a prediction and the place where model code runs."""
+
+from abc import ABC, abstractmethod
+
+from model_service.errors import PredictionFailed
+from model_service.records import ModelInfo, Output, Payload, Violation
+
+
+class Backend(ABC):
+    """One model, somewhere. Thread-safe: any thread may call any method but `start` and `stop`.
+
+    The order of calls is `describe`, `start`, then `find_violations` and `run` any number
+    of times, then `stop`. A backend that fails to start is not used again.
+    """
+
+    @abstractmethod
+    def describe(self) -> ModelInfo:
+        """Return what the model says of itself; loads no weights.
+
+        Raises:
+            ModelImportFailed: The class cannot be imported.
+            ModelContractBroken: The class breaks the contract.
+        """
+
+    @abstractmethod
+    def start(self) -> None:
+        """Load the model; returns when it can predict.
+
+        Raises:
+            PackageError: The artifacts or the constructor failed.
+        """
+
+    @abstractmethod
+    def find_violations(self, payload: Payload) -> list[Violation]:
+        """Return the broken rules of the model's own `MLModel.find_violations`.
+
+        Raises:
+            PredictionFailed: The model's code raised.
+        """
+
+    @abstractmethod
+    def run(self, payloads: list[Payload]) -> list[Output]:
+        """Predict for payloads that passed every validation.
+
+        Args:
+            payloads: One or more.
+
+        Returns:
+            One output a payload, in order (`check_count` makes sure).
+
+        Raises:
+            PredictionFailed: The model's code raised, or the number of outputs is wrong.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Close the model and give back what it held; calling it twice is fine."""
+
+
+def check_count(payloads: list[Payload], outputs: object) -> list[Output]:
+    """Return the outputs if there is one for each payload.
+
+    Raises:
+        PredictionFailed: Names both numbers.
+    """
+    if not isinstance(outputs, list):
+        raise PredictionFailed(f"the model answered a {type(outputs).__name__} instead of a list of outputs")
+    if len(outputs) != len(payloads):
+        raise PredictionFailed(f"the model answered {len(outputs)} outputs for {len(payloads)} payloads")
+    return outputs

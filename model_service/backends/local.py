@@ -1,0 +1,55 @@
+"""`LocalBackend`: the model lives in this process. It neither batches nor limits time."""
+
+import threading
+
+from model_service.backends.base import Backend, check_count
+from model_service.errors import ModelNotReady, PredictionFailed
+from model_service.loading import build_model, describe_model, import_model_class
+from model_service.model import MLModel
+from model_service.records import ModelInfo, Output, Payload, Violation
+
+
+class LocalBackend(Backend):
+    """Runs one model in this process, one call at a time.
+
+    The lock keeps the promise of `MLModel` that a model needs none. Threads that wait for
+    it cost nothing: CPU-bound calls would only take turns at the interpreter anyway.
+    """
+
+    def __init__(self, class_path: str) -> None:
+        self._class_path = class_path
+        self._lock = threading.Lock()
+        self._model: MLModel | None = None
+
+    def describe(self) -> ModelInfo:
+        return describe_model(import_model_class(self._class_path))
+
+    def start(self) -> None:
+        self._model = build_model(import_model_class(self._class_path))
+
+    def find_violations(self, payload: Payload) -> list[Violation]:
+        model = self._running()
+        try:
+            return model.find_violations(payload)
+        except Exception as error:
+            raise PredictionFailed("the model's own validation raised") from error
+
+    def run(self, payloads: list[Payload]) -> list[Output]:
+        with self._lock:
+            model = self._running()
+            try:
+                outputs = model.predict_batch(payloads)
+            except Exception as error:
+                raise PredictionFailed("the model raised") from error
+        return check_count(payloads, outputs)
+
+    def stop(self) -> None:
+        with self._lock:
+            model, self._model = self._model, None
+            if model is not None:
+                model.close()
+
+    def _running(self) -> MLModel:
+        if self._model is None:
+            raise ModelNotReady("the model is not running")
+        return self._model

@@ -1,0 +1,176 @@
+"""What the command line can do; each command is decode, one call, encode."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model_service import wiring
+from model_service.config import ServiceConfig, describe_settings, load_config
+from model_service.prediction import PredictionService
+from model_service.records import ModelState, ModelStatus
+from model_service.schema.columns import parse_columns
+from model_service.strict_json import decode_json, encode_json
+from model_service.transports.http.docs import build_document, write_yaml
+
+_STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", ModelState.FAILED: "FAILED"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """What every command reads its configuration from."""
+
+    path: Path
+    environment: Mapping[str, str]
+
+    def load(self) -> ServiceConfig:
+        """Return the configuration."""
+        return load_config(self.path, self.environment)
+
+
+@click.command()
+@click.option("--host", help="Address to listen on, instead of server.host.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on, instead of server.port.")
+@click.pass_obj
+def serve(source: ConfigSource, host: str | None, port: int | None) -> None:
+    """Run the server until SIGTERM or Ctrl+C."""
+    config = source.load()
+    server = replace(config.server, host=host or config.server.host, port=port or config.server.port)
+    wiring.serve(replace(config, server=server))
+
+
+@click.command()
+@click.pass_obj
+def models(source: ConfigSource) -> None:
+    """List the configured models, without loading their weights."""
+    _quiet()
+    listed = wiring.build_manager(source.load(), describe_only=True).get_models()
+    for status in listed:
+        name = status.info.display_name if status.info else status.class_path
+        default = " (default)" if status.is_default and _has_twins(status, listed) else ""
+        click.echo(
+            f"{status.qualified_name:<24} {status.version or '-':<10} {_STATE_WORDS[status.state]}  {name}{default}"
+        )
+        _echo_problem(status)
+    if not listed:
+        click.echo("no models are configured; list them under 'models:' in the configuration")
+
+
+@click.command()
+@click.argument("qualified_name")
+@click.option("--version", help="PEP 440 version; the default version when left out.")
+@click.option("--json", "json_text", help="One payload, or an array of payloads, as JSON.")
+@click.option(
+    "--set",
+    "columns",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="One field of the payload; repeat it. Typed by the schema.",
+)
+@click.pass_obj
+def predict(
+    source: ConfigSource, qualified_name: str, version: str | None, json_text: str | None, columns: tuple[str, ...]
+) -> None:
+    """Predict with one model and print its output as JSON.
+
+    The payload comes from --json, from --set, or as JSON from standard input.
+    """
+    if json_text is not None and columns:
+        raise click.UsageError("give --json or --set, not both")
+    _quiet()
+    config = source.load()
+    manager = wiring.build_manager(_only(config, qualified_name, version))
+    service = PredictionService(manager, max_rows=config.server.max_request_rows)
+    if columns:
+        schema = manager.get_model(qualified_name, version).info.input_schema
+        document: Any = parse_columns(schema, _split(columns))
+    else:
+        document = decode_json(json_text.encode() if json_text is not None else _read_stdin())
+    if isinstance(document, list):
+        answer: Any = service.predict_many(qualified_name, document, version=version).outputs
+    else:
+        answer = service.predict(qualified_name, document, version=version).outputs[0]
+    click.echo(encode_json(answer).decode())
+
+
+@click.command()
+@click.option("--format", "format_name", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.pass_obj
+def openapi(source: ConfigSource, format_name: str) -> None:
+    """Print the OpenAPI document of the configured models, without loading their weights."""
+    _quiet()
+    config = source.load()
+    manager = wiring.build_manager(config, describe_only=True)
+    document = build_document(manager.get_models(), max_rows=config.server.max_request_rows)
+    click.echo(write_yaml(document) if format_name == "yaml" else encode_json(document).decode(), nl=False)
+
+
+@click.command("check-config")
+@click.pass_context
+def check_config(context: click.Context) -> None:
+    """Read the configuration, load every model, run every self-test; serve nothing."""
+    _quiet()
+    source: ConfigSource = context.obj
+    listed = wiring.build_manager(source.load()).get_models()
+    for status in listed:
+        click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
+        _echo_problem(status)
+    failed = sum(status.state is ModelState.FAILED for status in listed)
+    click.echo(f"{source.path}: {len(listed) - failed} of {len(listed)} models are ready")
+    context.exit(4 if failed else 0)
+
+
+@click.command("settings")
+def list_settings() -> None:
+    """Print every key of the configuration as a Markdown table."""
+    click.echo("| key | type | default | meaning |\n|---|---|---|---|")
+    for path, kind, default, sentence in describe_settings():
+        click.echo(f"| `{path}` | {kind} | `{default}` | {sentence} |")
+
+
+def _quiet() -> None:
+    """Keep standard error to what a person must see: each command prints its own result."""
+    logging.basicConfig(level=logging.CRITICAL)
+
+
+def _only(config: ServiceConfig, qualified_name: str, version: str | None) -> ServiceConfig:
+    """Return the configuration with the entries of one model, so that no other one is loaded.
+
+    Raises:
+        ModelNotFound: Lists what is configured.
+    """
+    manager = wiring.build_manager(config, describe_only=True)
+    manager.get_model_metadata(qualified_name, version)
+    pairs = zip(config.models, manager.get_models(), strict=True)
+    return replace(config, models=tuple(entry for entry, status in pairs if status.qualified_name == qualified_name))
+
+
+def _split(columns: tuple[str, ...]) -> dict[str, str]:
+    pairs = [column.partition("=") for column in columns]
+    wrong = [column for column, (_, sign, _) in zip(columns, pairs, strict=True) if not sign]
+    if wrong:
+        raise click.UsageError(f"--set takes FIELD=VALUE, not '{wrong[0]}'")
+    return {name: value for name, _, value in pairs}
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin.isatty():
+        raise click.UsageError("no payload: give --json, --set, or JSON on standard input")
+    return sys.stdin.buffer.read()
+
+
+def _has_twins(status: ModelStatus, listed: list[ModelStatus]) -> bool:
+    return sum(other.qualified_name == status.qualified_name for other in listed) > 1
+
+
+def _echo_problem(status: ModelStatus) -> None:
+    if status.problem is not None:
+        for label in ("problem", "cause", "remedy"):
+            click.echo(f"    {label}: {getattr(status.problem, label)}")
+
+
+COMMANDS = (serve, models, predict, openapi, check_config, list_settings)

@@ -1,0 +1,159 @@
+"""From the class path in the configuration to a checked `MLModel` subclass and its `ModelInfo`.
+
+Import, contract, artifacts, construction: each step raises its own `PackageError`
+with cause and remedy, which the manager shows. It keeps no model.
+"""
+
+import importlib
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from model_service.artifacts import read_artifacts, read_metrics, verify_artifacts
+from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
+from model_service.model import MLModel
+from model_service.records import ModelInfo
+from model_service.schema.contract import find_schema_faults
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TEXTS = ("qualified_name", "display_name", "description", "version")
+_SCHEMAS = ("input_schema", "output_schema")
+_METHODS = ("predict", "predict_batch", "find_violations", "close")
+
+
+def import_model_class(class_path: str) -> type[MLModel]:
+    """Return the class at ``package.Class`` or ``package.module:Class``.
+
+    Raises:
+        ModelImportFailed: The module cannot be imported, or the name is no `MLModel` subclass.
+    """
+    module_path, _, class_name = class_path.replace(":", ".").rpartition(".")
+    if not module_path or not class_name:
+        raise ModelImportFailed(
+            f"'{class_path}' is not the path of a class",
+            cause="a module and a class are needed",
+            remedy="write it as package.Class or package.module:Class",
+        )
+    try:
+        module = importlib.import_module(module_path)
+    # A package's import runs its author's code, which may raise anything, or call sys.exit.
+    except (Exception, SystemExit) as error:
+        raise ModelImportFailed(
+            f"the module '{module_path}' cannot be imported",
+            cause=_cause(error),
+            remedy=_import_remedy(error, module_path),
+        ) from error
+    found = getattr(module, class_name, None)
+    if isinstance(found, type) and issubclass(found, MLModel) and found is not MLModel:
+        return found
+    models = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, MLModel) and value is not MLModel
+    ]
+    close = get_close_matches(class_name, models, n=1) or models[:1]
+    raise ModelImportFailed(
+        f"'{class_name}' in the module '{module_path}' is no MLModel subclass",
+        cause="there is no such name" if found is None else f"it is a {type(found).__name__}",
+        remedy=f"use '{module_path}.{close[0]}'"
+        if close
+        else "define a class that inherits from model_service.MLModel",
+    )
+
+
+def describe_model(model_class: type[MLModel]) -> ModelInfo:
+    """Return what a class says of itself, after the contract was checked; loads no weights.
+
+    Raises:
+        ModelContractBroken: Lists every fault.
+    """
+    try:
+        faults = find_contract_faults(model_class)
+    except Exception as error:  # a description may be any Python object, and break any code that looks at it
+        faults = [f"its description cannot be read: {_cause(error)}"]
+    if faults:
+        raise ModelContractBroken(
+            f"{model_class.__module__}.{model_class.__qualname__} breaks the MLModel contract in "
+            f"{len(faults)} {'place' if len(faults) == 1 else 'places'}",
+            cause="; ".join(faults),
+            remedy="mend the class; docs/writing-a-model-package.md describes each attribute",
+        )
+    return ModelInfo(
+        qualified_name=model_class.qualified_name,
+        display_name=model_class.display_name,
+        description=model_class.description,
+        version=str(Version(model_class.version)),
+        class_path=f"{model_class.__module__}:{model_class.__qualname__}",
+        input_schema=model_class.input_schema,
+        output_schema=model_class.output_schema,
+        examples=tuple(model_class.input_schema.get("examples", ())),
+        artifacts=read_artifacts(model_class),
+        metrics=read_metrics(model_class),
+    )
+
+
+def find_contract_faults(model_class: type[MLModel]) -> list[str]:
+    """Return every way in which a class breaks the `MLModel` contract, each a sentence."""
+    faults = []
+    for name in _TEXTS:
+        value: Any = getattr(model_class, name, None)
+        if value is None:
+            faults.append(f"{name} is missing")
+        elif not isinstance(value, str) or not value.strip():
+            faults.append(f"{name} must be a non-empty string")
+        elif name == "qualified_name" and not _NAME.fullmatch(value):
+            faults.append(
+                "qualified_name must be lower-case letters, digits and _, start with a letter, at most 64 long"
+            )
+        elif name == "version" and not _is_version(value):
+            faults.append(f"version must be a PEP 440 version such as 1.0.0, not '{value}'")
+    for name in _SCHEMAS:
+        if getattr(model_class, name, None) is None:
+            faults.append(f"{name} is missing")
+        else:
+            faults.extend(find_schema_faults(getattr(model_class, name), name))
+    faults.extend(f"{name} must be a method" for name in _METHODS if not callable(getattr(model_class, name, None)))
+    faults.extend(f"{name} is not implemented" for name in sorted(model_class.__abstractmethods__))
+    return faults
+
+
+def build_model(model_class: type[MLModel]) -> MLModel:
+    """Return a model with its weights, after its artifacts were compared with their digests.
+
+    Raises:
+        ModelContractBroken: An artifact is missing or is not what the manifest states.
+        ModelLoadFailed: The constructor raised.
+    """
+    verify_artifacts(model_class)
+    try:
+        return model_class()
+    except (Exception, SystemExit) as error:
+        raise ModelLoadFailed(
+            f"building {model_class.__module__}.{model_class.__qualname__} failed",
+            cause=_cause(error),
+            remedy="reinstall the package; if it still fails, its __init__ needs mending (the log has the traceback)",
+        ) from error
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _import_remedy(error: BaseException, module_path: str) -> str:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    package = module_path.partition(".")[0]
+    if missing == package:
+        return f"install the package that provides '{package}' (pip install ...), or correct the configuration"
+    if missing:
+        return f"install '{missing}', which '{package}' needs, or reinstall '{package}' with its dependencies"
+    return f"mend or reinstall '{package}' (the log has the traceback)"

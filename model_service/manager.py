@@ -1,0 +1,299 @@
+"""`ModelManager`: which models this process serves, and in what state. It predicts nothing.
+
+A package that fails is quarantined: it stays in the list as ``failed``, with problem,
+cause and remedy, and the others serve. Only mistakes that would make it unclear *which*
+model answers stop `ModelManager.load_models`: the same name and version twice, or two
+defaults of one name.
+"""
+
+import importlib
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from packaging.version import InvalidVersion, Version
+
+from model_service.backends import BACKENDS
+from model_service.backends.base import Backend
+from model_service.config import ModelConfig, ServiceConfig
+from model_service.errors import (
+    ConfigInvalid,
+    DuplicateModel,
+    ModelNotFound,
+    ModelNotReady,
+    PackageError,
+    SelfTestFailed,
+    ServiceError,
+    quote_name,
+)
+from model_service.records import ModelInfo, ModelState, ModelStatus, Problem, Violation
+from model_service.schema.validation import SchemaValidator
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that can predict: its description, its validators, its backend."""
+
+    info: ModelInfo
+    input_validator: SchemaValidator
+    output_validator: SchemaValidator
+    backend: Backend
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One line of the configuration and what became of it."""
+
+    config: ModelConfig
+    status: ModelStatus
+    served: ServedModel | None = None
+
+    @property
+    def version(self) -> Version:
+        return Version(self.status.version or "0")
+
+
+class ModelManager:
+    """The models of this process. ``ModelManager()`` is always the same object.
+
+    Thread-safe: `load_models` and `close` take turns; the questions may be asked at any
+    time, also while models load.
+    """
+
+    _instance: Self | None = None
+    _instance_lock = threading.Lock()
+    _entries: list[_Entry]
+    _loading_lock: threading.Lock
+
+    def __new__(cls) -> Self:
+        with cls._instance_lock:
+            if cls._instance is None:
+                instance = super().__new__(cls)
+                instance._entries = []
+                instance._loading_lock = threading.Lock()
+                cls._instance = instance
+            return cls._instance
+
+    def load_models(self, configuration: ServiceConfig, *, describe_only: bool = False) -> None:
+        """Import, check, build and self-test every model of a configuration; replaces what was loaded.
+
+        Args:
+            configuration: Its ``models`` are loaded in their order.
+            describe_only: Stop before any weights are read; the models stay ``loading``. For
+                documents and lists that need no prediction.
+
+        Raises:
+            DuplicateModel: Two entries have the same name and version.
+            ConfigInvalid: Two entries of one name are marked ``default``.
+        """
+        with self._loading_lock:
+            self._stop_all()
+            entries = [_Entry(config, _first_status(config)) for config in configuration.models]
+            self._entries = entries
+            backends = [_describe(entry) for entry in entries]
+            try:
+                _check_unambiguous(entries)
+            except ServiceError:
+                self._entries = []
+                raise
+            _mark_defaults(entries)
+            if not describe_only:
+                for entry, backend in zip(entries, backends, strict=True):
+                    _start(entry, backend)
+                _mark_defaults(entries)  # a version that failed gives its place to the next
+
+    def get_models(self) -> list[ModelStatus]:
+        """Return every configured model, in the order of the configuration."""
+        return [entry.status for entry in self._entries]
+
+    def get_model_metadata(self, qualified_name: str, version: str | None = None) -> ModelStatus:
+        """Return one model's status and description, whatever its state.
+
+        Raises:
+            ModelNotFound: Lists what is configured.
+        """
+        return self._find(qualified_name, version).status
+
+    def get_model(self, qualified_name: str, version: str | None = None) -> ServedModel:
+        """Return a model that can predict.
+
+        Args:
+            qualified_name: The model's name.
+            version: Any spelling of its PEP 440 version; the default version when ``None``.
+
+        Raises:
+            ModelNotFound: Lists what is configured.
+            ModelNotReady: It is loading or quarantined; the message says which.
+        """
+        entry = self._find(qualified_name, version)
+        if entry.served is None:
+            status = entry.status
+            label = f"model '{status.qualified_name}'" + (f" {status.version}" if status.version else "")
+            if status.state is ModelState.FAILED:
+                raise ModelNotReady(f"{label} could not be loaded; GET /api/models says why", retry_after_s=60)
+            raise ModelNotReady(f"{label} is still loading", retry_after_s=5)
+        return entry.served
+
+    def close(self) -> None:
+        """Stop every backend and forget the models; the object can load again."""
+        with self._loading_lock:
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        entries, self._entries = self._entries, []
+        for entry in entries:
+            served, entry.served = entry.served, None
+            if served is not None:
+                _stop(served.backend, entry.config)
+
+    def _find(self, qualified_name: str, version: str | None) -> _Entry:
+        entries = self._entries
+        named = [entry for entry in entries if entry.status.qualified_name == qualified_name]
+        if not named:
+            loaded = sorted({entry.status.qualified_name for entry in entries})
+            raise ModelNotFound(f"no model {quote_name(qualified_name)}; loaded: {', '.join(loaded) or 'none'}")
+        if version is None:
+            return next((entry for entry in named if entry.status.is_default), named[0])
+        try:
+            wanted = Version(version)
+        except InvalidVersion:
+            wanted = None
+        for entry in named:
+            if entry.status.version is not None and entry.version == wanted:
+                return entry
+        versions = ", ".join(entry.status.version for entry in named if entry.status.version)
+        raise ModelNotFound(
+            f"no version {quote_name(version)} of model '{qualified_name}'; loaded: {versions or 'none'}"
+        )
+
+
+def _first_status(config: ModelConfig) -> ModelStatus:
+    return ModelStatus(
+        # Until the class speaks for itself, its package's name is the best that is known.
+        qualified_name=config.class_path.replace(":", ".").split(".")[0],
+        version=None,
+        class_path=config.class_path,
+        state=ModelState.LOADING,
+        is_default=False,
+        is_required=config.required,
+        info=None,
+        problem=None,
+    )
+
+
+def _describe(entry: _Entry) -> Backend:
+    module_path, _, class_name = BACKENDS[entry.config.backend].partition(":")
+    backend: Backend = getattr(importlib.import_module(module_path), class_name)(entry.config.class_path)
+    try:
+        info = backend.describe()
+    except PackageError as error:
+        _quarantine(entry, error)
+    else:
+        entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+    return backend
+
+
+def _start(entry: _Entry, backend: Backend) -> None:
+    info = entry.status.info
+    if info is None:
+        return
+    served = ServedModel(info, SchemaValidator(info.input_schema), SchemaValidator(info.output_schema), backend)
+    try:
+        backend.start()
+        _self_test(served)
+    except PackageError as error:
+        _quarantine(entry, error)
+        _stop(backend, entry.config)
+    else:
+        entry.served = served
+        entry.status = replace(entry.status, state=ModelState.READY)
+        logger.info("model is ready", extra={"model": info.qualified_name, "version": info.version})
+
+
+def _self_test(served: ServedModel) -> None:
+    """Answer the examples of the input schema; also warms the model up."""
+    examples = list(served.info.examples)
+    if not examples:
+        return
+    try:
+        broken: list[Violation] = []
+        for example in examples:
+            broken.extend(served.backend.find_violations(example))
+        outputs = served.backend.run(examples)
+    except ServiceError as error:
+        raise SelfTestFailed(
+            f"'{served.info.qualified_name}' cannot answer the examples of its input schema",
+            cause=f"{error.message}: {error.__cause__!r}" if error.__cause__ else error.message,
+            remedy="mend the model or its examples (the log has the traceback)",
+        ) from error
+    for output in outputs:
+        broken.extend(served.output_validator.find_violations(output))
+    if broken:
+        faults = "; ".join(f"'{violation.pointer or '/'}' {violation.message}" for violation in broken[:5])
+        raise SelfTestFailed(
+            f"'{served.info.qualified_name}' does not keep to its own schemas on its own examples",
+            cause=faults,
+            remedy="mend the model, its examples or its output schema",
+        )
+
+
+def _quarantine(entry: _Entry, error: PackageError) -> None:
+    problem = Problem(error.code, error.message, error.cause, error.remedy)
+    entry.status = replace(entry.status, state=ModelState.FAILED, problem=problem)
+    logger.error(
+        "model is quarantined: %s (%s); %s",
+        problem.problem,
+        problem.cause,
+        problem.remedy,
+        extra={"model": entry.status.qualified_name, "version": entry.status.version, "code": error.code},
+        exc_info=error.__cause__ or None,
+    )
+
+
+def _stop(backend: Backend, config: ModelConfig) -> None:
+    try:
+        backend.stop()
+    except Exception:  # one model's broken close must not keep the others from closing
+        logger.exception("closing the model failed", extra={"model": config.class_path})
+
+
+def _check_unambiguous(entries: Iterable[_Entry]) -> None:
+    seen: dict[tuple[str, Version], _Entry] = {}
+    defaults: dict[str, _Entry] = {}
+    for entry in entries:
+        name = entry.status.qualified_name
+        if entry.config.default:
+            if name in defaults:
+                raise ConfigInvalid(f"two entries of '{name}' are marked default: keep one")
+            defaults[name] = entry
+        if entry.status.version is None:
+            continue
+        first = seen.setdefault((name, entry.version), entry)
+        if first is not entry:
+            raise DuplicateModel(
+                f"model '{name}' {entry.status.version} is configured twice",
+                cause=f"both '{first.config.class_path}' and '{entry.config.class_path}' provide it",
+                remedy="remove one of the entries, or give one of the models another version or name",
+            )
+
+
+def _mark_defaults(entries: list[_Entry]) -> None:
+    """Choose the entry of each name that answers requests without a version.
+
+    The one marked ``default``; else the highest version (PEP 440) that has not failed,
+    so that a broken new version leaves the old one in its place.
+    """
+    by_name: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(entry.status.qualified_name, []).append(entry)
+    for named in by_name.values():
+        chosen = max(
+            named,
+            key=lambda entry: (entry.config.default, entry.status.state is not ModelState.FAILED, entry.version),
+        )
+        for entry in named:
+            entry.status = replace(entry.status, is_default=entry is chosen)

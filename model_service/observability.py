@@ -1,0 +1,96 @@
+"""Request ids and structured logs. It counts nothing yet and never sees a payload.
+
+A request id is bound to the current thread or task with `bind_request_id`; every log
+line written meanwhile carries it, so that an answer's id finds the lines of its request.
+"""
+
+import json
+import logging
+import re
+import sys
+import uuid
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from model_service.config import LogFormat, LoggingConfig
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+#: Visible ASCII without the blank at the ends: what a header can carry and a log line can show.
+_ACCEPTABLE_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
+#: The `extra` fields that log lines may carry, in the order they are written.
+_FIELDS = ("method", "path", "status", "code", "model", "version", "rows", "duration_ms")
+
+
+def choose_request_id(offered: str | None) -> str:
+    """Return the caller's id if it is printable and at most 128 characters, else a new one."""
+    if offered is not None and _ACCEPTABLE_ID.fullmatch(offered):
+        return offered
+    return uuid.uuid4().hex
+
+
+def bind_request_id(request_id: str | None) -> None:
+    """Mark every log line that this thread or task writes from now on; ``None`` ends it."""
+    _request_id.set(request_id)
+
+
+def get_request_id() -> str | None:
+    """Return the id that is bound now."""
+    return _request_id.get()
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id, then the fields of `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update(_fields_of(record))
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for people; control characters of callers are escaped so that no line can be forged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        fields = "".join(f" {key}={_printable(value)}" for key, value in _fields_of(record).items())
+        line = f"{time} {record.levelname.lower():<7} {_printable(record.getMessage())}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) -> dict[str, Any]:
+    """Return the `logging.config.dictConfig` of the whole process, to be applied by whoever runs it."""
+    output = stream if stream is not None else sys.stderr
+    is_text = config.format is LogFormat.TEXT or (config.format is LogFormat.AUTO and output.isatty())
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": TextFormatter if is_text else JsonFormatter}},
+        "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": output}},
+        "root": {"handlers": ["stream"], "level": "WARNING"},
+        "loggers": {
+            "model_service": {"level": config.level.upper()},
+            "_granian": {"level": config.level.upper()},
+        },
+    }
+
+
+def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
+    fields = {"request_id": get_request_id(), **{name: getattr(record, name, None) for name in _FIELDS}}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _printable(value: object) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in str(value)
+    )

@@ -1,0 +1,136 @@
+"""`PredictionService`: the one road that every prediction takes, from every door."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from model_service.errors import ModelError, OutputInvalid, PayloadInvalid, PayloadMalformed, PayloadTooLarge
+from model_service.manager import ModelManager, ServedModel
+from model_service.records import ModelInfo, Output, Payload, Prediction, Violation
+from model_service.schema.validation import MAX_VIOLATIONS
+
+logger = logging.getLogger(__name__)
+
+
+class PredictionService:
+    """Find the model, validate, run, validate again. Thread-safe.
+
+    Args:
+        manager: Knows the models.
+        max_rows: Most payloads of one `predict_many`.
+        clock: Seconds that only grow; a parameter so that tests need not sleep.
+    """
+
+    def __init__(self, manager: ModelManager, *, max_rows: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._manager = manager
+        self._max_rows = max_rows
+        self._clock = clock
+
+    def predict(self, qualified_name: str, payload: object, *, version: str | None = None) -> Prediction:
+        """Predict for one payload.
+
+        Args:
+            qualified_name: The model's name.
+            payload: Any JSON document; whether it is a payload is decided here.
+            version: The default version of the name when ``None``.
+
+        Returns:
+            A prediction with one output.
+
+        Raises:
+            ModelNotFound, ModelNotReady: From the manager.
+            PayloadInvalid: Every violation, with pointers into the payload.
+            PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
+        """
+        started = self._clock()
+        served = self._manager.get_model(qualified_name, version)
+        with _faults_kept_in_log(served.info):
+            violations = _find_violations(served, payload)
+        if violations:
+            raise _invalid(served.info, violations)
+        assert isinstance(payload, dict)  # every input schema has type: object
+        return self._run(served, [payload], started)
+
+    def predict_many(self, qualified_name: str, payloads: list[object], *, version: str | None = None) -> Prediction:
+        """Predict for many payloads, all or nothing.
+
+        Returns:
+            A prediction with one output a payload, in order.
+
+        Raises:
+            PayloadMalformed: There are none.
+            PayloadTooLarge: There are more than ``max_rows``.
+            PayloadInvalid: Every violation, with pointers that start with the row's index.
+            ModelNotFound, ModelNotReady, PredictionFailed, OutputInvalid, CapacityError: As `predict`.
+        """
+        started = self._clock()
+        served = self._manager.get_model(qualified_name, version)
+        if not payloads:
+            raise PayloadMalformed("the array is empty; send at least one payload")
+        if len(payloads) > self._max_rows:
+            raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
+        violations: list[Violation] = []
+        rows: list[Payload] = []
+        with _faults_kept_in_log(served.info):
+            for i, payload in enumerate(payloads):
+                found = _find_violations(served, payload)
+                violations.extend(replace(violation, pointer=f"/{i}{violation.pointer}") for violation in found)
+                if len(violations) >= MAX_VIOLATIONS:
+                    break
+                if isinstance(payload, dict):
+                    rows.append(payload)
+        if violations:
+            raise _invalid(served.info, violations[:MAX_VIOLATIONS])
+        return self._run(served, rows, started)
+
+    def _run(self, served: ServedModel, payloads: list[Payload], started: float) -> Prediction:
+        info = served.info
+        with _faults_kept_in_log(info):
+            outputs = served.backend.run(payloads)
+            _check_outputs(served, outputs)
+        return Prediction(info.qualified_name, info.version, outputs, self._clock() - started)
+
+
+@contextmanager
+def _faults_kept_in_log(info: ModelInfo) -> Iterator[None]:
+    """Log what the model raised, and let only the kind of the error leave: the cause may repeat the payload."""
+    try:
+        yield
+    except ModelError as error:
+        logger.exception(
+            "prediction failed: %s", error.message, extra={"model": info.qualified_name, "version": info.version}
+        )
+        raise type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id") from None
+
+
+def _find_violations(served: ServedModel, payload: object) -> list[Violation]:
+    violations = served.input_validator.find_violations(payload)
+    if violations or not isinstance(payload, dict):
+        return violations
+    return served.backend.find_violations(payload)
+
+
+def _invalid(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:
+    count = f"{len(violations)} {'fault' if len(violations) == 1 else 'faults'}"
+    if len(violations) >= MAX_VIOLATIONS:
+        count = f"at least {MAX_VIOLATIONS} faults"
+    return PayloadInvalid(f"the payload for model '{info.qualified_name}' has {count}; see errors", violations)
+
+
+def _check_outputs(served: ServedModel, outputs: list[Output]) -> None:
+    """Hold every output against the output schema.
+
+    Raises:
+        OutputInvalid: Names the broken rules of the first bad output, for the log.
+    """
+    for i, output in enumerate(outputs):
+        violations = served.output_validator.find_violations(output)
+        if violations:
+            raise OutputInvalid(f"output {i}: " + "; ".join(_sentences(violations)), violations)
+
+
+def _sentences(violations: list[Violation]) -> Iterator[str]:
+    for violation in violations[:5]:
+        yield f"'{violation.pointer or '/'}' {violation.message}"

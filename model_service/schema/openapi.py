@@ -1,0 +1,163 @@
+"""Models to the paths and components of an OpenAPI 3.1 document.
+
+OpenAPI 3.1 speaks JSON Schema 2020-12, so a model's schemas go in as they are but for
+their references: ``#`` means the whole document there, so each schema and each of its
+``$defs`` becomes a component, and every ``$ref`` is pointed at it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from model_service.records import ModelInfo, Schema
+from model_service.schema.contract import resolve_reference
+from model_service.schema.validation import make_pointer
+
+_COMPONENTS = "#/components/schemas/"
+#: Meaningless or wrong once a schema is part of another document.
+_DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$defs", "x-error-messages"})
+_DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default"})
+_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """One model at one base path.
+
+    Attributes:
+        path: Such as ``/api/models/iris_model``.
+        operation_suffix: What makes the operation ids unique, such as ``iris_model``.
+        component: Prefix of the model's components, such as ``IrisModel``.
+        tag: Name of the group the operations are shown in.
+    """
+
+    info: ModelInfo
+    path: str
+    operation_suffix: str
+    component: str
+    tag: str
+
+
+def name_components(infos: Iterable[tuple[ModelInfo, bool]]) -> list[str]:
+    """Return a component prefix a model, ``IrisModel`` for the default version of ``iris_model``.
+
+    Args:
+        infos: Each model and whether it is the default version of its name.
+    """
+    names: list[str] = []
+    for info, is_default in infos:
+        name = "".join(part.capitalize() for part in info.qualified_name.split("_"))
+        if not is_default:
+            name += "V" + "_".join(part for part in info.version.replace("+", ".").replace("!", ".").split("."))
+        # Names that differ only in underscores, such as a_b and a__b.
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
+
+
+def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
+    """Return the schemas of a model by component name, with every reference resolved to a component."""
+    components: dict[str, Schema] = {}
+    for suffix, schema in (("Input", info.input_schema), ("Output", info.output_schema)):
+        name = component + suffix
+        components[name] = _rebase(schema, schema, name)
+        for definition, subschema in schema.get("$defs", {}).items():
+            components[_definition(name, definition)] = _rebase(subschema, schema, name)
+    return components
+
+
+def build_model_paths(route: ModelRoute, *, max_rows: int, problems: dict[str, Any]) -> dict[str, Any]:
+    """Return the paths of one model: predict and metadata.
+
+    Args:
+        route: The model and where it is served.
+        max_rows: Most payloads of one request.
+        problems: The responses that every operation may give, by status.
+    """
+    return {
+        f"{route.path}/predict": {"post": _predict_operation(route, max_rows, problems)},
+        f"{route.path}/metadata": {
+            "get": {
+                "operationId": f"get_metadata_{route.operation_suffix}",
+                "tags": [route.tag],
+                "summary": f"Describe {route.info.display_name} {route.info.version}",
+                "responses": {
+                    "200": _json_response("Everything about the model.", {"$ref": f"{_COMPONENTS}ModelMetadata"}),
+                    **{status: problems[status] for status in ("404", "406", "500")},
+                },
+            }
+        },
+    }
+
+
+def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any]) -> dict[str, Any]:
+    payload = {"$ref": f"{_COMPONENTS}{route.component}Input"}
+    output = {"$ref": f"{_COMPONENTS}{route.component}Output"}
+    payloads = {"type": "array", "items": payload, "minItems": 1, "maxItems": max_rows}
+    ok = _json_response("The output, or the array of outputs in order.", {"anyOf": [output, _array(output)]})
+    ok["headers"] = {"X-Model-Version": {"$ref": "#/components/headers/X-Model-Version"}}
+    return {
+        "operationId": f"predict_{route.operation_suffix}",
+        "tags": [route.tag],
+        "summary": f"Predict with {route.info.display_name} {route.info.version}",
+        "description": f"{route.info.description}\n\nOne payload is answered by its output; "
+        f"an array of up to {max_rows} payloads by the array of their outputs, all or nothing.",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"anyOf": [payload, payloads]}, **_examples(route.info)}},
+        },
+        "responses": {"200": ok, **problems},
+    }
+
+
+def _array(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema, "minItems": 1}
+
+
+def _examples(info: ModelInfo) -> dict[str, Any]:
+    if not info.examples:
+        return {}
+    examples: dict[str, Any] = {
+        f"example_{i}": {"summary": f"Example {i}", "value": example}
+        for i, example in enumerate(info.examples, start=1)
+    }
+    examples["several_rows"] = {"summary": "Several rows", "value": list(info.examples)}
+    return {"examples": examples}
+
+
+def _json_response(description: str, schema: Schema) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _definition(component: str, name: str) -> str:
+    # Component names allow letters, digits, dot, dash and underscore only.
+    return f"{component}_" + "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
+
+
+def _rebase(node: Any, root: Schema, component: str) -> Any:
+    """Return a copy of a (sub)schema of ``root`` whose references point at components."""
+    if isinstance(node, list):
+        return [_rebase(child, root, component) for child in node]
+    if not isinstance(node, dict):
+        return node
+    rebased: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in _DROPPED_KEYWORDS:
+            continue
+        if key in ("$ref", "$dynamicRef"):
+            rebased["$ref"] = _component_reference(root, value, component)
+        elif key in _DATA_KEYWORDS:
+            rebased[key] = value
+        elif key in _MAPS_OF_SCHEMAS:
+            rebased[key] = {name: _rebase(child, root, component) for name, child in value.items()}
+        else:
+            rebased[key] = _rebase(value, root, component)
+    return rebased
+
+
+def _component_reference(root: Schema, reference: str, component: str) -> str:
+    path = resolve_reference(root, reference) or []
+    if path[:1] == ["$defs"] and len(path) > 1:
+        return _COMPONENTS + _definition(component, path[1]) + make_pointer(path[2:])
+    return _COMPONENTS + component + make_pointer(path)

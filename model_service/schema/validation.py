@@ -1,0 +1,264 @@
+"""Documents held against a JSON Schema 2020-12; the only module that imports jsonschema.
+
+The library decides, and this module explains: one `Violation` a broken rule, with
+the JSON Pointer of the field a person would mend (a missing field's own place, not
+its parent's) and a sentence made from the schema alone. jsonschema's own messages
+repeat the value, and values must not leave the process. `x-error-messages` in a
+subschema, ``{keyword: sentence}``, replaces the sentence of its keywords.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from model_service.errors import quote_name
+from model_service.records import Schema, Violation
+
+#: More would not help a person, and an answer must not be larger than its question.
+MAX_VIOLATIONS = 100
+#: Most choices of an enum, or names of fields, that a message lists.
+_MAX_LISTED = 20
+
+_TYPE_NAMES = {
+    "object": "an object",
+    "array": "an array",
+    "string": "a string",
+    "number": "a number",
+    "integer": "an integer",
+    "boolean": "true or false",
+    "null": "null",
+}
+_FORMATS = {
+    "date": "a date as YYYY-MM-DD",
+    "date-time": "a date and time as YYYY-MM-DDThh:mm:ssZ",
+    "time": "a time as hh:mm:ssZ",
+    "email": "an e-mail address",
+    "uri": "a URI",
+    "uuid": "a UUID",
+}
+
+
+class SchemaValidator:
+    """Find what breaks one schema. Built once a schema; safe to use from several threads."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+    def find_violations(self, document: Any) -> list[Violation]:
+        """Return the broken rules, at most `MAX_VIOLATIONS`, in the order of the schema.
+
+        Values that JSON cannot hold (NaN, infinities, Python objects) are found first
+        and alone: a schema's verdict on them would mean nothing.
+        """
+        unrepresentable = list(islice(_find_unrepresentable(document), MAX_VIOLATIONS))
+        if unrepresentable:
+            return unrepresentable
+        # A dict drops repeats: jsonschema reports `required` once for every missing field.
+        found: dict[Violation, None] = {}
+        for error in self._validator.iter_errors(document):
+            found.update(dict.fromkeys(_explain(error)))
+            if len(found) >= MAX_VIOLATIONS:
+                break
+        return list(found)[:MAX_VIOLATIONS]
+
+
+def make_pointer(path: Iterator[Any] | list[Any]) -> str:
+    """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _find_unrepresentable(document: Any) -> Iterator[Violation]:
+    stack: list[tuple[list[Any], Any]] = [([], document)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, str | bool) or value is None:
+            continue
+        if isinstance(value, int | float):
+            if not _is_finite(value):
+                yield Violation(make_pointer(path), "finite", "expected a finite number")
+        elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            stack.extend(([*path, key], value[key]) for key in reversed(value))
+        elif isinstance(value, list):
+            stack.extend(([*path, i], value[i]) for i in reversed(range(len(value))))
+        else:
+            yield Violation(make_pointer(path), "type", "expected a value of a JSON type")
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond the largest float: exact here, but infinite to any model
+        return False
+
+
+def _explain(error: ValidationError) -> Iterator[Violation]:
+    """Turn one error of the library into violations in our words."""
+    rule = str(error.validator or "false")  # the schema `false` has no keyword
+    if rule in ("anyOf", "oneOf") and (closest := _closest_branch(error)):
+        for child in closest:
+            yield from _explain(child)
+        return
+    pointer = make_pointer(list(error.absolute_path))
+    sentence = _author_sentence(error)
+    for name, message in _MESSAGES.get(rule, _any_rule)(error):
+        yield Violation(pointer + make_pointer([name] if name is not None else []), rule, sentence or message)
+
+
+def _author_sentence(error: ValidationError) -> str | None:
+    schema = error.schema
+    sentences = schema.get("x-error-messages") if isinstance(schema, dict) else None
+    return sentences.get(error.validator) if isinstance(sentences, dict) else None
+
+
+def _closest_branch(error: ValidationError) -> list[ValidationError]:
+    """Return the errors of the alternative that the value was plainly meant for, if there is one.
+
+    That is the only alternative whose type and constants fit, so that the caller reads
+    what is wrong with it instead of a list of all the others.
+    """
+    if _author_sentence(error):
+        return []
+    branches: dict[Any, list[ValidationError]] = {}
+    for child in error.context or []:
+        branches.setdefault(child.schema_path[0], []).append(child)
+    fitting = [
+        children
+        for children in branches.values()
+        if not any(child.validator in ("type", "const", "enum") and len(child.path) < 2 for child in children)
+    ]
+    return fitting[0] if len(fitting) == 1 else []
+
+
+# Each rule's messages: (name of the field below the error's own place or None, sentence).
+_Messages = Iterator[tuple[str | None, str]]
+
+
+def _any_rule(error: ValidationError) -> _Messages:
+    yield None, f"breaks the rule '{error.validator}' of the schema"
+
+
+def _simple(template: str) -> Callable[[ValidationError], _Messages]:
+    def message(error: ValidationError) -> _Messages:
+        yield None, template.format(error.validator_value)
+
+    return message
+
+
+def _type(error: ValidationError) -> _Messages:
+    expected: Any = error.validator_value
+    names = [expected] if isinstance(expected, str) else expected
+    yield None, f"expected {_listed([_TYPE_NAMES[name] for name in names])}, got {_type_name(error.instance)}"
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, int | float):
+        return "a number"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def _enum(error: ValidationError) -> _Messages:
+    choices: Any = error.validator_value
+    yield None, f"expected {_listed([_json_text(choice) for choice in choices])}"
+
+
+def _const(error: ValidationError) -> _Messages:
+    yield None, f"expected {_json_text(error.validator_value)}"
+
+
+def _required(error: ValidationError) -> _Messages:
+    needed: Any = error.validator_value
+    document: Any = error.instance
+    for name in needed:
+        if name not in document:
+            yield name, "this field is missing"
+
+
+def _dependent_required(error: ValidationError) -> _Messages:
+    needs: Any = error.validator_value
+    document: Any = error.instance
+    for given, needed in needs.items():
+        for name in needed:
+            if given in document and name not in document:
+                yield name, f"this field is missing; {quote_name(given)} needs it"
+
+
+def _unknown_fields(error: ValidationError) -> _Messages:
+    schema: Any = error.schema
+    document: Any = error.instance
+    known = list(schema.get("properties", {}))
+    allowed = f"the fields are {_listed(known)}" if known else "no other fields are allowed"
+    patterns = Draft202012Validator({"patternProperties": dict.fromkeys(schema.get("patternProperties", {}), False)})
+    for name in document:
+        if name in known or not patterns.is_valid({name: None}):
+            continue
+        close = get_close_matches(name, known, n=1) if len(name) <= 64 else []
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        if len(name) <= 64 and name.isprintable():
+            yield name, f"unknown field; {hint}{allowed}"
+        else:
+            yield None, f"unknown field ({quote_name(name)}); {allowed}"
+
+
+def _format(error: ValidationError) -> _Messages:
+    name = str(error.validator_value)
+    yield None, f"expected {_FORMATS.get(name, f'text of the format {name}')}"
+
+
+def _json_text(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _listed(names: list[Any]) -> str:
+    texts = [str(name) for name in names[:_MAX_LISTED]]
+    if len(names) > _MAX_LISTED:
+        return f"{', '.join(texts)} or one of {len(names) - _MAX_LISTED} more"
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
+_MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "required": _required,
+    "dependentRequired": _dependent_required,
+    "additionalProperties": _unknown_fields,
+    "unevaluatedProperties": _simple("holds a field that the schema does not know"),
+    "format": _format,
+    "false": _simple("nothing is allowed here"),
+    "minimum": _simple("expected a number of at least {}"),
+    "maximum": _simple("expected a number of at most {}"),
+    "exclusiveMinimum": _simple("expected a number above {}"),
+    "exclusiveMaximum": _simple("expected a number below {}"),
+    "multipleOf": _simple("expected a multiple of {}"),
+    "minLength": _simple("expected at least {} characters"),
+    "maxLength": _simple("expected at most {} characters"),
+    "pattern": _simple("expected text that matches the pattern {}"),
+    "minItems": _simple("expected at least {} entries"),
+    "maxItems": _simple("expected at most {} entries"),
+    "uniqueItems": _simple("expected entries that differ from each other"),
+    "contains": _simple("expected an entry that is missing from the array"),
+    "minProperties": _simple("expected at least {} fields"),
+    "maxProperties": _simple("expected at most {} fields"),
+    "propertyNames": _simple("a field's name is not allowed here"),
+    "anyOf": _simple("expected one of the alternatives of the schema; none of them fits"),
+    "oneOf": _simple("expected exactly one of the alternatives of the schema to fit"),
+    "not": _simple("expected anything but what the schema excludes here"),
+}
+
+
+def find_metaschema_faults(schema: Schema) -> list[str]:
+    """Return why a schema is not valid JSON Schema 2020-12, each with the pointer of the fault."""
+    errors = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
+    return [f"'{make_pointer(list(error.absolute_path)) or '/'}' {error.message}" for error in islice(errors, 5)]

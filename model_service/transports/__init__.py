@@ -1,0 +1,12 @@
+"""The doors. A door decodes, calls `PredictionService`, encodes; it decides nothing about a prediction.
+
+To add a protocol, make a folder beside ``http/`` with
+
+    codec.py    the protocol's request -> payload(s), `Prediction` -> the protocol's answer
+    errors.py   ONE table from every leaf of `model_service.errors` to the protocol's status
+    server.py   (or ``app.py``) what listens
+
+then build it in `model_service.wiring`, give it a row in ``tests/test_architecture.py``, and add
+it to the doors of ``tests/transports/test_transport_contract.py``: the same payload must give the
+same output, and the same mistake the same code, at every door.
+"""

@@ -1,0 +1,67 @@
+"""Bytes to documents and back; media types and the size of a body. It knows no model."""
+
+from typing import Any
+
+from flask import Request, Response
+from werkzeug.exceptions import NotAcceptable
+
+from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
+from model_service.records import Prediction
+from model_service.strict_json import decode_json, encode_json
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+YAML = "application/yaml"
+
+
+def read_json(request: Request, *, max_bytes: int) -> Any:
+    """Return the JSON document in a request's body, which is never read further than the bound.
+
+    Raises:
+        MediaTypeUnsupported: It is not ``application/json`` in UTF-8, or it is compressed.
+        PayloadTooLarge: It has more than ``max_bytes``.
+        PayloadMalformed: It is not JSON.
+    """
+    if request.mimetype != JSON:
+        sent = "a body of another media type" if request.mimetype else "no content-type"
+        raise MediaTypeUnsupported(f"{sent} was sent; send 'content-type: {JSON}'")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise MediaTypeUnsupported("the body must be UTF-8; leave the charset out")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise MediaTypeUnsupported("a compressed body was sent; send it without content-encoding")
+    return decode_json(_read_body(request, max_bytes))
+
+
+def _read_body(request: Request, max_bytes: int) -> bytes:
+    too_large = PayloadTooLarge(f"the body is larger than {max_bytes} bytes; send fewer rows in one request")
+    if (request.content_length or 0) > max_bytes:
+        raise too_large
+    # Of a body without a stated length werkzeug returns what fits the bound, without a word
+    # about the rest; a bound one byte higher tells a full body from a cut one.
+    request.max_content_length = max_bytes + 1
+    raw = request.get_data(cache=False)
+    if len(raw) > max_bytes:
+        raise too_large
+    return raw
+
+
+def write_json(document: Any, *, status: int = 200, media_type: str = JSON) -> Response:
+    """Return a response that holds a document of JSON types."""
+    return Response(encode_json(document), status=status, content_type=media_type)
+
+
+def write_prediction(prediction: Prediction, *, is_many: bool) -> Response:
+    """Return the output itself, or the array of outputs."""
+    response = write_json(prediction.outputs if is_many else prediction.outputs[0])
+    response.headers["X-Model-Version"] = prediction.version
+    return response
+
+
+def require_acceptable(request: Request, media_type: str = JSON) -> None:
+    """Refuse to work for an answer that the caller says it cannot read.
+
+    Raises:
+        NotAcceptable: The ``Accept`` header excludes the media type.
+    """
+    if request.headers.get("Accept") and not request.accept_mimetypes.best_match([media_type]):
+        raise NotAcceptable(f"the answer is {media_type}; accept it")

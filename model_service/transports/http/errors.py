@@ -1,0 +1,101 @@
+"""Every error becomes one problem document (RFC 9457); the only place that maps errors to HTTP statuses."""
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from model_service import errors
+from model_service.observability import get_request_id
+from model_service.records import Violation
+from model_service.transports.http.codec import PROBLEM_JSON, write_json
+
+logger = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.ServiceError], int] = {
+    errors.ConfigInvalid: 500,
+    errors.MissingDependency: 500,
+    errors.ModelImportFailed: 500,
+    errors.ModelContractBroken: 500,
+    errors.ModelLoadFailed: 500,
+    errors.DuplicateModel: 500,
+    errors.SelfTestFailed: 500,
+    errors.ModelNotFound: 404,
+    errors.PayloadMalformed: 400,
+    errors.PayloadInvalid: 422,
+    errors.PayloadTooLarge: 413,
+    errors.MediaTypeUnsupported: 415,
+    errors.PredictionFailed: 500,
+    errors.OutputInvalid: 500,
+    errors.ModelNotReady: 503,
+    errors.QueueFull: 429,
+    errors.PredictionTimeout: 504,
+}
+
+#: What HTTP alone can get wrong: status -> (code, title). The framework raises these.
+_HTTP_PROBLEMS = {
+    400: ("bad_request", "The request cannot be read."),
+    404: ("route_not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    406: ("not_acceptable", "The answer cannot be given in an accepted format."),
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Make every exception of the application a problem document."""
+    app.register_error_handler(errors.ServiceError, handle_service_error)
+    app.register_error_handler(HTTPException, _handle_http_exception)
+    app.register_error_handler(Exception, _handle_unexpected)
+
+
+def handle_service_error(error: errors.ServiceError) -> Response:
+    """Return the problem document of one of our errors."""
+    status = STATUS[type(error)]
+    response = write_problem(status, error.code, error.title, error.message, error.violations)
+    if isinstance(error, errors.CapacityError) and status in (429, 503):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def write_problem(status: int, code: str, title: str, detail: str, violations: tuple[Violation, ...] = ()) -> Response:
+    """Return a problem document with the current request's id."""
+    document = {
+        "type": f"urn:model-service:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": get_request_id(),
+        "errors": [
+            {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message}
+            for violation in violations
+        ],
+    }
+    return write_json(document, status=status, media_type=PROBLEM_JSON)
+
+
+def _handle_http_exception(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:  # a redirect
+        return Response(error.get_body(), error.code or 500, error.get_headers())
+    code, title = _HTTP_PROBLEMS.get(error.code, ("http_error", error.name))
+    response = write_problem(error.code, code, title, _http_detail(error))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value  # Allow of 405 above all
+    return response
+
+
+def _http_detail(error: HTTPException) -> str:
+    allowed = getattr(error, "valid_methods", None)
+    if error.code == 405 and allowed:
+        return f"{request.method} is not supported here; use {', '.join(sorted(allowed))}"
+    if error.code == 404:
+        return "no such address; GET /docs lists them all"
+    return error.description or error.name
+
+
+def _handle_unexpected(error: Exception) -> Response:
+    logger.error("unexpected error", exc_info=error)
+    return write_problem(
+        500, "internal_error", "The service failed.", "an unexpected error; the log tells why, by request id"
+    )

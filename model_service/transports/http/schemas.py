@@ -1,0 +1,152 @@
+"""Marshmallow schemas of the platform's own documents: they write the answers and describe them in OpenAPI.
+
+What a model takes and gives is not here: its own JSON Schemas say it.
+"""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from model_service.records import ModelState, ModelStatus
+from model_service.transports.http.urls import model_links
+
+_STATES = [state.value for state in ModelState]
+
+
+def _text(description: str, *, nullable: bool = False, **metadata: Any) -> fields.String:
+    return fields.String(required=True, allow_none=nullable, metadata={"description": description, **metadata})
+
+
+class ProblemSchema(Schema):
+    """Why a model is quarantined."""
+
+    code = _text("Stable identifier of the kind of problem.")
+    problem = _text("What failed.")
+    cause = _text("What was found.")
+    remedy = _text("What to do.")
+
+
+class LinksSchema(Schema):
+    """Where to go from a model."""
+
+    metadata = _text("Everything about the model.", format="uri-reference")
+    predict = _text("Where payloads are posted.", format="uri-reference")
+    docs = _text("The documentation page.", format="uri-reference")
+
+
+class ModelSchema(Schema):
+    """One configured model."""
+
+    qualified_name = _text("Identifier of the model; for a class that cannot be imported, of its package.")
+    display_name = _text("Name for people; null while the class cannot be imported.", nullable=True)
+    description = _text("What goes in, what comes out, what it is for.", nullable=True)
+    version = _text("PEP 440 version; null while the class cannot be imported.", nullable=True)
+    state = _text("Only a model that is ready answers predictions.", enum=_STATES)
+    is_default = fields.Boolean(
+        required=True, metadata={"description": "Whether requests that name no version go to this one."}
+    )
+    links = fields.Nested(LinksSchema, required=True)
+    problem = fields.Nested(
+        ProblemSchema, required=False, metadata={"description": "Given if and only if the state is `failed`."}
+    )
+
+
+class ModelListSchema(Schema):
+    """Every configured model, in the order of the configuration."""
+
+    models = fields.List(fields.Nested(ModelSchema), required=True)
+
+
+class ArtifactSchema(Schema):
+    """A file of parameters."""
+
+    name = _text("Path in the package's artifacts folder.")
+    sha256 = _text("Digest that was checked when the model was loaded.", pattern="^[0-9a-f]{64}$")
+    size_bytes = fields.Integer(required=True, metadata={"description": "Size in bytes.", "minimum": 0})
+
+
+class ModelMetadataSchema(ModelSchema):
+    """Everything about one model."""
+
+    input_schema = fields.Dict(
+        required=True, allow_none=True, metadata={"description": "JSON Schema 2020-12 of one payload."}
+    )
+    output_schema = fields.Dict(
+        required=True, allow_none=True, metadata={"description": "JSON Schema 2020-12 of one output."}
+    )
+    examples = fields.List(fields.Dict(), required=True, metadata={"description": "Payloads that work."})
+    artifacts = fields.List(fields.Nested(ArtifactSchema), required=True)
+    metrics = fields.Dict(required=True, metadata={"description": "Measured quality, as the package states it."})
+
+
+class ModelHealthSchema(Schema):
+    """The state of one model."""
+
+    qualified_name = _text("Identifier of the model.")
+    version = _text("PEP 440 version.", nullable=True)
+    state = _text("State of the model.", enum=_STATES)
+    is_required = fields.Boolean(
+        required=True, metadata={"description": "Whether the service is ready only when this model is."}
+    )
+
+
+class HealthSchema(Schema):
+    """Whether the service can do its work."""
+
+    status = _text("`ok`, or `unavailable` with status 503.", enum=["ok", "unavailable"])
+    models = fields.List(fields.Nested(ModelHealthSchema), required=True)
+
+
+class ViolationSchema(Schema):
+    """One broken rule."""
+
+    pointer = _text("JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.")
+    rule = _text("Keyword of JSON Schema that was broken, or a rule of the model.")
+    message = _text("What was expected.")
+
+
+class ProblemDocumentSchema(Schema):
+    """The one shape of every error (RFC 9457)."""
+
+    type = _text("URN of the kind of error.", format="uri")
+    title = _text("The kind of error, for people.")
+    status = fields.Integer(required=True, metadata={"description": "The HTTP status."})
+    detail = _text("What happened here, and the way out.")
+    code = _text("Stable identifier of the kind of error, for programs.")
+    request_id = _text("Finds the lines of this request in the log.")
+    errors = fields.List(fields.Nested(ViolationSchema), required=True, metadata={"description": "Every broken rule."})
+
+
+def model_fields(status: ModelStatus) -> dict[str, Any]:
+    """Return what `ModelSchema` writes."""
+    info = status.info
+    document: dict[str, Any] = {
+        "qualified_name": status.qualified_name,
+        "display_name": info.display_name if info else None,
+        "description": info.description if info else None,
+        "version": status.version,
+        "state": status.state.value,
+        "is_default": status.is_default,
+        "links": model_links(status),
+    }
+    if status.problem is not None:
+        document["problem"] = status.problem
+    return document
+
+
+def metadata_fields(status: ModelStatus) -> dict[str, Any]:
+    """Return what `ModelMetadataSchema` writes."""
+    info = status.info
+    return {
+        **model_fields(status),
+        "input_schema": info.input_schema if info else None,
+        "output_schema": info.output_schema if info else None,
+        "examples": info.examples if info else (),
+        "artifacts": info.artifacts if info else (),
+        "metrics": info.metrics if info else {},
+    }
+
+
+def health_fields(models: list[ModelStatus], *, is_healthy: bool) -> dict[str, Any]:
+    """Return what `HealthSchema` writes."""
+    return {"status": "ok" if is_healthy else "unavailable", "models": models}

@@ -1,0 +1,17 @@
+"""The paths of the model routes, written once: for the views, the links and the OpenAPI document."""
+
+from model_service.records import ModelStatus
+
+MODELS = "/api/models"
+
+
+def model_path(qualified_name: str, version: str | None = None) -> str:
+    """Return the path of a model, or of one version of it."""
+    base = f"{MODELS}/{qualified_name}"
+    return base if version is None else f"{base}/versions/{version}"
+
+
+def model_links(status: ModelStatus) -> dict[str, str]:
+    """Return the links of one model; they name the version unless it is the default."""
+    path = model_path(status.qualified_name, None if status.is_default else status.version)
+    return {"metadata": f"{path}/metadata", "predict": f"{path}/predict", "docs": "/docs"}

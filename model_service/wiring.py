@@ -1,0 +1,111 @@
+"""Configuration to a running service, top to bottom; the only module that knows everyone.
+
+    ServiceConfig -> ModelManager -> PredictionService -> Flask app -> Granian
+
+The parent process of `serve` binds the port and watches the workers; each worker
+loads the models and builds its own application. Importing this module does nothing.
+"""
+
+import functools
+import logging
+import logging.config
+import os
+import socket
+import sys
+from pathlib import Path
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from model_service.config import DEFAULT_FILE, ServerConfig, ServiceConfig, load_config
+from model_service.errors import ConfigInvalid, ServiceError
+from model_service.manager import ModelManager
+from model_service.observability import build_logging_settings
+from model_service.prediction import PredictionService
+from model_service.transports.http.app import build_app
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(config_path: str | Path = DEFAULT_FILE) -> Flask:
+    """Return the WSGI application of a configuration file, its models loaded.
+
+    For any WSGI server, and for ``flask --app 'model_service.wiring:create_app' run``.
+    """
+    config = load_config(Path(config_path), os.environ)
+    configure_logging(config)
+    return build_service(config)[1]
+
+
+def configure_logging(config: ServiceConfig) -> None:
+    """Make this process log as its configuration says."""
+    logging.config.dictConfig(build_logging_settings(config.logging))
+
+
+def build_manager(config: ServiceConfig, *, describe_only: bool = False) -> ModelManager:
+    """Return the process's manager with the models of a configuration."""
+    manager = ModelManager()
+    manager.load_models(config, describe_only=describe_only)
+    return manager
+
+
+def build_service(config: ServiceConfig) -> tuple[PredictionService, Flask]:
+    """Load the models and return the road and the HTTP door over it."""
+    manager = build_manager(config)
+    service = PredictionService(manager, max_rows=config.server.max_request_rows)
+    return service, build_app(manager, service, config.server)
+
+
+def serve(config: ServiceConfig) -> None:
+    """Run the HTTP server until SIGTERM or SIGINT; running requests are finished first.
+
+    Raises:
+        ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
+        SystemExit: With status 1, when the workers cannot be kept alive.
+    """
+    server = config.server
+    _check_address(server)
+    try:
+        granian = Granian(
+            "model_service.wiring:build_service",
+            address=server.host,
+            port=server.port,
+            interface=Interfaces.WSGI,
+            workers=server.workers,
+            blocking_threads=server.threads,
+            workers_kill_timeout=server.shutdown_timeout_s,
+            respawn_failed_workers=True,
+            websockets=False,
+            log_level=LogLevels(config.logging.level.value),
+            log_dictconfig=build_logging_settings(config.logging),
+            ssl_cert=server.tls_certificate,
+            ssl_key=server.tls_key,
+        )
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigInvalid(f"'server.tls_certificate' and 'server.tls_key' cannot be used: {error}") from error
+    granian.serve(target_loader=functools.partial(_load_worker, config), wrap_loader=False)
+
+
+def _load_worker(config: ServiceConfig) -> Flask:
+    """Build the application in a worker process, or end it with one clear line."""
+    try:
+        return build_service(config)[1]
+    except ServiceError as error:
+        logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
+        sys.exit(1)
+
+
+def _check_address(server: ServerConfig) -> None:
+    """Try the address before any process is started, so that the mistake is one sentence."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((server.host, server.port))
+        except OSError as error:
+            raise ConfigInvalid(
+                f"cannot listen on {server.host}:{server.port}: {error.strerror}; "
+                "set server.host or server.port, or stop what listens there"
+            ) from error

@@ -30,7 +30,7 @@ def write_manifest(folder: Path, *, made_with: tuple[str, ...]) -> None:
         folder: The package's ``artifacts`` folder; subfolders are included.
         made_with: Names of the distributions whose installed versions are recorded.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST_NAME)
     manifest = {
         "artifacts": {
             path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
@@ -53,7 +53,7 @@ def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
         return tuple(Artifact(name, entry["sha256"], entry["size_bytes"]) for name, entry in listed.items())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelContractBroken(
             f"{MANIFEST_NAME} of {model_class.__module__} cannot be read",
             cause=f"{type(error).__name__}: {error}",
@@ -68,7 +68,7 @@ def read_metrics(model_class: type[MLModel]) -> Mapping[str, Any]:
         return {}
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (OSError, ValueError):
         metrics = None
     if not isinstance(metrics, dict):
         raise ModelContractBroken(
@@ -83,16 +83,19 @@ def verify_artifacts(model_class: type[MLModel]) -> None:
     """Compare every listed artifact with its digest.
 
     Raises:
-        ModelContractBroken: Names each artifact that is missing or not what the manifest states.
+        ModelContractBroken: Names each artifact that is missing, unreadable or not what the manifest states.
     """
     folder = model_class.artifact_path("")
     faults = []
     for artifact in read_artifacts(model_class):
         path = folder / artifact.name
-        if not path.is_file():
-            faults.append(f"{artifact.name} is missing")
-        elif _sha256(path) != artifact.sha256:
-            faults.append(f"{artifact.name} is not the file the manifest describes (sha256 differs)")
+        try:
+            if not path.is_file():
+                faults.append(f"{artifact.name} is missing")
+            elif _sha256(path) != artifact.sha256:
+                faults.append(f"{artifact.name} is not the file the manifest describes (sha256 differs)")
+        except OSError as error:
+            faults.append(f"{artifact.name} cannot be read: {error.strerror}")
     if faults:
         raise ModelContractBroken(
             f"the artifacts of {model_class.__module__} do not match their manifest",

@@ -25,6 +25,9 @@ from model_service.errors import ConfigInvalid
 
 ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
 DEFAULT_FILE = Path("config.yaml")
+#: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
+_YAML_SURPRISES = (ValueError, KeyError, AttributeError)
+_KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 MIB = 1024 * 1024
 
 
@@ -163,9 +166,9 @@ def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None
         raise ConfigInvalid(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
     except RecursionError:
         raise ConfigInvalid(f"{path}: nested too deeply, or an alias that contains itself") from None
-    for name, value in sorted((environment or {}).items()):
+    for name, value in sorted((environment or {}).items(), key=_in_order):
         if name.startswith(ENVIRONMENT_PREFIX):
-            root = _override(root, name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"), _environment(name, value))
+            root = _override(root, _split(name), _environment(name, value))
     config = _build(ServiceConfig, root, "", path.parent)
     _check_tls(config.server)
     return typing.cast(ServiceConfig, config)
@@ -206,14 +209,28 @@ def _locate(node: yaml.Node, path: Path) -> _Located:
     if isinstance(node, yaml.MappingNode):
         entries: dict[str, _Located] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise ConfigInvalid(f"{path}, line {line}: a key must be text, not {_KINDS[type(key_node)]}")
             if key in entries:
-                raise ConfigInvalid(f"{path}, line {key_node.start_mark.line + 1}: '{key}' is given twice; keep one")
+                raise ConfigInvalid(f"{path}, line {line}: '{key}' is given twice; keep one")
             entries[key] = _locate(value_node, path)
         return _Located(entries, where)
     if isinstance(node, yaml.SequenceNode):
         return _Located([_locate(child, path) for child in node.value], where)
-    return _Located(yaml.SafeLoader("").construct_object(node), where)
+    try:
+        return _Located(yaml.SafeLoader("").construct_object(node), where)
+    except _YAML_SURPRISES:
+        return _Located(node.value, where)
+
+
+def _split(name: str) -> list[str]:
+    return name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+
+
+def _in_order(variable: tuple[str, str]) -> list[tuple[int, str]]:
+    """Sort ``MODELS__2`` before ``MODELS__10``: an entry is added only after those before it."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in _split(variable[0])]
 
 
 def _environment(name: str, value: str) -> _Located:
@@ -241,7 +258,8 @@ def _build(kind: Any, located: _Located, path: str, folder: Path) -> Any:
     """Build a dataclass from a mapping, checking every key, type and bound."""
     entries = {} if located.value is None else located.value
     if not isinstance(entries, dict):
-        raise ConfigInvalid(f"{located.where}: '{path or 'the file'}' must be a mapping of keys to values")
+        name = f"'{path.removesuffix('.')}'" if path else "the file"
+        raise ConfigInvalid(f"{located.where}: {name} must be a mapping of keys to values")
     fields = {_key(field): (field, annotation) for field, annotation in _fields(kind)}
     for key, value in entries.items():
         if key not in fields:
@@ -269,7 +287,7 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
     scalar = _scalar(annotation)
     if value is None and annotation != scalar:
         return None
-    if issubclass(scalar, StrEnum) and value in set(scalar):
+    if issubclass(scalar, StrEnum) and isinstance(value, str) and value in set(scalar):
         return scalar(value)
     if scalar is Path and isinstance(value, str) and value:
         return folder / value
@@ -277,7 +295,8 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
         bounds = field.metadata["bounds"]
         if bounds is None or bounds[0] <= value <= bounds[1]:
             return value
-    raise ConfigInvalid(f"{located.where}: '{path}' must be {_expected(annotation, field)}, not {value!r}")
+    found = _KINDS.get(type(located.value)) or repr(located.value)
+    raise ConfigInvalid(f"{located.where}: '{path}' must be {_expected(annotation, field)}, not {found}")
 
 
 def _parse(text: str, annotation: Any) -> Any:
@@ -285,7 +304,7 @@ def _parse(text: str, annotation: Any) -> Any:
     if _scalar(annotation) in (int, bool):
         try:
             return yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, *_YAML_SURPRISES):
             return text
     return text
 

@@ -38,6 +38,7 @@ def import_model_class(class_path: str) -> type[MLModel]:
         )
     try:
         module = importlib.import_module(module_path)
+        found = getattr(module, class_name, None)  # a module may import lazily, in its __getattr__
     # A package's import runs its author's code, which may raise anything, or call sys.exit.
     except (Exception, SystemExit) as error:
         raise ModelImportFailed(
@@ -45,7 +46,6 @@ def import_model_class(class_path: str) -> type[MLModel]:
             cause=_cause(error),
             remedy=_import_remedy(error, module_path),
         ) from error
-    found = getattr(module, class_name, None)
     if isinstance(found, type) and issubclass(found, MLModel) and found is not MLModel:
         return found
     models = [
@@ -154,6 +154,8 @@ def _import_remedy(error: BaseException, module_path: str) -> str:
     package = module_path.partition(".")[0]
     if missing == package:
         return f"install the package that provides '{package}' (pip install ...), or correct the configuration"
+    if missing and f"{module_path}.".startswith(f"{missing}."):
+        return f"correct the configuration: '{package}' has no module '{missing}'"
     if missing:
         return f"install '{missing}', which '{package}' needs, or reinstall '{package}' with its dependencies"
     return f"mend or reinstall '{package}' (the log has the traceback)"

@@ -9,7 +9,8 @@ defaults of one name.
 import importlib
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,6 +22,7 @@ from model_service.config import ModelConfig, ServiceConfig
 from model_service.errors import (
     ConfigInvalid,
     DuplicateModel,
+    ModelContractBroken,
     ModelNotFound,
     ModelNotReady,
     PackageError,
@@ -189,7 +191,8 @@ def _describe(entry: _Entry) -> Backend:
     module_path, _, class_name = BACKENDS[entry.config.backend].partition(":")
     backend: Backend = getattr(importlib.import_module(module_path), class_name)(entry.config.class_path)
     try:
-        info = backend.describe()
+        with _surprises_as_package_errors():
+            info = backend.describe()
     except PackageError as error:
         _quarantine(entry, error)
     else:
@@ -203,8 +206,9 @@ def _start(entry: _Entry, backend: Backend) -> None:
         return
     served = ServedModel(info, SchemaValidator(info.input_schema), SchemaValidator(info.output_schema), backend)
     try:
-        backend.start()
-        _self_test(served)
+        with _surprises_as_package_errors():
+            backend.start()
+            _self_test(served)
     except PackageError as error:
         _quarantine(entry, error)
         _stop(backend, entry.config)
@@ -241,6 +245,21 @@ def _self_test(served: ServedModel) -> None:
         )
 
 
+@contextmanager
+def _surprises_as_package_errors() -> Iterator[None]:
+    """Quarantine a model also for what nobody foresaw: it must not keep the others from serving."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except Exception as error:
+        raise ModelContractBroken(
+            "the model's code raised where the platform did not expect it",
+            cause=type(error).__name__,
+            remedy="mend the package (the log has the traceback)",
+        ) from error
+
+
 def _quarantine(entry: _Entry, error: PackageError) -> None:
     problem = Problem(error.code, error.message, error.cause, error.remedy)
     entry.status = replace(entry.status, state=ModelState.FAILED, problem=problem)
@@ -257,7 +276,7 @@ def _quarantine(entry: _Entry, error: PackageError) -> None:
 def _stop(backend: Backend, config: ModelConfig) -> None:
     try:
         backend.stop()
-    except Exception:  # one model's broken close must not keep the others from closing
+    except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
         logger.exception("closing the model failed", extra={"model": config.class_path})
 
 
@@ -266,12 +285,12 @@ def _check_unambiguous(entries: Iterable[_Entry]) -> None:
     defaults: dict[str, _Entry] = {}
     for entry in entries:
         name = entry.status.qualified_name
+        if entry.status.version is None:
+            continue  # its name is only its package's: it says nothing about which model is meant
         if entry.config.default:
             if name in defaults:
                 raise ConfigInvalid(f"two entries of '{name}' are marked default: keep one")
             defaults[name] = entry
-        if entry.status.version is None:
-            continue
         first = seen.setdefault((name, entry.version), entry)
         if first is not entry:
             raise DuplicateModel(

@@ -58,13 +58,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people; control characters of callers are escaped so that no line can be forged."""
+    """One line for people; control characters are escaped and tracebacks indented, so that no line can be forged."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         fields = "".join(f" {key}={_printable(value)}" for key, value in _fields_of(record).items())
         line = f"{time} {record.levelname.lower():<7} {_printable(record.getMessage())}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if record.exc_info:  # its last lines are the text of an exception, which may repeat a caller's
+            line += "".join(f"\n  {_printable(text)}" for text in self.formatException(record.exc_info).splitlines())
+        return line
 
 
 def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _find_violations(served: ServedModel, payload: object) -> list[Violation]:
     violations = served.input_validator.find_violations(payload)
     if violations or not isinstance(payload, dict):
         return violations
-    return served.backend.find_violations(payload)
+    return served.backend.find_violations(payload)[:MAX_VIOLATIONS]
 
 
 def _invalid(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:

@@ -75,11 +75,10 @@ def _too_deep() -> PayloadMalformed:
 
 def _check_depth(document: Any) -> None:
     level = [document]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for value in level for child in _children(value)]
-        if not level:
-            return
-    raise _too_deep()
+    for _ in range(MAX_DEPTH):
+        level = [child for value in level for child in _children(value) if isinstance(child, dict | list)]
+    if level:
+        raise _too_deep()
 
 
 def _children(value: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from model_service.config import DEFAULT_FILE, ServerConfig, ServiceConfig, load_config
-from model_service.errors import ConfigInvalid, ServiceError
+from model_service.errors import ConfigInvalid, PackageError, ServiceError
 from model_service.manager import ModelManager
 from model_service.observability import build_logging_settings
 from model_service.prediction import PredictionService
@@ -93,7 +93,8 @@ def _load_worker(config: ServiceConfig) -> Flask:
     try:
         return build_service(config)[1]
     except ServiceError as error:
-        logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
+        why = f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
+        logger.error("the worker cannot start: %s", why, extra={"code": error.code})
         sys.exit(1)
 
 

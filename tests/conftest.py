@@ -1,29 +1,17 @@
 """Fixtures of every test: a fresh manager, services of toy models, a client of the app."""
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from configurations import make_config
 from flask.testing import FlaskClient
+from serving import TESTS, Server
 
-from model_service.config import ModelConfig, ServerConfig, ServiceConfig
 from model_service.manager import ModelManager
 from model_service.wiring import build_service
-
-# The toy models are a module that configurations name, as a model package is.
-sys.path.insert(0, str(Path(__file__).parent))
-
-#: The packages that ship with the service, as config.yaml lists them.
-SHIPPED = ("iris_model.IrisModel", "loan_model.LoanModel", "bike_model.BikeModel")
-
-
-def make_config(*class_paths: str, **server: object) -> ServiceConfig:
-    """Return a configuration of models, with server settings."""
-    return ServiceConfig(
-        models=tuple(ModelConfig(class_path=path) for path in class_paths),
-        server=ServerConfig(**server),  # type: ignore[arg-type] - each test passes what the field takes
-    )
 
 
 @pytest.fixture
@@ -44,3 +32,34 @@ def make_client(manager: ModelManager) -> Callable[..., FlaskClient]:
         return app.test_client()
 
     return make
+
+
+@pytest.fixture
+def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, dict[str, str]], Path]]:
+    """Return a function that writes an importable package, texts by file name, and returns its folder."""
+    root = tmp_path / "packages"
+    root.mkdir()
+    monkeypatch.syspath_prepend(str(root))
+    before = set(sys.modules)
+
+    def make(name: str, files: dict[str, str]) -> Path:
+        for file, text in files.items():
+            path = root / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        importlib.invalidate_caches()
+        return root / name
+
+    yield make
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(root)):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The configuration that ships, served as `make serve` serves it."""
+    config = (TESTS.parent / "config.yaml").read_text()
+    server = Server(config, tmp_path_factory.mktemp("shipped")).wait_until_ready()
+    yield server
+    assert server.stop() == 0

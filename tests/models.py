@@ -1,6 +1,8 @@
 """Toy models for unit tests: each is wrong, slow or plain in one way. Import them as ``models:Class``."""
 
+import sys
 import threading
+import time
 from typing import Any
 
 from model_service import MLModel, Violation
@@ -168,3 +170,263 @@ class ClosingModel(DoubleModel):
 
     def close(self) -> None:
         type(self).closed += 1
+
+
+class SleepingModel(DoubleModel):
+    """Takes its input in seconds, and says so first."""
+
+    qualified_name = "sleeping_model"
+    input_schema = {**NUMBER_IN, "examples": [{"x": 0}]}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["x"] > 0:
+            print("fell asleep", file=sys.stderr, flush=True)
+            time.sleep(payload["x"])
+        return super().predict(payload)
+
+
+class DoubleModelNine(DoubleModel):
+    """A version that text order would put above 1.10."""
+
+    version = "1.9.0"
+
+
+class DoubleModelBroken(DoubleModel):
+    """The highest version, which cannot be built."""
+
+    version = "2.0.0"
+
+    def __init__(self) -> None:
+        raise OSError("the new weights are gone")
+
+
+class SlowBuildingModel(DoubleModel):
+    """Waits for `release` while it is built."""
+
+    qualified_name = "slow_building_model"
+    entered = threading.Event()
+    release = threading.Event()
+
+    def __init__(self) -> None:
+        self.entered.set()
+        self.release.wait(timeout=30)
+
+
+class JealousModel(DoubleModel):
+    """Refuses to be called by two threads at once."""
+
+    qualified_name = "jealous_model"
+
+    def __init__(self) -> None:
+        self.is_busy = threading.Lock()
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if not self.is_busy.acquire(blocking=False):
+            raise RuntimeError("two threads at once")
+        try:
+            sum(range(5_000))  # long enough for another thread to get its turn
+            return super().predict(payload)
+        finally:
+            self.is_busy.release()
+
+
+class RaisingCloseModel(ClosingModel):
+    """Counts like its base, then raises."""
+
+    qualified_name = "raising_close_model"
+    closed = 0
+
+    def close(self) -> None:
+        super().close()
+        raise RuntimeError("cannot close")
+
+
+class ExitingCloseModel(ClosingModel):
+    """Counts like its base, then tries to end the process."""
+
+    qualified_name = "exiting_close_model"
+    closed = 0
+
+    def close(self) -> None:
+        super().close()
+        raise SystemExit(3)
+
+
+class ClosingAfterFailureModel(ClosingModel):
+    """Is built, then cannot answer its own example."""
+
+    qualified_name = "closing_after_failure_model"
+    closed = 0
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        raise RuntimeError("no answer")
+
+
+class ForgetfulModel(DoubleModel):
+    """Forgets the `return` of its own validation."""
+
+    qualified_name = "forgetful_model"
+
+    @classmethod
+    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+        return None  # type: ignore[return-value] - the mistake this model is about
+
+
+class TalkativeModel(DoubleModel):
+    """Finds more violations of a negative number than anyone reads, and raises on -1."""
+
+    qualified_name = "talkative_model"
+
+    @classmethod
+    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+        if payload["x"] == -1:
+            raise RuntimeError("secret payload -1")
+        return [Violation("/x", "own", f"fault {i}") for i in range(150)] if payload["x"] < 0 else []
+
+
+class QuittingModel(DoubleModel):
+    """Tries to end the process when it predicts a negative number, and when it validates one below -100."""
+
+    qualified_name = "quitting_model"
+
+    @classmethod
+    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+        if payload["x"] < -100:
+            raise SystemExit(3)
+        return []
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["x"] < 0:
+            raise SystemExit(3)
+        return super().predict(payload)
+
+
+class PoppingModel(DoubleModel):
+    """Loses a payload of several, and so an output, without a difference between the two lists it holds."""
+
+    qualified_name = "popping_model"
+
+    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        del payloads[1:]
+        return super().predict_batch(payloads)
+
+
+class TuplingModel(DoubleModel):
+    """Answers several payloads with a tuple."""
+
+    qualified_name = "tupling_model"
+
+    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        outputs = super().predict_batch(payloads)
+        return outputs if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value] - as above
+
+
+class WrongExampleOutputModel(DoubleModel):
+    """Breaks its output schema on its own example."""
+
+    qualified_name = "wrong_example_output_model"
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"y": "many"}
+
+
+class OddExampleModel(FussyModel):
+    """Its own rule refuses its own example."""
+
+    qualified_name = "odd_example_model"
+    input_schema = {**NUMBER_IN, "examples": [{"x": 3}]}
+
+
+class _Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class UnspeakableModel(DoubleModel):
+    """Cannot be built, and its exception cannot even be printed."""
+
+    qualified_name = "unspeakable_model"
+
+    def __init__(self) -> None:
+        raise _Unspeakable
+
+
+class _RaisingDescription(type(MLModel)):  # type: ignore[misc] - ABCMeta, so that MLModel can be a base
+    @property
+    def display_name(cls) -> str:
+        raise RuntimeError("no name today")
+
+
+class RaisingDescriptionModel(MLModel, metaclass=_RaisingDescription):
+    """Raises when it is asked for its name."""
+
+    qualified_name = "raising_description_model"
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+
+class UnfinishedModel(MLModel):
+    """Says everything of itself, and predicts nothing."""
+
+    qualified_name = "unfinished_model"
+    display_name = "Unfinished"
+    description = "Lacks predict."
+    version = "1.0.0"
+    input_schema = NUMBER_IN
+    output_schema = NUMBER_OUT
+
+
+class FormModel(MLModel):
+    """Has a field of every kind that the command line types."""
+
+    qualified_name = "form_model"
+    display_name = "Form"
+    description = "Answers its payload."
+    version = "1.0.0"
+    input_schema = {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer"},
+            "size": {"type": "number"},
+            "is_new": {"type": "boolean"},
+            "name": {"type": "string"},
+            "note": {"type": ["string", "null"]},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "colour": {"enum": ["red", "green"]},
+        },
+        "required": ["count"],
+        "additionalProperties": False,
+        "examples": [{"count": 1}],
+    }
+    output_schema = {"type": "object"}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return dict(payload)
+
+
+class AwkwardSchemaModel(EchoModel):
+    """Uses the parts of JSON Schema that are hard to move into another document."""
+
+    qualified_name = "awkward_schema_model"
+    input_schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://example.com/awkward",
+        "type": "object",
+        "properties": {
+            "tree": {"$ref": "#/$defs/a tree"},
+            "again": {"$ref": "#/properties/tree"},
+            "named": {"$ref": "#leaf"},
+            "$ref": {"type": "string", "description": "A field that is named like a keyword."},
+            "choice": {"enum": [{"$ref": "is data here"}, None]},
+            "whole": {"$ref": "#"},
+        },
+        "$defs": {
+            "a tree": {
+                "type": "object",
+                "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/a tree"}}},
+            },
+            "leaf": {"$anchor": "leaf", "type": ["string", "null"], "x-error-messages": {"type": "A leaf is a text."}},
+        },
+        "examples": [{"tree": {"children": [{}]}, "named": None, "$ref": "x", "whole": {}}],
+    }

@@ -35,7 +35,7 @@ class Backend(ABC):
         """Return the broken rules of the model's own `MLModel.find_violations`.
 
         Raises:
-            PredictionFailed: The model's code raised.
+            PredictionFailed: The model's code raised, or answered something else (`check_violations`).
         """
 
     @abstractmethod
@@ -68,3 +68,14 @@ def check_count(payloads: list[Payload], outputs: object) -> list[Output]:
     if len(outputs) != len(payloads):
         raise PredictionFailed(f"the model answered {len(outputs)} outputs for {len(payloads)} payloads")
     return outputs
+
+
+def check_violations(found: object) -> list[Violation]:
+    """Return what a model's own validation answered if it is a list of violations.
+
+    Raises:
+        PredictionFailed: It is not, such as the ``None`` of a forgotten ``return``.
+    """
+    if not isinstance(found, list) or not all(isinstance(violation, Violation) for violation in found):
+        raise PredictionFailed("the model's find_violations answered something else than a list of violations")
+    return found

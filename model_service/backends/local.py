@@ -2,7 +2,7 @@
 
 import threading
 
-from model_service.backends.base import Backend, check_count
+from model_service.backends.base import Backend, check_count, check_violations
 from model_service.errors import ModelNotReady, PredictionFailed
 from model_service.loading import build_model, describe_model, import_model_class
 from model_service.model import MLModel
@@ -30,16 +30,17 @@ class LocalBackend(Backend):
     def find_violations(self, payload: Payload) -> list[Violation]:
         model = self._running()
         try:
-            return model.find_violations(payload)
-        except Exception as error:
+            found = model.find_violations(payload)
+        except (Exception, SystemExit) as error:
             raise PredictionFailed("the model's own validation raised") from error
+        return check_violations(found)
 
     def run(self, payloads: list[Payload]) -> list[Output]:
         with self._lock:
             model = self._running()
             try:
-                outputs = model.predict_batch(payloads)
-            except Exception as error:
+                outputs = model.predict_batch(list(payloads))  # a copy: its count is checked against ours
+            except (Exception, SystemExit) as error:
                 raise PredictionFailed("the model raised") from error
         return check_count(payloads, outputs)
 

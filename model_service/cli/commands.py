@@ -1,6 +1,7 @@
 """What the command line can do; each command is decode, one call, encode."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,13 +11,23 @@ from typing import Any
 import click
 
 from model_service import wiring
-from model_service.config import ServiceConfig, describe_settings, load_config
+from model_service.config import ENVIRONMENT_PREFIX, ServiceConfig, describe_settings, load_config
 from model_service.prediction import PredictionService
 from model_service.records import ModelState, ModelStatus
 from model_service.schema.columns import parse_columns
 from model_service.strict_json import decode_json, encode_json
 from model_service.transports.http.docs import build_document, write_yaml
 
+_SETTINGS_HEAD = f"""# Configuration
+
+Written by `model-service settings` from `model_service/config.py`; `make docs` writes it anew.
+
+`config.yaml`, or the file that `--config` names. An unknown key or a wrong type refuses to start and says where.
+Relative paths resolve against the file's folder. An environment variable that spells a key's path overrides it:
+`{ENVIRONMENT_PREFIX}SERVER__PORT=9000`, `{ENVIRONMENT_PREFIX}MODELS__0__REQUIRED=true`.
+
+| key | type | default | meaning |
+|---|---|---|---|"""
 _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", ModelState.FAILED: "FAILED"}
 
 
@@ -89,7 +100,7 @@ def predict(
         schema = manager.get_model(qualified_name, version).info.input_schema
         document: Any = parse_columns(schema, _split(columns))
     else:
-        document = decode_json(json_text.encode() if json_text is not None else _read_stdin())
+        document = decode_json(os.fsencode(json_text) if json_text is not None else _read_stdin())
     if isinstance(document, list):
         answer: Any = service.predict_many(qualified_name, document, version=version).outputs
     else:
@@ -126,8 +137,8 @@ def check_config(context: click.Context) -> None:
 
 @click.command("settings")
 def list_settings() -> None:
-    """Print every key of the configuration as a Markdown table."""
-    click.echo("| key | type | default | meaning |\n|---|---|---|---|")
+    """Print every key of the configuration as Markdown."""
+    click.echo(_SETTINGS_HEAD)
     for path, kind, default, sentence in describe_settings():
         click.echo(f"| `{path}` | {kind} | `{default}` | {sentence} |")
 
@@ -154,6 +165,8 @@ def _split(columns: tuple[str, ...]) -> dict[str, str]:
     wrong = [column for column, (_, sign, _) in zip(columns, pairs, strict=True) if not sign]
     if wrong:
         raise click.UsageError(f"--set takes FIELD=VALUE, not '{wrong[0]}'")
+    if any("\udc80" <= character <= "\udcff" for character in "".join(columns)):  # bytes that Python could not decode
+        raise click.UsageError("--set takes UTF-8 text")
     return {name: value for name, _, value in pairs}
 
 

@@ -29,7 +29,7 @@ def _parse(types: frozenset[str], text: str) -> Any:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return text if isinstance(value, str) else value
 

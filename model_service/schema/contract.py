@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from model_service.records import Schema
 from model_service.schema.validation import SchemaValidator, find_metaschema_faults, make_pointer
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Keywords whose value is data, not a schema: a "$ref" inside is only a word.
-_DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default"})
+_DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default", "x-error-messages"})
+#: Keywords whose keys are names of fields or definitions, which may be spelt like keywords.
+_MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
 
 
 def find_schema_faults(schema: Any, name: str) -> list[str]:
@@ -19,8 +22,10 @@ def find_schema_faults(schema: Any, name: str) -> list[str]:
     """
     if not isinstance(schema, dict):
         return [f"{name} must be a dict that holds a JSON Schema"]
-    if schema.get("$schema", _DIALECT).rstrip("#") != _DIALECT:
+    if str(schema.get("$schema", _DIALECT)).rstrip("#") != _DIALECT:
         return [f"{name} must be JSON Schema 2020-12; its $schema names another dialect"]
+    if strangers := SchemaValidator({}).find_violations(schema):
+        return [f"{name} is not JSON: '{fault.pointer or '/'}' {fault.message}" for fault in strangers]
     faults = [f"{name} is not valid JSON Schema 2020-12: {fault}" for fault in find_metaschema_faults(schema)]
     if faults:
         return faults
@@ -33,26 +38,28 @@ def find_schema_faults(schema: Any, name: str) -> list[str]:
 
 
 def walk_subschemas(schema: Schema) -> Iterator[tuple[list[Any], dict[str, Any]]]:
-    """Yield ``(path, object)`` for the schema and every object inside it that is not data."""
-    stack: list[tuple[list[Any], Any]] = [([], schema)]
+    """Yield ``(path, object)`` for the schema and every object inside it that is neither data nor a map of schemas."""
+    stack: list[tuple[list[Any], Any, bool]] = [([], schema, False)]
     while stack:
-        path, node = stack.pop()
-        if isinstance(node, dict):
+        path, node, is_map = stack.pop()
+        if isinstance(node, dict) and is_map:
+            stack.extend(([*path, key], node[key], False) for key in reversed(node))
+        elif isinstance(node, dict):
             yield path, node
-            # Below `properties` the keys are names of fields, which may be spelt like keywords.
-            is_map = bool(path) and path[-1] in ("properties", "$defs", "patternProperties", "dependentSchemas")
-            stack.extend(([*path, key], node[key]) for key in reversed(node) if is_map or key not in _DATA_KEYWORDS)
+            inner = [key for key in reversed(node) if key not in _DATA_KEYWORDS]
+            stack.extend(([*path, key], node[key], key in _MAPS_OF_SCHEMAS) for key in inner)
         elif isinstance(node, list):
-            stack.extend(([*path, i], node[i]) for i in reversed(range(len(node))))
+            stack.extend(([*path, i], node[i], False) for i in reversed(range(len(node))))
 
 
 def resolve_reference(schema: Schema, reference: str) -> list[Any] | None:
     """Return the path that a local ``$ref`` leads to; ``None`` when it leaves the schema or leads nowhere."""
     if not reference.startswith("#"):
         return None
-    fragment = reference[1:]
+    fragment = unquote(reference[1:])
     if fragment and not fragment.startswith("/"):
-        return next((path for path, node in walk_subschemas(schema) if node.get("$anchor") == fragment), None)
+        anchors = ("$anchor", "$dynamicAnchor")
+        return next((p for p, node in walk_subschemas(schema) if fragment in map(node.get, anchors)), None)
     path: list[Any] = []
     node: Any = schema
     for part in fragment.split("/")[1:]:
@@ -63,11 +70,13 @@ def resolve_reference(schema: Schema, reference: str) -> list[Any] | None:
             return None
         node = node[key]
         path.append(key)
-    return path
+    return path if isinstance(node, dict | bool) else None
 
 
 def _find_reference_faults(schema: Schema, name: str) -> Iterator[str]:
     for path, node in walk_subschemas(schema):
+        if path and "$id" in node:
+            yield f"{name}{make_pointer(path)} must not have an $id, which would change what references mean"
         for keyword in ("$ref", "$dynamicRef"):
             reference = node.get(keyword)
             if isinstance(reference, str) and resolve_reference(schema, reference) is None:

@@ -8,6 +8,7 @@ their references: ``#`` means the whole document there, so each schema and each 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from model_service.records import ModelInfo, Schema
 from model_service.schema.contract import resolve_reference
@@ -15,9 +16,9 @@ from model_service.schema.validation import make_pointer
 
 _COMPONENTS = "#/components/schemas/"
 #: Meaningless or wrong once a schema is part of another document.
-_DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$defs", "x-error-messages"})
+_DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "x-error-messages"})
 _DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default"})
-_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,15 @@ def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
     components: dict[str, Schema] = {}
     for suffix, schema in (("Input", info.input_schema), ("Output", info.output_schema)):
         name = component + suffix
-        components[name] = _rebase(schema, schema, name)
-        for definition, subschema in schema.get("$defs", {}).items():
-            components[_definition(name, definition)] = _rebase(subschema, schema, name)
+        components[name] = _rebase({key: schema[key] for key in schema if key != "$defs"}, schema, name)
+        for definition, component_name in _name_definitions(schema, name).items():
+            subschema = schema["$defs"][definition]
+            if isinstance(subschema, bool):  # as an object, because apispec takes no other
+                subschema = {} if subschema else {"not": {}}
+            components[component_name] = _rebase(subschema, schema, name)
+    for component_schema in components.values():
+        # Generators of clients would name the class after the title, and two versions have the same.
+        component_schema.pop("title", None)
     return components
 
 
@@ -105,7 +112,9 @@ def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any
         f"an array of up to {max_rows} payloads by the array of their outputs, all or nothing.",
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"anyOf": [payload, payloads]}, **_examples(route.info)}},
+            "content": {
+                "application/json": {"schema": {"anyOf": [payload, payloads]}, **_examples(route.info, max_rows)}
+            },
         },
         "responses": {"200": ok, **problems},
     }
@@ -115,14 +124,14 @@ def _array(schema: Schema) -> Schema:
     return {"type": "array", "items": schema, "minItems": 1}
 
 
-def _examples(info: ModelInfo) -> dict[str, Any]:
+def _examples(info: ModelInfo, max_rows: int) -> dict[str, Any]:
     if not info.examples:
         return {}
     examples: dict[str, Any] = {
         f"example_{i}": {"summary": f"Example {i}", "value": example}
         for i, example in enumerate(info.examples, start=1)
     }
-    examples["several_rows"] = {"summary": "Several rows", "value": list(info.examples)}
+    examples["several_rows"] = {"summary": "Several rows", "value": list(info.examples[:max_rows])}
     return {"examples": examples}
 
 
@@ -130,9 +139,16 @@ def _json_response(description: str, schema: Schema) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _definition(component: str, name: str) -> str:
-    # Component names allow letters, digits, dot, dash and underscore only.
-    return f"{component}_" + "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
+def _name_definitions(root: Schema, component: str) -> dict[str, str]:
+    """Return the component of each of a schema's ``$defs``."""
+    names: dict[str, str] = {}
+    for definition in root.get("$defs", {}):
+        # Component names allow letters, digits, dot, dash and underscore only.
+        name = f"{component}_" + "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in definition)
+        while name in names.values():
+            name += "_"
+        names[definition] = name
+    return names
 
 
 def _rebase(node: Any, root: Schema, component: str) -> Any:
@@ -159,5 +175,5 @@ def _rebase(node: Any, root: Schema, component: str) -> Any:
 def _component_reference(root: Schema, reference: str, component: str) -> str:
     path = resolve_reference(root, reference) or []
     if path[:1] == ["$defs"] and len(path) > 1:
-        return _COMPONENTS + _definition(component, path[1]) + make_pointer(path[2:])
-    return _COMPONENTS + component + make_pointer(path)
+        component, path = _name_definitions(root, component)[path[1]], path[2:]
+    return _COMPONENTS + component + quote(make_pointer(path), safe="/~")

@@ -9,13 +9,14 @@ subschema, ``{keyword: sentence}``, replaces the sentence of its keywords.
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from model_service.errors import quote_name
 from model_service.records import Schema, Violation
@@ -24,6 +25,8 @@ from model_service.records import Schema, Violation
 MAX_VIOLATIONS = 100
 #: Most choices of an enum, or names of fields, that a message lists.
 _MAX_LISTED = 20
+#: An output nested deeper than this contains itself, or no encoder could write it.
+_MAX_DEPTH = 500
 
 _TYPE_NAMES = {
     "object": "an object",
@@ -44,11 +47,36 @@ _FORMATS = {
 }
 
 
+def _check_names(validator: Any, names: Any, document: Any, _: Any) -> Iterator[ValidationError]:
+    """Report each field whose name is refused; jsonschema reports the rule of the name as if it were the object's."""
+    for name in document if isinstance(document, dict) else ():
+        if faults := list(validator.descend(name, names)):
+            yield ValidationError("", context=faults)
+
+
+def _check_fields(validator: Any, fields: Any, document: Any, _: Any) -> Iterator[ValidationError]:
+    """Check each field as jsonschema does, which forgets the place of a field whose schema is `false`."""
+    for name, schema in fields.items() if isinstance(document, dict) else ():
+        if name in document:
+            for error in validator.descend(document[name], schema, path=name, schema_path=name):
+                if schema is False:
+                    error.path.appendleft(name)
+                yield error
+
+
+_Validator = extend(  # type: ignore[no-untyped-call]  # its stub leaves the table of keywords untyped
+    Draft202012Validator, {"properties": _check_fields, "propertyNames": _check_names}
+)
+
+
 class SchemaValidator:
     """Find what breaks one schema. Built once a schema; safe to use from several threads."""
 
     def __init__(self, schema: Schema) -> None:
-        self._validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        # With "$schema", a reference to the root would bring jsonschema's own class back.
+        schema = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+        self._validator = _Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        self._known_names = frozenset(_find_names(schema))
 
     def find_violations(self, document: Any) -> list[Violation]:
         """Return the broken rules, at most `MAX_VIOLATIONS`, in the order of the schema.
@@ -56,24 +84,56 @@ class SchemaValidator:
         Values that JSON cannot hold (NaN, infinities, Python objects) are found first
         and alone: a schema's verdict on them would mean nothing.
         """
-        unrepresentable = list(islice(_find_unrepresentable(document), MAX_VIOLATIONS))
-        if unrepresentable:
-            return unrepresentable
         # A dict drops repeats: jsonschema reports `required` once for every missing field.
         found: dict[Violation, None] = {}
-        for error in self._validator.iter_errors(document):
-            found.update(dict.fromkeys(_explain(error)))
-            if len(found) >= MAX_VIOLATIONS:
+        for faults in (_find_unrepresentable(document), self._find_broken_rules(document)):
+            for path, rule, message in faults:
+                found[self._locate(path, rule, message)] = None
+                if len(found) >= MAX_VIOLATIONS:
+                    break
+            if found:
                 break
-        return list(found)[:MAX_VIOLATIONS]
+        return list(found)
+
+    def _find_broken_rules(self, document: Any) -> Iterator["_Fault"]:
+        for error in self._validator.iter_errors(document):
+            yield from _explain(error)
+
+    def _locate(self, path: list[Any], rule: str, message: str) -> Violation:
+        """Return a violation whose pointer ends above a long or unprintable name of the caller's own making."""
+        for depth, part in enumerate(path):
+            if isinstance(part, str) and not _is_presentable(part) and part not in self._known_names:
+                return Violation(make_pointer(path[:depth]), rule, f"below {quote_name(part)}: {message}")
+        return Violation(make_pointer(path), rule, message)
 
 
-def make_pointer(path: Iterator[Any] | list[Any]) -> str:
+def make_pointer(path: Iterable[Any]) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _find_unrepresentable(document: Any) -> Iterator[Violation]:
+# The path to a value, the rule it breaks, and the sentence.
+_Fault = tuple[list[Any], str, str]
+
+
+def _find_names(schema: Any) -> Iterator[str]:
+    """Yield every text in a schema: the names that are no secret are among them."""
+    stack = [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, dict):
+            stack.extend([*node, *node.values()])
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def _is_presentable(name: str) -> bool:
+    return len(name) <= 64 and name.isprintable()
+
+
+def _find_unrepresentable(document: Any) -> Iterator[_Fault]:
     stack: list[tuple[list[Any], Any]] = [([], document)]
     while stack:
         path, value = stack.pop()
@@ -81,13 +141,16 @@ def _find_unrepresentable(document: Any) -> Iterator[Violation]:
             continue
         if isinstance(value, int | float):
             if not _is_finite(value):
-                yield Violation(make_pointer(path), "finite", "expected a finite number")
+                yield path, "finite", "expected a finite number"
+        elif len(path) >= _MAX_DEPTH:
+            yield [], "type", f"expected a value nested less than {_MAX_DEPTH} levels deep"
+            return
         elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
             stack.extend(([*path, key], value[key]) for key in reversed(value))
         elif isinstance(value, list):
             stack.extend(([*path, i], value[i]) for i in reversed(range(len(value))))
         else:
-            yield Violation(make_pointer(path), "type", "expected a value of a JSON type")
+            yield path, "type", "expected a value of a JSON type"
 
 
 def _is_finite(number: float) -> bool:
@@ -97,17 +160,17 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def _explain(error: ValidationError) -> Iterator[Violation]:
-    """Turn one error of the library into violations in our words."""
+def _explain(error: ValidationError) -> Iterator[_Fault]:
+    """Turn one error of the library into faults in our words."""
     rule = str(error.validator or "false")  # the schema `false` has no keyword
     if rule in ("anyOf", "oneOf") and (closest := _closest_branch(error)):
         for child in closest:
             yield from _explain(child)
         return
-    pointer = make_pointer(list(error.absolute_path))
+    path = list(error.absolute_path)
     sentence = _author_sentence(error)
     for name, message in _MESSAGES.get(rule, _any_rule)(error):
-        yield Violation(pointer + make_pointer([name] if name is not None else []), rule, sentence or message)
+        yield [*path, *([name] if name is not None else [])], rule, sentence or message
 
 
 def _author_sentence(error: ValidationError) -> str | None:
@@ -126,13 +189,18 @@ def _closest_branch(error: ValidationError) -> list[ValidationError]:
         return []
     branches: dict[Any, list[ValidationError]] = {}
     for child in error.context or []:
-        branches.setdefault(child.schema_path[0], []).append(child)
-    fitting = [
-        children
-        for children in branches.values()
-        if not any(child.validator in ("type", "const", "enum") and len(child.path) < 2 for child in children)
-    ]
-    return fitting[0] if len(fitting) == 1 else []
+        if child.schema_path:  # else it is the alternative `false`, which no value was meant for
+            branches.setdefault(child.schema_path[0], []).append(child)
+    fitting = list(branches.values())
+    for depth in (0, 1):  # the value's own type first, then those of its fields, one of which may be a tag
+        fitting = [children for children in fitting if not any(_is_of_another_kind(child, depth) for child in children)]
+        if len(fitting) == 1:
+            return fitting[0]
+    return []
+
+
+def _is_of_another_kind(error: ValidationError, depth: int) -> bool:
+    return error.validator in ("type", "const", "enum") and len(error.path) == depth
 
 
 # Each rule's messages: (name of the field below the error's own place or None, sentence).
@@ -199,16 +267,23 @@ def _unknown_fields(error: ValidationError) -> _Messages:
     document: Any = error.instance
     known = list(schema.get("properties", {}))
     allowed = f"the fields are {_listed(known)}" if known else "no other fields are allowed"
-    patterns = Draft202012Validator({"patternProperties": dict.fromkeys(schema.get("patternProperties", {}), False)})
+    allowed_patterns = dict.fromkeys(schema.get("patternProperties", {}), False)
+    patterns = Draft202012Validator({"patternProperties": allowed_patterns})
     for name in document:
-        if name in known or not patterns.is_valid({name: None}):
+        if name in known or (allowed_patterns and not patterns.is_valid({name: None})):
             continue
-        close = get_close_matches(name, known, n=1) if len(name) <= 64 else []
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        if len(name) <= 64 and name.isprintable():
+        if _is_presentable(name):
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
             yield name, f"unknown field; {hint}{allowed}"
         else:
             yield None, f"unknown field ({quote_name(name)}); {allowed}"
+
+
+def _bad_name(error: ValidationError) -> _Messages:
+    for fault in (error.context or [])[:1]:
+        name: Any = fault.instance
+        yield name, _author_sentence(fault) or "a field of this name is not allowed here"
 
 
 def _format(error: ValidationError) -> _Messages:
@@ -251,7 +326,7 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
     "contains": _simple("expected an entry that is missing from the array"),
     "minProperties": _simple("expected at least {} fields"),
     "maxProperties": _simple("expected at most {} fields"),
-    "propertyNames": _simple("a field's name is not allowed here"),
+    "propertyNames": _bad_name,
     "anyOf": _simple("expected one of the alternatives of the schema; none of them fits"),
     "oneOf": _simple("expected exactly one of the alternatives of the schema to fit"),
     "not": _simple("expected anything but what the schema excludes here"),
@@ -260,5 +335,7 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
 
 def find_metaschema_faults(schema: Schema) -> list[str]:
     """Return why a schema is not valid JSON Schema 2020-12, each with the pointer of the fault."""
-    errors = Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
+    # Other formats, such as that of a URI, are stricter than the library that follows them.
+    validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
+    errors = validator.iter_errors(schema)
     return [f"'{make_pointer(list(error.absolute_path)) or '/'}' {error.message}" for error in islice(errors, 5)]

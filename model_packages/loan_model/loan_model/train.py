@@ -159,7 +159,8 @@ def measure(probabilities: Numbers, labels: Labels, *, rule: Numbers) -> dict[st
 
 
 def _find_hits(probabilities: Numbers, labels: Labels) -> Numbers:
-    return ((probabilities >= APPROVAL_THRESHOLD) == labels).astype(np.float64)
+    hits: Numbers = ((probabilities >= APPROVAL_THRESHOLD) == labels).astype(np.float64)
+    return hits
 
 
 def _find_losses(probabilities: Numbers, labels: Labels) -> Numbers:

@@ -1,0 +1,78 @@
+# Two commands do everything on a machine with Python 3.11: `make serve` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := $(wildcard model_packages/*)
+PROJECTS := . $(PACKAGES)
+EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
+# An installation is repeated when what it installs from has changed.
+SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## List the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: serve
+serve: $(VENV)/.serve  ## Install what the server needs and run it with every shipped model
+	$(BIN)/model-service serve
+
+.PHONY: test
+test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
+	$(BIN)/python -m pytest --quiet tests/test_architecture.py tests/test_docs.py tests/test_openapi.py
+
+.PHONY: tools
+tools: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: fix
+fix: $(VENV)/.dev  ## Format, mend what can be mended, write the generated files anew
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(MAKE) openapi docs
+
+.PHONY: openapi
+openapi: $(VENV)/.serve  ## Write openapi.yaml from config.yaml
+	$(BIN)/model-service openapi > openapi.yaml
+
+.PHONY: docs
+docs: $(VENV)/.serve  ## Write docs/configuration.md
+	$(BIN)/model-service settings > docs/configuration.md
+
+.PHONY: train
+train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder with loan/train.csv, bike/train.csv
+	$(BIN)/python -m iris_model.train
+	$(BIN)/python -m loan_model.train --data $(DATA)/loan/train.csv
+	$(BIN)/python -m bike_model.train --data $(DATA)/bike/train.csv
+
+.PHONY: lock
+lock:  ## Resolve the dependencies anew into requirements/*.txt
+	./requirements/lock.sh $(PYTHON)
+
+.PHONY: clean
+clean:  ## Remove the environment and everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	find . -name '*.egg-info' -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: $(VENV)/bin/python requirements/serve.txt $(SOURCES)
+	$(PIP) --requirement requirements/serve.txt
+	@# setuptools warns about every editable installation.
+	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation $(EDITABLE)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
+	$(PIP) --requirement requirements/dev.txt
+	touch $@

@@ -1,0 +1,232 @@
+"""The model that is served: the ONNX graph and the parameters that ``bike_model.train`` writes."""
+
+import json
+import math
+from datetime import date
+from typing import Any
+
+from bike_model.days import (
+    DATE_PATTERN,
+    FIRST_DAY,
+    LAST_DAY,
+    instant_of,
+    is_holiday,
+    is_working,
+    read_date,
+    season_of,
+    weekday_of,
+)
+from bike_model.features import Parameters, build_features, is_overcast
+from model_service import MLModel
+from model_service.onnx import open_session
+from model_service.records import Violation
+
+#: Share of days whose count lies inside the interval, by calibration.
+COVERAGE = 0.9
+
+_EXPECTED_DATE = f"must be a date from {FIRST_DAY} to {LAST_DAY}, such as 2011-01-01 or 2011-01-01T00:00:00Z"
+
+
+def _derived(title: str, description: str, *, minimum: int, maximum: int) -> dict[str, Any]:
+    return {
+        "type": ["integer", "null"],
+        "title": title,
+        "description": f"{description} When absent or null it is derived.",
+        "minimum": minimum,
+        "maximum": maximum,
+    }
+
+
+def _normalised(title: str, description: str, *, is_required: bool = True) -> dict[str, Any]:
+    return {
+        "type": "number" if is_required else ["number", "null"],
+        "title": title,
+        "description": description,
+        "minimum": 0,
+        "maximum": 1,
+    }
+
+
+def _count(title: str, description: str) -> dict[str, Any]:
+    return {"type": "integer", "title": title, "description": description, "minimum": 0}
+
+
+class BikeModel(MLModel):
+    """The mean of a Gaussian process and boosted trees, with a prediction interval by cross-validation."""
+
+    qualified_name = "bike_model"
+    display_name = "Bike rentals of a day"
+    description = (
+        "Estimates how many bikes are rented in a day from Capital Bikeshare in Washington D.C. (its size of 2011 and "
+        "2012) from the date and the day's weather, with an interval that holds the true number on nine days of ten."
+    )
+    version = "1.0.0"
+    input_schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A day",
+        "description": "A date and its weather. Everything else follows from the date and may be left out.",
+        "type": "object",
+        "properties": {
+            "instant": _derived("Index", "Days since 2011-01-01, plus 1.", minimum=1, maximum=instant_of(LAST_DAY)),
+            "dteday": {
+                "type": "string",
+                "title": "Date",
+                "description": "ISO date or date-time between 2011-01-01 and 2013-12-31; of a date-time, the date as "
+                "written counts, whatever its offset. After 2012 the trend is held at the level of the end of 2012.",
+                "pattern": DATE_PATTERN,
+                "x-error-messages": {"pattern": _EXPECTED_DATE},
+            },
+            "season": _derived(
+                "Season",
+                "1 winter (from 21 December), 2 spring (21 March), 3 summer (21 June), 4 autumn (23 September).",
+                minimum=1,
+                maximum=4,
+            ),
+            "yr": _derived("Year", "Years since 2011: 0, 1 or 2.", minimum=0, maximum=2),
+            "mnth": _derived("Month", "1 January to 12 December.", minimum=1, maximum=12),
+            "holiday": _derived(
+                "Holiday",
+                "1 on a public holiday, else 0; what is given counts, whatever the calendar says. Derived by the "
+                "calendar of the District of Columbia.",
+                minimum=0,
+                maximum=1,
+            ),
+            "weekday": _derived("Weekday", "0 Sunday to 6 Saturday.", minimum=0, maximum=6),
+            "workingday": _derived(
+                "Working day", "1 on Monday to Friday without a holiday, else 0.", minimum=0, maximum=1
+            ),
+            "weathersit": {
+                "type": "integer",
+                "title": "Weather",
+                "description": "1 clear or few clouds, 2 mist, 3 light snow or rain, 4 heavy rain or snow. No day of "
+                "the training data is 4: it is answered as 3.",
+                "minimum": 1,
+                "maximum": 4,
+            },
+            "temp": _normalised("Temperature", "Mean temperature in degrees Celsius, divided by 41."),
+            "atemp": _normalised(
+                "Feeling temperature",
+                "Feeling temperature in degrees Celsius, divided by 50. When absent or null, or more than 0.15 from "
+                "what temperature, humidity and wind give (a sensor fault), it is derived from them.",
+                is_required=False,
+            ),
+            "hum": _normalised(
+                "Humidity",
+                "Relative humidity in per cent, divided by 100. Exactly 0 is a sensor fault and is read as the mean "
+                "humidity of such weather.",
+            ),
+            "windspeed": _normalised("Wind speed", "Wind speed divided by 67, in the unit of the data set."),
+        },
+        "required": ["dteday", "weathersit", "temp", "hum", "windspeed"],
+        "additionalProperties": False,
+        "examples": [
+            {
+                "instant": 1,
+                "dteday": "2011-01-01",
+                "season": 1,
+                "yr": 0,
+                "mnth": 1,
+                "holiday": 0,
+                "weekday": 6,
+                "workingday": 0,
+                "weathersit": 2,
+                "temp": 0.344167,
+                "atemp": 0.363625,
+                "hum": 0.805833,
+                "windspeed": 0.160446,
+            },
+            {"dteday": "2012-07-04", "weathersit": 1, "temp": 0.79, "hum": 0.57, "windspeed": 0.15},
+            {"dteday": "2012-12-19T00:00:00Z", "weathersit": 2, "temp": 0.33, "hum": 0.73, "windspeed": 0.17},
+        ],
+    }
+    output_schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Bike rentals of a day",
+        "description": "Counts of rentals, by casual and registered riders together.",
+        "type": "object",
+        "properties": {
+            "cnt": _count("Rentals", "Bikes rented that day, estimated."),
+            "interval": {
+                "type": "object",
+                "title": "Prediction interval",
+                "description": "A range meant to hold the true number with probability `coverage`; around `cnt`.",
+                "properties": {
+                    "lower": _count("Lower end", "At least this many rentals; not more than `cnt`."),
+                    "upper": _count("Upper end", "At most this many rentals; not less than `cnt`."),
+                    "coverage": {
+                        "type": "number",
+                        "const": COVERAGE,
+                        "title": "Coverage",
+                        "description": "Nominal share of days whose rentals lie between the two ends.",
+                    },
+                },
+                "required": ["lower", "upper", "coverage"],
+                "additionalProperties": False,
+            },
+        },
+        "required": ["cnt", "interval"],
+        "additionalProperties": False,
+    }
+
+    def __init__(self) -> None:
+        self._session = open_session(self.artifact_path("model.onnx"))
+        document = json.loads(self.artifact_path("parameters.json").read_text(encoding="utf-8"))
+        self._parameters = Parameters.from_json(document)
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return self.predict_batch([payload])[0]
+
+    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        features = build_features(payloads, self._parameters)
+        (counts,) = self._session.run(["cnt"], {"features": features})
+        return [
+            self._describe(count, is_overcast(payload))
+            for count, payload in zip(counts[:, 0].tolist(), payloads, strict=True)
+        ]
+
+    def _describe(self, count: float, group: int) -> dict[str, Any]:
+        cnt = max(round(count), 0)
+        return {
+            "cnt": cnt,
+            "interval": {
+                "lower": max(min(math.floor(count - self._parameters.below[group]), cnt), 0),
+                "upper": max(math.ceil(count + self._parameters.above[group]), cnt),
+                "coverage": COVERAGE,
+            },
+        }
+
+    @classmethod
+    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+        """Find a date that does not exist, or else the fields that contradict it."""
+        day = read_date(payload["dteday"])
+        if day is None:
+            return [Violation("/dteday", "format", "dteday must be a day that the calendar has, with nothing after it")]
+        return [
+            Violation(f"/{name}", "const", message)
+            for name, expected, message in _find_expectations(payload, day)
+            if payload.get(name) is not None and payload[name] != expected
+        ]
+
+
+def _find_expectations(payload: dict[str, Any], day: date) -> list[tuple[str, int, str]]:
+    given = payload.get("holiday")
+    holiday = is_holiday(day) if given is None else given
+    whose = "the calendar of the District of Columbia for dteday" if given is None else "the given holiday"
+    return [
+        ("instant", instant_of(day), "instant contradicts dteday: expected the days from 2011-01-01 to dteday, plus 1"),
+        (
+            "season",
+            season_of(day),
+            "season contradicts dteday: expected the season of dteday "
+            "(1 from 21 December, 2 from 21 March, 3 from 21 June, 4 from 23 September)",
+        ),
+        ("yr", day.year - FIRST_DAY.year, "yr contradicts dteday: expected the year of dteday minus 2011"),
+        ("mnth", day.month, "mnth contradicts dteday: expected the month of dteday"),
+        ("weekday", weekday_of(day), "weekday contradicts dteday: expected the weekday of dteday, 0 for Sunday"),
+        (
+            "workingday",
+            is_working(day, holiday=holiday),
+            "workingday contradicts weekday and holiday: expected 1 when the weekday of dteday is Monday to Friday "
+            f"and holiday, by {whose}, is 0; otherwise 0",
+        ),
+    ]

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Resolve pyproject.toml and dev.in into serve.txt and dev.txt: names and versions only, no hosts.
+# Usage: requirements/lock.sh [python]
+set -eu
+cd "$(dirname "$0")/.."
+python=${1:-python3}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$python" -m venv "$folder/venv"
+pip="$folder/venv/bin/python -m pip --disable-pip-version-check"
+freeze() {
+    # Our own projects are installed from this checkout, never from a list.
+    $pip list --format=freeze --exclude pip | grep -vE '^(model-service|[a-z]+(-lstm)?-model)==' >"$1"
+}
+
+# setuptools builds our own projects without an isolated environment.
+$pip install --quiet 'setuptools>=77' . ./model_packages/*
+freeze requirements/serve.txt
+$pip install --quiet --constraint requirements/serve.txt --requirement requirements/dev.in
+freeze requirements/dev.txt

@@ -1,0 +1,131 @@
+"""The rules of the house as functions of a source tree, so that planted violations can test the rules."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "model_service"
+
+#: Lowest first. A module imports only from lower rows, or from inside its own place.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "records"),
+    ("model", "strict_json", "artifacts", "onnx"),
+    ("schema",),
+    ("config", "observability"),
+    ("loading",),
+    ("backends",),
+    ("manager",),
+    ("prediction",),
+    ("transports.http", "transports"),
+    ("wiring",),
+    ("cli", "__main__"),
+)
+#: Places of one row that may import each other, because they are parts of one thing.
+SIBLINGS = {
+    ("errors", "records"),
+    ("artifacts", "model"),
+    ("observability", "config"),
+    ("__main__", "cli"),
+}
+#: Who may import a library: module prefixes below the package.
+ONLY_IN = {
+    "flask": ("transports.http", "wiring"),
+    "werkzeug": ("transports.http",),
+    "apispec": ("transports.http",),
+    "marshmallow": ("transports.http",),
+    "flask_swagger_ui": ("transports.http",),
+    "granian": ("wiring",),
+    "jsonschema": ("schema.validation",),
+    "onnxruntime": ("onnx",),
+    "click": ("cli",),
+    "grpc": ("transports.grpc",),
+    "ray": ("backends.ray_serve",),
+}
+#: Calls that read YAML or the environment; `os.environ` may also be handed on by those who call `load_config`.
+READERS = {"yaml.safe_load", "yaml.load", "yaml.compose", "os.getenv", "os.environ.get"}
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 50
+
+
+def find_violations(root: Path) -> list[str]:
+    """Return every broken rule of the package below ``root``, as ``module: what is wrong``."""
+    found: list[str] = []
+    for path in sorted((root / PACKAGE).rglob("*.py")):
+        module = ".".join(path.relative_to(root / PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        for rule in (_layers, _libraries, _readers, _local_imports, _sizes):
+            found.extend(f"{module}: {fault}" for fault in rule(module, tree))
+        if source.count("\n") > MAX_MODULE_LINES:
+            found.append(f"{module}: {source.count(chr(10))} lines, more than {MAX_MODULE_LINES}")
+    return found
+
+
+def find_layer(module: str) -> tuple[int, str] | None:
+    """Return the row and the place of a module, or ``None`` when it has none."""
+    for row, places in enumerate(LAYERS):
+        for place in places:
+            if module == place or module.startswith(place + "."):
+                return row, place
+    return None
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import submodule` imports the submodule.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _layers(module: str, tree: ast.AST) -> Iterator[str]:
+    if module in ("", "__init__"):
+        return
+    own = find_layer(module)
+    if own is None:
+        yield "has no layer; give it a row in LAYERS"
+        return
+    for name in _imports(tree):
+        if not name.startswith(PACKAGE + "."):
+            continue
+        target = find_layer(name.removeprefix(PACKAGE + "."))
+        if target is None or target == own or target[0] < own[0]:
+            continue
+        if (own[1], target[1]) not in SIBLINGS:
+            yield f"imports {name} from its own layer or above"
+
+
+def _libraries(module: str, tree: ast.AST) -> Iterator[str]:
+    for name in _imports(tree):
+        allowed = ONLY_IN.get(name.partition(".")[0])
+        if allowed is not None and not any(module == place or module.startswith(place + ".") for place in allowed):
+            yield f"imports {name.partition('.')[0]}, which belongs to {', '.join(allowed)}"
+
+
+def _readers(module: str, tree: ast.AST) -> Iterator[str]:
+    if module == "config":
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in READERS:
+            yield f"calls {ast.unparse(node.func)}, which belongs to config"
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            yield "reads os.environ, which belongs to config"
+
+
+def _local_imports(module: str, tree: ast.AST) -> Iterator[str]:
+    if module == "wiring":
+        return
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    yield f"imports inside the function {function.name}"
+
+
+def _sizes(module: str, tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                yield f"the function {node.name} has {lines} lines, more than {MAX_FUNCTION_LINES}"

@@ -1,0 +1,391 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import models
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import model_service
+from model_service.cli.commands import COMMANDS
+from model_service.cli.main import cli
+from model_service.config import describe_settings
+from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, PayloadMalformed, PayloadTooLarge
+
+pytestmark = pytest.mark.usefixtures("manager")  # each command loads models into the one manager
+TESTS = Path(models.__file__).parent
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Return a function that writes a configuration file of classes and server settings, and returns its path."""
+
+    def write(*entries, **server):
+        listed = [{"class": entry} if isinstance(entry, str) else entry for entry in entries]
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump({"models": listed, "server": server}), encoding="utf-8")
+        return path
+
+    return write
+
+
+def invoke(path, *arguments, stdin=None):
+    return CliRunner().invoke(cli, ["--config", str(path), *arguments], input=stdin, prog_name="model-service")
+
+
+def run(path, *arguments, stdin=None):
+    """Return what a command that succeeds prints."""
+    result = invoke(path, *arguments, stdin=stdin)
+    assert (result.exit_code, result.stderr, result.exception) == (0, "", None)
+    return result.stdout
+
+
+def fail(kind, path, *arguments, stdin=None):
+    """Return the error of a command that fails with one of ours, which prints no result."""
+    result = invoke(path, *arguments, stdin=stdin)
+    assert isinstance(result.exception, kind), result.exception
+    assert result.stdout == ""
+    return result.exception
+
+
+def misuse(path, *arguments, stdin=None):
+    """Return what a wrong command line prints."""
+    result = invoke(path, *arguments, stdin=stdin)
+    assert (result.exit_code, result.stdout) == (2, "")
+    return result.stderr
+
+
+def run_process(*arguments, stdin="", cwd):
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    return subprocess.run(
+        [sys.executable, "-m", "model_service", *arguments],
+        input=stdin,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+# Help
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_lists_every_command_and_the_exit_codes(tmp_path, option):
+    text = run(tmp_path / "unread.yaml", option)
+    for command in COMMANDS:
+        assert f"\n  {command.name} " in text
+    assert "Exit codes: 0 done" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_of_a_command_reads_no_configuration(tmp_path, command):
+    assert run(tmp_path / "unread.yaml", command.name, "--help").startswith(f"Usage: model-service {command.name}")
+
+
+def test_the_version_of_the_service_is_printed(tmp_path):
+    text = run(tmp_path / "unread.yaml", "--version")
+    assert text == f"model-service, version {model_service.__version__}\n"
+
+
+# models
+
+
+def test_models_lists_every_model_without_loading_it(configure):
+    lines = run(configure("models.UnloadableModel", "models.EchoModel"), "models").splitlines()
+    assert [line.split() for line in lines] == [
+        ["unloadable_model", "1.0.0", "configured", "Double"],
+        ["echo_model", "1.0.0", "configured", "Echo"],
+    ]
+
+
+def test_models_marks_the_default_of_several_versions(configure):
+    lines = run(configure("models.DoubleModel", "models.DoubleModelTwo", "models.EchoModel"), "models").splitlines()
+    assert [line.endswith(" (default)") for line in lines] == [False, True, False]
+
+
+def test_models_says_why_a_class_cannot_be_read_and_what_to_mend(configure):
+    first, *rest, last = run(configure("models.DoubelModel", "models.EchoModel"), "models").splitlines()
+    assert first.split() == ["models", "-", "FAILED", "models.DoubelModel"]
+    assert rest == [
+        "    problem: 'DoubelModel' in the module 'models' is no MLModel subclass",
+        "    cause: there is no such name",
+        "    remedy: use 'models.DoubleModel'",
+    ]
+    assert last.startswith("echo_model ")
+
+
+def test_models_of_an_empty_configuration_says_where_to_list_them(configure):
+    assert run(configure(), "models").startswith("no models are configured; list them under 'models:'")
+
+
+# predict
+
+
+def test_one_payload_is_answered_by_one_output(configure):
+    assert run(configure("models.DoubleModel"), "predict", "double_model", "--json", '{"x": 2}') == '{"y":4}\n'
+
+
+def test_an_array_of_payloads_is_answered_by_an_array_in_order(configure):
+    answer = run(configure("models.DoubleModel"), "predict", "double_model", "--json", '[{"x": 2}, {"x": 1}]')
+    assert answer == '[{"y":4},{"y":2}]\n'
+
+
+def test_the_payload_may_come_from_standard_input(configure):
+    path = configure("models.EchoModel")
+    assert run(path, "predict", "echo_model", stdin='{"text": "ä"}\n') == '{"text":"ä"}\n'
+    assert run(path, "predict", "echo_model", stdin="[{}]") == "[{}]\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("count=5", 5),
+        ("size=2.5", 2.5),
+        ("size=-1e3", -1000.0),
+        ("is_new=true", True),
+        ("name=5", "5"),
+        ("name=", ""),
+        ("name=a=b", "a=b"),
+        ("name=ä", "ä"),
+        ("note=true", "true"),
+        ("note=", None),
+        ('tags=["a", "b"]', ["a", "b"]),
+        ("colour=red", "red"),
+    ],
+)
+def test_set_types_a_field_by_the_schema(configure, column, value):
+    path = configure("models.FormModel")
+    answer = json.loads(run(path, "predict", "form_model", "--set", "count=1", "--set", column))
+    assert answer == {"count": 1, column.partition("=")[0]: value}
+    assert type(answer[column.partition("=")[0]]) is type(value)
+
+
+@pytest.mark.parametrize("column", ["count=five", "count=", "count=null", "is_new=yes", 'tags=["a"', "size=NaN", "x=1"])
+def test_set_leaves_what_does_not_fit_to_validation(configure, column):
+    path = configure("models.FormModel")
+    columns = ["--set", "count=1", "--set", column]
+    [violation] = fail(PayloadInvalid, path, "predict", "form_model", *columns).violations
+    assert violation.pointer == "/" + column.partition("=")[0]
+
+
+def test_the_default_version_answers_unless_one_is_named(configure):
+    path = configure("models.DoubleModel", "models.DoubleModelTwo")
+    ask = ["predict", "double_model", "--json", '{"x": 1}']
+    assert run(path, *ask) == '{"y":2.5}\n'
+    for version in ("1.0.0", "1"):
+        assert run(path, *ask, "--version", version) == '{"y":2}\n'
+        assert run(path, "predict", "double_model", "--set", "x=1", "--version", version) == '{"y":2}\n'
+
+
+def test_predict_loads_no_model_but_the_one_it_asks(configure):
+    models.SlowBuildingModel.entered.clear()
+    models.SlowBuildingModel.release.set()
+    path = configure("models.SlowBuildingModel", "models.DoubleModel", "no_such_package.SomeModel")
+    assert run(path, "predict", "double_model", "--set", "x=1") == '{"y":2}\n'
+    assert not models.SlowBuildingModel.entered.is_set()
+    assert run(path, "predict", "slow_building_model", "--set", "x=1") == '{"y":2}\n'
+    assert models.SlowBuildingModel.entered.is_set()
+
+
+def test_an_unknown_model_or_version_lists_what_is_configured(configure):
+    path = configure("models.DoubleModel", "models.EchoModel")
+    error = fail(ModelNotFound, path, "predict", "duoble_model", "--json", "{}")
+    assert error.message == "no model 'duoble_model'; loaded: double_model, echo_model"
+    error = fail(ModelNotFound, path, "predict", "double_model", "--version", "2", "--json", "{}")
+    assert error.message == "no version '2' of model 'double_model'; loaded: 1.0.0"
+
+
+@pytest.mark.parametrize("text", ["", "{", "nope", '{"x": NaN}', '{"x": 1, "x": 2}', "{} {}"])
+@pytest.mark.parametrize("is_stdin", [False, True])
+def test_what_is_no_json_is_malformed(configure, text, is_stdin):
+    given = {"stdin": text} if is_stdin else {}
+    fail(
+        PayloadMalformed,
+        configure("models.EchoModel"),
+        "predict",
+        "echo_model",
+        *(() if is_stdin else ("--json", text)),
+        **given,
+    )
+
+
+@pytest.mark.parametrize("text", ["5", '"text"', "null", "true"])
+def test_json_that_is_no_object_is_invalid(configure, text):
+    [violation] = fail(
+        PayloadInvalid, configure("models.EchoModel"), "predict", "echo_model", "--json", text
+    ).violations
+    assert (violation.pointer, violation.rule) == ("", "type")
+
+
+def test_rows_are_limited_as_on_every_road(configure):
+    path = configure("models.EchoModel", max_request_rows=2)
+    assert run(path, "predict", "echo_model", "--json", "[{}, {}]") == "[{},{}]\n"
+    fail(PayloadTooLarge, path, "predict", "echo_model", "--json", "[{}, {}, {}]")
+    fail(PayloadMalformed, path, "predict", "echo_model", "--json", "[]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict"], "QUALIFIED_NAME"),
+        (["predict", "echo_model", "--json", "{}", "--set", "text=a"], "give --json or --set, not both"),
+        (["predict", "echo_model", "--set", "text"], "--set takes FIELD=VALUE, not 'text'"),
+        (["predict", "echo_model", "extra"], "extra"),
+        (["predict", "echo_model", "--nope"], "--nope"),
+        (["openapi", "--format", "xml"], "xml"),
+        (["serve", "--port", "0"], "--port"),
+        (["serve", "--port", "65536"], "--port"),
+        (["prdict"], "prdict"),
+        (["--nope"], "--nope"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_wrong(configure, arguments, words):
+    text = misuse(configure("models.EchoModel"), *arguments)
+    assert text.startswith("Usage: model-service")
+    assert words in text
+
+
+# openapi
+
+
+def test_openapi_describes_the_models_without_loading_them(configure):
+    path = configure("models.UnloadableModel", "models.EchoModel", max_request_rows=7)
+    document = json.loads(run(path, "openapi", "--format", "json"))
+    assert document["openapi"].startswith("3.1")
+    assert {"/api/models/unloadable_model/predict", "/api/models/echo_model/predict"} <= set(document["paths"])
+    assert '"maxItems":7' in json.dumps(document, separators=(",", ":"))
+
+
+def test_openapi_is_yaml_unless_json_is_asked_for_and_both_say_the_same(configure):
+    path = configure("models.FormModel")
+    text = run(path, "openapi")
+    assert not text.startswith("{")
+    assert text == run(path, "openapi", "--format", "yaml")
+    assert yaml.safe_load(text) == json.loads(run(path, "openapi", "--format", "json"))
+
+
+def test_openapi_leaves_out_what_cannot_be_read(configure):
+    paths = yaml.safe_load(run(configure("no_such_package.SomeModel", "models.EchoModel"), "openapi"))["paths"]
+    assert "/api/models/echo_model/predict" in paths
+    assert not any("no_such_package" in path for path in paths)
+
+
+# check-config
+
+
+def test_check_config_says_that_every_model_is_ready(configure):
+    path = configure("models.DoubleModel", "models.EchoModel")
+    assert run(path, "check-config").splitlines() == [
+        "double_model 1.0.0: ready",
+        "echo_model 1.0.0: ready",
+        f"{path}: 2 of 2 models are ready",
+    ]
+
+
+def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
+    path = configure("models.DoubleModel", "models.UnloadableModel", "models.FailingSelfTestModel")
+    result = invoke(path, "check-config")
+    assert (result.exit_code, result.stderr) == (4, "")
+    lines = result.stdout.splitlines()
+    assert lines[:4] == [
+        "double_model 1.0.0: ready",
+        "unloadable_model 1.0.0: FAILED",
+        "    problem: building models.UnloadableModel failed",
+        "    cause: OSError: the weights are gone",
+    ]
+    assert lines[4].startswith("    remedy: reinstall the package")
+    assert lines[5] == "failing_self_test_model 1.0.0: FAILED"
+    assert lines[-1] == f"{path}: 1 of 3 models are ready"
+
+
+def test_check_config_of_no_models_is_fine(configure):
+    path = configure()
+    assert run(path, "check-config") == f"{path}: 0 of 0 models are ready\n"
+
+
+# settings, and the configuration file
+
+
+def test_settings_lists_every_key_and_needs_no_configuration(tmp_path):
+    rows = [line for line in run(tmp_path / "unread.yaml", "settings").splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{path}` | {kind} | `{default}` | {text} |" for path, kind, default, text in describe_settings()
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["models"], ["predict", "a", "--json", "{}"], ["openapi"], ["check-config"], ["serve"]]
+)
+def test_every_command_that_needs_the_configuration_says_when_there_is_none(tmp_path, arguments):
+    path = tmp_path / "none.yaml"
+    error = fail(ConfigInvalid, path, *arguments)
+    assert str(path) in error.message
+    assert "--config" in error.message
+
+
+def test_the_environment_overrides_the_file(configure):
+    path = configure("models.DoubleModel")
+    result = CliRunner(env={"MODEL_SERVICE__MODELS__0__CLASS": "models.EchoModel"}).invoke(
+        cli, ["--config", str(path), "models"]
+    )
+    assert result.stdout.split()[0] == "echo_model"
+
+
+# The whole program, in a process of its own
+
+
+def test_the_program_reads_config_yaml_of_the_folder_it_runs_in(configure):
+    path = configure("models.FormModel")
+    done = run_process("predict", "form_model", "--set", "count=2", "--set", "name=ä", cwd=path.parent)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"count":2,"name":"ä"}\n', "")
+
+
+def test_the_program_takes_a_payload_from_a_pipe(configure):
+    path = configure("models.DoubleModel")
+    done = run_process("predict", "double_model", stdin='[{"x": 1}, {"x": 2}]', cwd=path.parent)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '[{"y":2},{"y":4}]\n', "")
+
+
+def test_the_program_prints_violations_with_their_pointers(configure):
+    path = configure("models.DoubleModel")
+    done = run_process("predict", "double_model", stdin='[{"x": 1}, {"x": "a secret"}, {}]', cwd=path.parent)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.splitlines() == [
+        "Error: the payload for model 'double_model' has 2 faults; see errors",
+        "  /1/x: expected a number, got a string",
+        "  /2/x: this field is missing",
+    ]
+
+
+def test_the_program_says_no_more_than_one_line_about_a_model_that_raised(configure):
+    path = configure("models.RaisingModel")
+    done = run_process("predict", "raising_model", "--set", "x=-1", cwd=path.parent)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert "Error: model 'raising_model' failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_program_logs_nothing_beside_what_check_config_prints(configure):
+    path = configure("models.UnloadableModel")
+    done = run_process("check-config", cwd=path.parent)
+    assert (done.returncode, done.stderr) == (4, "")
+    assert "cause: OSError: the weights are gone" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="arguments are UTF-8 there")
+@pytest.mark.parametrize(
+    ("option", "code", "words"),
+    [("--json", 5, "not UTF-8"), ("--set", 2, "--set takes UTF-8 text")],
+)
+def test_arguments_that_are_no_utf_8_are_refused_not_a_traceback(configure, option, code, words):
+    path = configure("models.EchoModel")
+    value = b'{"text": "\xff"}' if option == "--json" else b"text=\xff"
+    done = run_process("predict", "echo_model", option, value, cwd=path.parent)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

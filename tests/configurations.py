@@ -1,0 +1,14 @@
+"""Configurations of tests, and of what ships."""
+
+from model_service.config import ModelConfig, ServerConfig, ServiceConfig
+
+#: The packages that ship with the service, as config.yaml lists them.
+SHIPPED = ("iris_model.IrisModel", "loan_model.LoanModel", "bike_model.BikeModel")
+
+
+def make_config(*class_paths: str, **server: object) -> ServiceConfig:
+    """Return a configuration of models, with server settings."""
+    return ServiceConfig(
+        models=tuple(ModelConfig(class_path=path) for path in class_paths),
+        server=ServerConfig(**server),  # type: ignore[arg-type] - each test passes what the field takes
+    )

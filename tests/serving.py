@@ -1,0 +1,69 @@
+"""A real server in a process of its own, for tests on the wire."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+TESTS = Path(__file__).parent
+START_TIMEOUT_S = 60
+#: Bounds of the server that the tests of ``transports/http`` share: small, so that they are easily crossed.
+MAX_BODY_BYTES = 100_000
+MAX_ROWS = 50
+
+
+class Server:
+    """``model-service serve`` with a configuration; stop it with `stop`.
+
+    Attributes:
+        url: Base address.
+        log: File that receives standard output and error.
+    """
+
+    def __init__(self, config: str, folder: Path, *, environment: dict[str, str] | None = None, scheme: str = "http"):
+        self.port = find_free_port()
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        path = folder / "config.yaml"
+        path.write_text(config)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "model_service", "--config", str(path), "serve", "--port", str(self.port)],
+                env={**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})},
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_ready(self, *, verify: ssl.SSLContext | bool = True) -> "Server":
+        """Return when the server answers at all, or fail with its log."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with httpx.Client(verify=verify) as client:
+            while time.monotonic() < deadline and self.process.poll() is None:
+                try:
+                    client.get(f"{self.url}/health/live")
+                except httpx.TransportError:
+                    time.sleep(0.05)
+                else:
+                    return self
+        self.process.kill()
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        return self.process.wait(timeout=60)
+
+
+def find_free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

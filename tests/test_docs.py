@@ -1,0 +1,187 @@
+"""Documentation is tested: what it lists exists, what exists is listed, and its programs print what it says."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from serving import TESTS, Server
+
+import model_service
+from model_service import errors
+from model_service.cli.commands import COMMANDS
+from model_service.cli.main import cli
+from model_service.config import describe_settings, load_config
+
+ROOT = TESTS.parent
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BIN = Path(sys.executable).parent
+
+
+def test_the_configuration_document_is_what_the_code_generates():
+    done = subprocess.run([str(BIN / "model-service"), "settings"], capture_output=True, text=True, check=True)
+    assert (ROOT / "docs/configuration.md").read_text() == done.stdout, "run `make docs`"
+    for path, *_ in describe_settings():
+        assert f"`{path}`" in done.stdout
+
+
+def test_every_error_is_documented_with_its_code():
+    text = (ROOT / "docs/errors.md").read_text()
+    for kind in _leaves(errors.ServiceError):
+        assert f"- `{kind.code}` (" in text
+
+
+def test_every_command_is_in_the_changelog():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert [command.name for command in COMMANDS if command.name not in text] == []
+    assert {command.name for command in COMMANDS} == set(cli.commands)
+
+
+def test_every_path_that_a_document_names_exists():
+    missing = []
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text()
+        named = set(re.findall(r"`((?:model_service|model_packages|tests|docs|examples|requirements)/[\w./-]*)`", text))
+        linked = set(re.findall(r"\]\((?!https?:)([\w./-]+)\)", text))
+        missing += [f"{document}: {path}" for path in sorted(named) if not (ROOT / path).exists()]
+        missing += [
+            f"{document}: {path}" for path in sorted(linked) if not (ROOT / document).parent.joinpath(path).exists()
+        ]
+    assert missing == []
+
+
+def test_every_name_of_the_map_is_defined_where_the_map_says():
+    for document in ("README.md", "docs/architecture.md"):
+        text = (ROOT / document).read_text()
+        places = re.findall(r"`(model_service/[\w./]+\.py)`: `(\w+)(?:\.(\w+))?`", text)
+        assert len(places) >= 3
+        for path, kind, method in places:
+            source = (ROOT / path).read_text()
+            assert f"class {kind}" in source
+            assert not method or f"def {method}(" in source
+
+
+def test_the_map_of_the_readme_is_the_map_of_the_architecture():
+    rows = re.compile(r"^\| (?:where|how|what).*?`(model_service/[\w./]+)`", re.MULTILINE)
+    readme = rows.findall((ROOT / "README.md").read_text())
+    assert readme == rows.findall((ROOT / "docs/architecture.md").read_text())
+    assert len(readme) >= 8
+
+
+def test_every_decision_is_in_the_index():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    pages = [path.name for path in (ROOT / "docs/decisions").glob("0*.md")]
+    assert pages
+    assert [page for page in pages if f"]({page})" not in index] == []
+
+
+def test_the_version_is_in_the_changelog_or_the_changes_are_unreleased():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert "## [Unreleased]" in text or f"## [{model_service.__version__}]" in text
+
+
+def test_the_commands_of_the_readme_print_what_it_says(shipped):
+    examples = _console_examples(ROOT / "README.md")
+    assert len(examples) >= 3
+    for command, expected in examples:
+        printed = _run(command.replace("localhost:8000", f"127.0.0.1:{shipped.port}"), ROOT)
+        assert [_document(line) for line in printed.splitlines()] == [_document(line) for line in expected]
+
+
+def test_the_tutorial_leads_from_an_empty_folder_to_a_served_model(tmp_path):
+    document = ROOT / "docs/writing-a-model-package.md"
+    files = re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in files] == ["pyproject.toml", "greeting_package/__init__.py", "config.yaml"]
+    for name, text in files:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    for command, expected in _console_examples(document):
+        assert _run(command, tmp_path).splitlines() == expected
+    server = Server((tmp_path / "config.yaml").read_text(), tmp_path, environment={"PYTHONPATH": str(tmp_path)})
+    try:
+        server.wait_until_ready()
+        call = f"curl -s {server.url}/api/models/greeting_model/predict -H 'content-type: application/json' -d "
+        call += """'{"name": ""}'"""
+        assert "Tell us whom to greet." in _run(call, tmp_path)
+    finally:
+        server.stop()
+
+
+def test_the_ten_line_model_of_the_readme_is_served(tmp_path):
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "greeting_package.py").write_text(source)
+    (config,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "config.yaml").write_text(config)
+    assert _run("model-service predict greeting_model --set name=Ada", tmp_path) == '{"greeting":"Hello, Ada!"}\n'
+
+
+def test_the_examples_run(shipped):
+    printed = _run(f"python examples/client.py {shipped.url}", ROOT).splitlines()
+    assert "iris_model 1.0.0 ready" in printed
+    assert printed[-3:] == [
+        "setosa",
+        "['setosa', 'setosa']",
+        "422 /petal_width expected a number, got a string",
+    ]
+    printed = _run(f"examples/curl.sh {shipped.url}", ROOT)
+    assert '"species":"setosa"' in printed
+    assert "x-model-version: 1.0.0" in printed.lower()
+
+
+def test_the_shipped_configuration_lists_every_package():
+    packages = {path.name for path in (ROOT / "model_packages").iterdir() if (path / "pyproject.toml").exists()}
+    config = load_config(ROOT / "config.yaml")
+    assert {entry.class_path.partition(".")[0] for entry in config.models} == packages
+    for package in packages:
+        assert f"model_packages/{package}/README.md" in (ROOT / "README.md").read_text()
+
+
+def test_no_file_names_a_registry_or_a_foreign_index():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    hosts = re.compile("(" + "py" + "pi|python" + "hosted|npm" + r"js)\.org|--index-url|--find-links")
+    texts = [ROOT / name for name in listed.split("\0") if name.endswith((".md", ".txt", ".toml", ".in", ".sh", "run"))]
+    assert [path.name for path in texts if hosts.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_yaml_of_the_documents_is_yaml():
+    for document in DOCUMENTS:
+        for block in re.findall(r"```yaml\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+            assert yaml.safe_load(block)
+
+
+def _leaves(kind: type) -> list[type]:
+    return [leaf for child in kind.__subclasses__() for leaf in _leaves(child)] or [kind]
+
+
+def _console_examples(document: Path) -> list[tuple[str, list[str]]]:
+    """Return each command of the document's console blocks with the lines it prints."""
+    examples: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", document.read_text(), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                examples.append((line[2:], []))
+            else:
+                examples[-1][1].append(line)
+    return examples
+
+
+def _document(line: str) -> object:
+    """Return a line of JSON with its floats rounded, which differ in the last bits from processor to processor."""
+    try:
+        return json.loads(line, parse_float=lambda text: round(float(text), 5))
+    except ValueError:
+        return line
+
+
+def _run(command: str, folder: Path) -> str:
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

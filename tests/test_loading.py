@@ -1,0 +1,291 @@
+import models
+import pytest
+
+from model_service import MLModel
+from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
+from model_service.loading import build_model, describe_model, find_contract_faults, import_model_class
+
+MODEL = """
+from models import DoubleModel
+
+class {name}(DoubleModel):
+    qualified_name = "{qualified_name}"
+"""
+
+
+def fail_to_import(class_path):
+    with pytest.raises(ModelImportFailed) as caught:
+        import_model_class(class_path)
+    return caught.value
+
+
+def fail_to_describe(model_class):
+    with pytest.raises(ModelContractBroken) as caught:
+        describe_model(model_class)
+    return caught.value
+
+
+def derive(**attributes):
+    """Return a DoubleModel that differs in some attributes."""
+    return type("Derived", (models.DoubleModel,), attributes)
+
+
+# Import
+
+
+@pytest.mark.parametrize("class_path", ["models.DoubleModel", "models:DoubleModel"])
+def test_both_spellings_of_a_class_path_find_the_class(class_path):
+    assert import_model_class(class_path) is models.DoubleModel
+
+
+@pytest.mark.parametrize("class_path", ["deep_package.inner.model.DeepModel", "deep_package.inner.model:DeepModel"])
+def test_a_class_may_lie_in_a_submodule(make_package, class_path):
+    code = MODEL.format(name="DeepModel", qualified_name="deep_model")
+    make_package("deep_package", {"__init__.py": "", "inner/__init__.py": "", "inner/model.py": code})
+    assert describe_model(import_model_class(class_path)).class_path == "deep_package.inner.model:DeepModel"
+
+
+@pytest.mark.parametrize("class_path", ["DoubleModel", "", "models.", "models:", ".DoubleModel", ":DoubleModel", ":"])
+def test_what_is_no_class_path_says_how_one_is_written(class_path):
+    error = fail_to_import(class_path)
+    assert error.message == f"'{class_path}' is not the path of a class"
+    assert error.remedy == "write it as package.Class or package.module:Class"
+
+
+def test_a_missing_package_says_to_install_it():
+    error = fail_to_import("no_such_package.inner.SomeModel")
+    assert error.message == "the module 'no_such_package.inner' cannot be imported"
+    assert error.cause == "ModuleNotFoundError: No module named 'no_such_package'"
+    assert error.remedy.startswith("install the package that provides 'no_such_package'")
+
+
+def test_a_missing_module_of_an_installed_package_says_to_correct_the_configuration(make_package):
+    make_package("half_package", {"__init__.py": ""})
+    error = fail_to_import("half_package.modle.SomeModel")
+    assert error.cause == "ModuleNotFoundError: No module named 'half_package.modle'"
+    assert error.remedy == "correct the configuration: 'half_package' has no module 'half_package.modle'"
+
+
+def test_a_missing_dependency_of_a_package_is_named_with_the_package(make_package):
+    make_package("needy_package", {"__init__.py": "import no_such_framework.layers"})
+    error = fail_to_import("needy_package.NeedyModel")
+    assert error.cause == "ModuleNotFoundError: No module named 'no_such_framework'"
+    assert error.remedy == (
+        "install 'no_such_framework', which 'needy_package' needs, or reinstall 'needy_package' with its dependencies"
+    )
+
+
+def test_a_dependency_that_a_package_imports_lazily_is_named_too(make_package):
+    make_package("lazy_package", {"__init__.py": "def __getattr__(name):\n    import no_such_framework\n"})
+    error = fail_to_import("lazy_package.LazyModel")
+    assert error.remedy.startswith("install 'no_such_framework', which 'lazy_package' needs")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("def predict(:", "SyntaxError: invalid syntax (__init__.py, line 1)"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("raise SystemExit", "SystemExit"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("from models import NoSuchModel", "ImportError: cannot import name 'NoSuchModel' from 'models'"),
+        ("raise ModuleNotFoundError('a library')", "ModuleNotFoundError: a library"),
+    ],
+    ids=["syntax", "exit", "bare exit", "exception", "name", "nameless"],
+)
+def test_a_package_whose_code_raises_on_import_says_what_it_raised(make_package, code, cause):
+    make_package("raising_package", {"__init__.py": code})
+    error = fail_to_import("raising_package.SomeModel")
+    assert error.message == "the module 'raising_package' cannot be imported"
+    assert error.cause.startswith(cause)
+    assert error.remedy == "mend or reinstall 'raising_package' (the log has the traceback)"
+    assert error.__cause__ is not None
+
+
+def test_a_package_that_failed_to_import_can_be_mended_and_imported(make_package):
+    folder = make_package("mended_package", {"__init__.py": "1 / 0"})
+    fail_to_import("mended_package.MendedModel")
+    # Another size than before: Python's cache of bytecode compares size and time.
+    (folder / "__init__.py").write_text(MODEL.format(name="MendedModel", qualified_name="mended_model"))
+    assert import_model_class("mended_package.MendedModel").qualified_name == "mended_model"
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("threading", "it is a module"),
+        ("NUMBER_IN", "it is a dict"),
+        ("Any", "it is a "),
+        ("MLModel", "it is a ABCMeta"),
+    ],
+)
+def test_what_is_no_mlmodel_subclass_says_what_it_is(name, cause):
+    error = fail_to_import(f"models.{name}")
+    assert error.message == f"'{name}' in the module 'models' is no MLModel subclass"
+    assert error.cause.startswith(cause)
+
+
+def test_a_misspelt_class_suggests_the_right_one():
+    error = fail_to_import("models.DoubelModel")
+    assert error.cause == "there is no such name"
+    assert error.remedy == "use 'models.DoubleModel'"
+
+
+def test_a_name_like_no_other_suggests_a_class_of_the_module(make_package):
+    make_package("lonely_package", {"__init__.py": MODEL.format(name="LonelyModel", qualified_name="lonely_model")})
+    error = fail_to_import("lonely_package.Qqqq")
+    assert error.remedy in ("use 'lonely_package.LonelyModel'", "use 'lonely_package.DoubleModel'")
+
+
+def test_a_module_without_models_says_what_to_define(make_package):
+    make_package("empty_package", {"__init__.py": "from model_service import MLModel"})
+    error = fail_to_import("empty_package.EmptyModel")
+    assert error.remedy == "define a class that inherits from model_service.MLModel"
+
+
+# Contract
+
+
+def test_the_description_is_what_the_class_says():
+    info = describe_model(models.DoubleModel)
+    assert (info.qualified_name, info.display_name, info.version) == ("double_model", "Double", "1.0.0")
+    assert info.description == "Doubles a number."
+    assert info.class_path == "models:DoubleModel"
+    assert info.input_schema is models.NUMBER_IN
+    assert info.output_schema is models.NUMBER_OUT
+    assert info.examples == ({"x": 1},)
+
+
+def test_a_schema_without_examples_gives_a_description_without_them():
+    assert describe_model(models.EchoModel).examples == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("1.0", "1.0"), ("v1.2", "1.2"), ("1.0-RC1", "1.0rc1"), ("01.2", "1.2")]
+)
+def test_the_version_is_shown_in_its_normal_form(written, shown):
+    assert describe_model(derive(version=written)).version == shown
+
+
+def test_describing_builds_nothing():
+    assert describe_model(models.UnloadableModel).qualified_name == "unloadable_model"
+
+
+def test_every_fault_of_the_contract_is_listed_at_once():
+    error = fail_to_describe(models.ManyFaultsModel)
+    assert error.message == "models.ManyFaultsModel breaks the MLModel contract in 6 places"
+    assert error.cause.split("; ", 5) == [
+        "qualified_name must be lower-case letters, digits and _, start with a letter, at most 64 long",
+        "display_name must be a non-empty string",
+        "description must be a non-empty string",
+        "version must be a PEP 440 version such as 1.0.0, not 'one'",
+        "input_schema must have type: object at its root",
+        "output_schema/properties/y/$ref must refer to a place inside the schema; "
+        "'https://example.com/schema' does not",
+    ]
+    assert "docs/writing-a-model-package.md" in error.remedy
+
+
+def test_one_fault_is_one_place():
+    assert fail_to_describe(derive(version="one")).message.endswith("breaks the MLModel contract in 1 place")
+
+
+def test_a_class_that_says_nothing_lacks_everything():
+    faults = find_contract_faults(type("Silent", (MLModel,), {}))
+    assert faults == [
+        *(f"{name} is missing" for name in ("qualified_name", "display_name", "description", "version")),
+        "input_schema is missing",
+        "output_schema is missing",
+        "predict is not implemented",
+    ]
+
+
+def test_a_class_without_predict_says_so():
+    assert find_contract_faults(models.UnfinishedModel) == ["predict is not implemented"]
+
+
+@pytest.mark.parametrize("name", ["Double", "1model", "_model", "two words", "naïve", "a-b", "a" * 65, "a\n", "a/b"])
+def test_a_name_that_does_not_fit_into_a_path_breaks_the_contract(name):
+    assert find_contract_faults(derive(qualified_name=name)) == [
+        "qualified_name must be lower-case letters, digits and _, start with a letter, at most 64 long"
+    ]
+
+
+@pytest.mark.parametrize("name", ["a", "a1_b", "a" * 64])
+def test_a_name_that_fits_into_a_path_keeps_the_contract(name):
+    assert find_contract_faults(derive(qualified_name=name)) == []
+
+
+@pytest.mark.parametrize("attribute", ["qualified_name", "display_name", "description", "version"])
+@pytest.mark.parametrize("value", [5, "", "  \n", b"bytes", property(lambda self: "text")])
+def test_a_text_must_be_a_non_empty_string(attribute, value):
+    assert find_contract_faults(derive(**{attribute: value})) == [f"{attribute} must be a non-empty string"]
+
+
+@pytest.mark.parametrize("attribute", ["input_schema", "output_schema"])
+@pytest.mark.parametrize("value", ["{}", [], property(lambda self: {})])
+def test_a_schema_must_be_a_dict(attribute, value):
+    assert find_contract_faults(derive(**{attribute: value})) == [
+        f"{attribute} must be a dict that holds a JSON Schema"
+    ]
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_batch", "find_violations", "close"])
+def test_a_method_must_be_one(method):
+    assert find_contract_faults(derive(**{method: "predict"})) == [f"{method} must be a method"]
+
+
+def test_an_example_that_its_own_schema_refuses_breaks_the_contract():
+    schema = {**models.NUMBER_IN, "examples": [{"x": 1}, {"x": "one"}]}
+    assert find_contract_faults(derive(input_schema=schema)) == [
+        "input_schema refuses its own example 1: '/x' expected a number, got a string"
+    ]
+
+
+def test_a_class_whose_attributes_raise_breaks_the_contract():
+    error = fail_to_describe(models.RaisingDescriptionModel)
+    assert error.cause == "its description cannot be read: RuntimeError: no name today"
+
+
+def test_a_schema_that_contains_itself_breaks_the_contract():
+    endless = {"type": "object"}
+    endless["properties"] = {"x": endless}
+    assert fail_to_describe(derive(input_schema=endless)).message.endswith("in 1 place")
+
+
+# Construction
+
+
+def test_building_returns_a_model_that_predicts():
+    assert build_model(models.DoubleModel).predict({"x": 2}) == {"y": 4}
+
+
+@pytest.mark.parametrize(
+    ("model_class", "cause"),
+    [
+        (models.UnloadableModel, "OSError: the weights are gone"),
+        (models.ExitingModel, "SystemExit: 3"),
+        (
+            derive(__init__=lambda self, path: None),
+            "TypeError: <lambda>() missing 1 required positional argument: 'path'",
+        ),
+        (derive(__init__=lambda self: next(iter(()))), "StopIteration"),
+    ],
+    ids=["OSError", "SystemExit", "arguments", "wordless"],
+)
+def test_a_constructor_that_raises_says_what_it_raised(model_class, cause):
+    with pytest.raises(ModelLoadFailed) as caught:
+        build_model(model_class)
+    assert caught.value.message == f"building {model_class.__module__}.{model_class.__name__} failed"
+    assert caught.value.cause == cause
+    assert "reinstall the package" in caught.value.remedy
+    assert caught.value.__cause__ is not None
+
+
+def test_artifacts_are_checked_before_the_constructor_sees_them(make_package):
+    code = "from models import UnloadableModel\n\nclass GoneModel(UnloadableModel): ..."
+    manifest = '{"artifacts": {"w.bin": {"sha256": "0", "size_bytes": 1}}}'
+    make_package("gone_artifacts", {"__init__.py": code, "artifacts/manifest.json": manifest})
+    with pytest.raises(ModelContractBroken) as caught:
+        build_model(import_model_class("gone_artifacts.GoneModel"))
+    assert caught.value.cause == "w.bin is missing"

@@ -1,0 +1,289 @@
+import itertools
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import models
+import pytest
+
+from model_service.config import ModelConfig, ServiceConfig
+from model_service.errors import (
+    ModelNotFound,
+    ModelNotReady,
+    OutputInvalid,
+    PayloadInvalid,
+    PayloadMalformed,
+    PayloadTooLarge,
+    PredictionFailed,
+)
+from model_service.prediction import PredictionService
+from model_service.records import Violation
+from model_service.schema.validation import MAX_VIOLATIONS
+
+CLASSES = (
+    "DoubleModel",
+    "DoubleModelTwo",
+    "EchoModel",
+    "FussyModel",
+    "RaisingModel",
+    "WrongOutputModel",
+    "MiscountingModel",
+    "PoppingModel",
+    "TuplingModel",
+    "TalkativeModel",
+    "QuittingModel",
+    "UnloadableModel",
+)
+
+
+@pytest.fixture
+def service(manager):
+    manager.load_models(ServiceConfig(models=tuple(ModelConfig(class_path=f"models.{name}") for name in CLASSES)))
+    return PredictionService(manager, max_rows=500)
+
+
+def rows(*numbers):
+    return [{"x": number} for number in numbers]
+
+
+# Answers
+
+
+def test_one_payload_gives_a_prediction_with_one_output(service):
+    prediction = service.predict("raising_model", {"x": 3})
+    assert prediction.outputs == [{"y": 6}]
+    assert (prediction.qualified_name, prediction.version) == ("raising_model", "1.0.0")
+
+
+def test_several_payloads_give_their_outputs_in_order(service):
+    prediction = service.predict_many("raising_model", rows(3, 1, 2, 1))
+    assert prediction.outputs == [{"y": 6}, {"y": 2}, {"y": 4}, {"y": 2}]
+    assert (prediction.qualified_name, prediction.version) == ("raising_model", "1.0.0")
+
+
+def test_the_default_version_answers_unless_one_is_named(service):
+    assert service.predict("double_model", {"x": 1}).version == "1.10.0"
+    for version in ("1.0.0", "1.0"):
+        prediction = service.predict("double_model", {"x": 1}, version=version)
+        assert (prediction.version, prediction.outputs) == ("1.0.0", [{"y": 2}])
+        assert service.predict_many("double_model", rows(1), version=version).version == "1.0.0"
+
+
+def test_threads_get_their_own_answers(service):
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda i: service.predict_many("raising_model", rows(i, i + 1)).outputs, range(200))
+        assert list(answers) == [[{"y": 2 * i}, {"y": 2 * i + 2}] for i in range(200)]
+
+
+def test_the_duration_is_what_the_injected_clock_says(manager, service):
+    timed = PredictionService(manager, max_rows=10, clock=itertools.count(100.0, 0.25).__next__)
+    assert timed.predict("raising_model", {"x": 1}).duration_s == 0.25
+    assert timed.predict_many("raising_model", rows(1, 2)).duration_s == 0.25
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_many"])
+def test_an_unknown_model_or_version_is_not_found(service, ask):
+    for name, version in (("no_model", None), ("double_model", "9")):
+        with pytest.raises(ModelNotFound):
+            getattr(service, ask)(name, [], version=version)
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_many"])
+def test_a_quarantined_model_is_not_ready(service, ask):
+    with pytest.raises(ModelNotReady):
+        getattr(service, ask)("unloadable_model", rows(1))
+
+
+# The caller's mistakes
+
+
+@pytest.mark.parametrize("payload", [None, 1, "text", [], [{"x": 1}], True])
+def test_a_payload_that_is_no_object_is_invalid(service, payload):
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict("raising_model", payload)
+    [violation] = caught.value.violations
+    assert (violation.pointer, violation.rule) == ("", "type")
+    assert violation.message.startswith("expected an object, got ")
+
+
+def test_every_violation_is_named_with_its_pointer(service):
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict("raising_model", {"y": 1})
+    assert {(violation.pointer, violation.rule) for violation in caught.value.violations} == {
+        ("/x", "required"),
+        ("/y", "additionalProperties"),
+    }
+    assert caught.value.message == "the payload for model 'raising_model' has 2 faults; see errors"
+
+
+def test_one_fault_is_one_fault(service):
+    with pytest.raises(PayloadInvalid, match="has 1 fault; see errors"):
+        service.predict("raising_model", {})
+
+
+def test_the_payload_itself_is_not_repeated(service):
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict_many("raising_model", [{"x": "a secret"}, {"x": 123456}])
+    for text in (caught.value.message, *(violation.message for violation in caught.value.violations)):
+        assert "secret" not in text
+        assert "123456" not in text
+
+
+def test_the_models_own_violations_are_the_callers_mistake(service):
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict("fussy_model", {"x": 3})
+    assert caught.value.violations == (Violation("/x", "even", "expected an even number"),)
+
+
+def test_the_models_own_rules_see_only_what_its_schema_accepts(service):
+    # FussyModel's rule would raise on a text.
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict_many("fussy_model", [{"x": "3"}, {"x": 3}])
+    found = [(violation.pointer, violation.rule) for violation in caught.value.violations]
+    assert found == [("/0/x", "type"), ("/1/x", "even")]
+
+
+def test_pointers_of_several_rows_start_with_the_index_of_the_row(service):
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict_many("raising_model", [{"x": 1}, {}, {"x": 2}, 5, {"x": 5000}])
+    found = [(violation.pointer, violation.rule) for violation in caught.value.violations]
+    assert found == [("/1/x", "required"), ("/3", "type"), ("/4/x", "maximum")]
+
+
+def test_rows_are_predicted_all_or_none(service, caplog):
+    # The second row would raise: if any row reached the model, PredictionFailed would say so.
+    with pytest.raises(PayloadInvalid):
+        service.predict_many("raising_model", [{"x": 1}, {"x": -1}, {"x": "bad"}])
+    assert not caplog.records
+
+
+def test_an_empty_array_is_malformed(service):
+    with pytest.raises(PayloadMalformed, match="at least one payload"):
+        service.predict_many("raising_model", [])
+
+
+def test_as_many_rows_as_allowed_are_answered_and_one_more_is_too_large(service):
+    assert len(service.predict_many("raising_model", rows(*range(500))).outputs) == 500
+    with pytest.raises(PayloadTooLarge, match="^501 rows in one request; at most 500 are accepted$"):
+        service.predict_many("raising_model", rows(*range(501)))
+
+
+def test_violations_are_capped_over_all_rows(service):
+    with pytest.raises(PayloadInvalid, match=f"at least {MAX_VIOLATIONS} faults") as caught:
+        service.predict_many("raising_model", [{"y": 1}] * 150)
+    pointers = [violation.pointer for violation in caught.value.violations]
+    assert len(pointers) == MAX_VIOLATIONS
+    assert {pointer.split("/")[1] for pointer in pointers} == {str(i) for i in range(50)}
+
+
+def test_one_violation_below_the_cap_is_counted_exactly(service):
+    with pytest.raises(PayloadInvalid, match=f"has {MAX_VIOLATIONS - 1} faults") as caught:
+        service.predict_many("raising_model", [{}] * (MAX_VIOLATIONS - 1))
+    assert len(caught.value.violations) == MAX_VIOLATIONS - 1
+
+
+def test_the_models_own_violations_are_capped_too(service):
+    with pytest.raises(PayloadInvalid, match=f"at least {MAX_VIOLATIONS} faults") as caught:
+        service.predict("talkative_model", {"x": -2})
+    assert [violation.message for violation in caught.value.violations] == [f"fault {i}" for i in range(MAX_VIOLATIONS)]
+    with pytest.raises(PayloadInvalid) as caught:
+        service.predict_many("talkative_model", rows(1, -2, -2))
+    assert {violation.pointer for violation in caught.value.violations} == {"/1/x"}
+    assert len(caught.value.violations) == MAX_VIOLATIONS
+
+
+# The model's mistakes
+
+
+def fail(service, kind, name, *numbers):
+    """Predict what the model cannot answer; return the error, after making sure that it tells the caller nothing."""
+    ask = service.predict_many if len(numbers) > 1 else lambda name, payloads: service.predict(name, payloads[0])
+    with pytest.raises(kind) as caught:
+        ask(name, rows(*numbers))
+    error = caught.value
+    assert error.message == f"model '{name}' failed; the log tells why, by request id"
+    assert error.violations == ()
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    return error
+
+
+def logged(caplog):
+    """Return the one error in the log: its own text with the traceback, and the record."""
+    [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    return f"{record.getMessage()}\n{caplog.handler.formatter.formatException(record.exc_info)}", record
+
+
+@pytest.mark.parametrize("numbers", [(-7,), (1, -7, 2)])
+def test_what_a_model_raises_stays_in_the_log(service, caplog, numbers):
+    fail(service, PredictionFailed, "raising_model", *numbers)
+    text, record = logged(caplog)
+    assert "RuntimeError: secret payload -7" in text
+    assert (record.model, record.version) == ("raising_model", "1.0.0")
+
+
+def test_what_a_models_own_validation_raises_stays_in_the_log(service, caplog):
+    fail(service, PredictionFailed, "talkative_model", -1)
+    assert "RuntimeError: secret payload -1" in logged(caplog)[0]
+    fail(service, PredictionFailed, "talkative_model", 1, -1)
+
+
+def test_a_model_that_tries_to_end_the_process_has_failed_to_predict(service, caplog):
+    for number in (-1, -101):
+        fail(service, PredictionFailed, "quitting_model", number)
+    assert service.predict("quitting_model", {"x": 1}).outputs == [{"y": 2}]
+
+
+@pytest.mark.parametrize("numbers", [(-1,), (1, -1)])
+def test_an_output_that_breaks_its_schema_is_the_models_mistake(service, caplog, numbers):
+    fail(service, OutputInvalid, "wrong_output_model", *numbers)
+    text, _ = logged(caplog)
+    assert f"output {len(numbers) - 1}: " in text
+    assert "'/y' this field is missing" in text
+
+
+def test_nan_is_no_output(service, caplog):
+    fail(service, OutputInvalid, "wrong_output_model", 101)
+    assert "'/y' expected a finite number" in logged(caplog)[0]
+
+
+def test_one_bad_output_withholds_the_others(service):
+    fail(service, OutputInvalid, "wrong_output_model", 1, 2, 101)
+    assert service.predict_many("wrong_output_model", rows(1, 2)).outputs == [{"y": 2}, {"y": 4}]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("miscounting_model", "2 outputs for 3 payloads"),
+        ("popping_model", "1 outputs for 3 payloads"),
+        ("tupling_model", "a tuple instead of a list of outputs"),
+    ],
+)
+def test_a_model_that_loses_outputs_has_failed_to_predict(service, caplog, name, words):
+    fail(service, PredictionFailed, name, 1, 2, 3)
+    assert words in logged(caplog)[0]
+
+
+def test_a_model_that_failed_answers_the_next_request(service):
+    fail(service, PredictionFailed, "raising_model", -1)
+    assert service.predict("raising_model", {"x": 1}).outputs == [{"y": 2}]
+
+
+def test_a_caller_is_not_logged_as_an_error(service, caplog):
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
+    with pytest.raises(PayloadInvalid):
+        service.predict("raising_model", {})
+    with pytest.raises(ModelNotFound):
+        service.predict("no_model", {})
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_the_payload_arrives_as_the_caller_sent_it(service):
+    payload = {"text": "ä", "rest": [1, 2.5, None, {"a": True}]}
+    assert service.predict("echo_model", payload).outputs == [payload]
+
+
+def test_the_schemas_of_the_toys_are_not_changed_by_predictions(service):
+    service.predict_many("raising_model", rows(1, 2))
+    assert models.NUMBER_IN["examples"] == [{"x": 1}]

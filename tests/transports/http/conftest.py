@@ -1,0 +1,35 @@
+"""One real server for every test on the wire, and a client of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import MAX_BODY_BYTES, MAX_ROWS, Server
+
+CONFIG = f"""
+server: {{max_body_bytes: {MAX_BODY_BYTES}, max_request_rows: {MAX_ROWS}, threads: 4}}
+models:
+  - class: models.DoubleModel
+  - class: models:DoubleModelTwo
+  - class: models.EchoModel
+  - class: models.FussyModel
+  - class: models.RaisingModel
+  - class: models.WrongOutputModel
+  - class: models.MiscountingModel
+  - class: models.UnloadableModel
+  - class: missing_package.Model
+"""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(CONFIG, Path(tmp_path_factory.mktemp("server"))).wait_until_ready()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        yield client

@@ -6,10 +6,12 @@ The parent process of `serve` binds the port and watches the workers; each worke
 loads the models and builds its own application. Importing this module does nothing.
 """
 
+import ctypes
 import functools
 import logging
 import logging.config
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -27,6 +29,9 @@ from model_service.prediction import PredictionService
 from model_service.transports.http.app import build_app
 
 logger = logging.getLogger(__name__)
+
+#: From linux/prctl.h: the signal that the kernel sends to this process when its parent ends.
+_PR_SET_PDEATHSIG = 1
 
 
 def create_app(config_path: str | Path = DEFAULT_FILE) -> Flask:
@@ -85,17 +90,26 @@ def serve(config: ServiceConfig) -> None:
         )
     except OSError as error:  # ssl.SSLError is one
         raise ConfigInvalid(f"'server.tls_certificate' and 'server.tls_key' cannot be used: {error}") from error
-    granian.serve(target_loader=functools.partial(_load_worker, config), wrap_loader=False)
+    granian.serve(target_loader=functools.partial(_load_worker, config, os.getpid()), wrap_loader=False)
 
 
-def _load_worker(config: ServiceConfig) -> Flask:
+def _load_worker(config: ServiceConfig, parent: int) -> Flask:
     """Build the application in a worker process, or end it with one clear line."""
+    _end_with_parent(parent)
     try:
         return build_service(config)[1]
     except ServiceError as error:
         why = f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
         logger.error("the worker cannot start: %s", why, extra={"code": error.code})
         sys.exit(1)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have the kernel end this worker when the parent dies without a word; else it would keep the port."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the kernel was told
+            sys.exit(1)
 
 
 def _check_address(server: ServerConfig) -> None:

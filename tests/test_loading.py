@@ -126,9 +126,9 @@ def test_what_is_no_mlmodel_subclass_says_what_it_is(name, cause):
 
 
 def test_a_misspelt_class_suggests_the_right_one():
-    error = fail_to_import("models.DoubelModel")
+    error = fail_to_import("models.EhcoModel")
     assert error.cause == "there is no such name"
-    assert error.remedy == "use 'models.DoubleModel'"
+    assert error.remedy == "use 'models.EchoModel'"
 
 
 def test_a_name_like_no_other_suggests_a_class_of_the_module(make_package):

@@ -169,10 +169,15 @@ def test_as_many_rows_as_allowed_are_answered_and_one_more_is_too_large(service)
 
 def test_violations_are_capped_over_all_rows(service):
     with pytest.raises(PayloadInvalid, match=f"at least {MAX_VIOLATIONS} faults") as caught:
-        service.predict_many("raising_model", [{"y": 1}] * 150)
+        service.predict_many("raising_model", [{}, *[{"y": 1}] * 150])  # one violation, then two a row
     pointers = [violation.pointer for violation in caught.value.violations]
     assert len(pointers) == MAX_VIOLATIONS
-    assert {pointer.split("/")[1] for pointer in pointers} == {str(i) for i in range(50)}
+    assert {pointer.split("/")[1] for pointer in pointers} == {str(i) for i in range(51)}
+
+
+def test_rows_after_the_cap_are_not_looked_at(service):
+    with pytest.raises(PayloadInvalid):
+        service.predict_many("talkative_model", rows(-2, -1))  # the model's own rule raises for -1
 
 
 def test_one_violation_below_the_cap_is_counted_exactly(service):

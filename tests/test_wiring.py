@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -58,7 +59,7 @@ def test_several_workers_answer_and_none_is_left_behind(start):
     assert len(children) == 2
     assert httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
     assert server.stop() == 0
-    assert not any(os.path.exists(f"/proc/{child}") for child in children)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 def test_a_killed_worker_is_replaced(start):
@@ -76,6 +77,16 @@ def test_a_killed_worker_is_replaced(start):
             assert _children(server.process.pid) != [victim]
             return
     raise AssertionError(server.log.read_text())
+
+
+def test_workers_end_when_their_parent_is_killed(start):
+    server = start()
+    (worker,) = _children(server.process.pid)
+    server.stop(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()
 
 
 def test_https_is_served_with_a_certificate_beside_the_configuration(tmp_path):

@@ -176,4 +176,4 @@ def _component_reference(root: Schema, reference: str, component: str) -> str:
     path = resolve_reference(root, reference) or []
     if path[:1] == ["$defs"] and len(path) > 1:
         component, path = _name_definitions(root, component)[path[1]], path[2:]
-    return _COMPONENTS + component + quote(make_pointer(path), safe="/~")
+    return _COMPONENTS + component + quote(make_pointer(path), safe="/~$")

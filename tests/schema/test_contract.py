@@ -42,8 +42,24 @@ def test_a_fit_schema_has_no_faults(schema):
 
 @pytest.mark.parametrize(
     "name",
-    "$ref $dynamicRef $id $anchor $schema $defs const default dependentSchemas enum examples patternProperties "
-    "properties required type x-error-messages".split(),
+    [
+        "$ref",
+        "$dynamicRef",
+        "$id",
+        "$anchor",
+        "$schema",
+        "$defs",
+        "const",
+        "default",
+        "dependentSchemas",
+        "enum",
+        "examples",
+        "patternProperties",
+        "properties",
+        "required",
+        "type",
+        "x-error-messages",
+    ],
 )
 def test_a_field_may_be_named_like_a_keyword(name):
     field = {"type": "string", "title": "A", "default": {"$ref": "http://a"}}

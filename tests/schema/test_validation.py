@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 from decimal import Decimal
@@ -596,25 +597,27 @@ VALUES = st.recursive(
 TYPES = st.sampled_from(["object", "array", "string", "number", "integer", "boolean", "null"])
 
 
-def extend(schemas):
-    """Return schemas of up to four keywords, around the given ones."""
-    some = st.lists(schemas, min_size=1, max_size=3)
+@functools.cache
+def values_of_keywords(depth):
+    """Return what each keyword may be given, around schemas of less depth."""
+    inner = schemas(depth - 1)
+    some = st.lists(inner, min_size=1, max_size=3)
     names = st.lists(NAMES, max_size=3, unique=True)
-    keywords = {
+    return {
         "type": TYPES | st.lists(TYPES, min_size=1, max_size=3, unique=True),
         "enum": st.lists(VALUES, min_size=1, max_size=3),
         "const": VALUES,
-        "properties": st.dictionaries(NAMES, schemas, max_size=3),
-        "patternProperties": st.dictionaries(st.sampled_from(["^a", "b$", "/"]), schemas, max_size=2),
-        "additionalProperties": schemas,
-        "unevaluatedProperties": schemas,
-        "propertyNames": schemas,
+        "properties": st.dictionaries(NAMES, inner, max_size=3),
+        "patternProperties": st.dictionaries(st.sampled_from(["^a", "b$", "/"]), inner, max_size=2),
+        "additionalProperties": inner,
+        "unevaluatedProperties": inner,
+        "propertyNames": inner,
         "required": names,
         "dependentRequired": st.dictionaries(NAMES, names, max_size=2),
-        "dependentSchemas": st.dictionaries(NAMES, schemas, max_size=2),
-        "items": schemas,
+        "dependentSchemas": st.dictionaries(NAMES, inner, max_size=2),
+        "items": inner,
         "prefixItems": some,
-        "contains": schemas,
+        "contains": inner,
         "minContains": st.integers(0, 2),
         "maxContains": st.integers(0, 2),
         "uniqueItems": st.booleans(),
@@ -632,27 +635,29 @@ def extend(schemas):
         "allOf": some,
         "anyOf": some,
         "oneOf": some,
-        "not": schemas,
-        "if": schemas,
-        "then": schemas,
-        "else": schemas,
+        "not": inner,
+        "if": inner,
+        "then": inner,
+        "else": inner,
         "$ref": st.just("#/$defs/shared"),
     }
-    pairs = [st.tuples(st.just(keyword), values) for keyword, values in keywords.items()]
-    return st.lists(st.one_of(pairs), max_size=4, unique_by=lambda pair: pair[0]).map(dict)
 
 
-def with_definition(parts):
-    schema, shared = parts
-    return {**schema, "$defs": {"shared": shared}}
+@st.composite
+def schemas(draw, depth=3):
+    """Return a schema of up to four keywords; the one at the root has a definition that all may refer to."""
+    if depth == 0 or (depth < 3 and draw(st.booleans())):
+        return draw(st.booleans())
+    values = values_of_keywords(depth)
+    schema = {keyword: draw(values[keyword]) for keyword in draw(st.lists(st.sampled_from(list(values)), max_size=4))}
+    return {**schema, "$defs": {"shared": draw(WITHOUT_REFERENCE)}} if depth == 3 else schema
 
 
 WITHOUT_REFERENCE = st.booleans() | st.fixed_dictionaries({}, optional={"type": TYPES, "enum": st.just(["a", 1])})
-SCHEMAS = st.tuples(extend(st.recursive(st.booleans(), extend, max_leaves=6)), WITHOUT_REFERENCE).map(with_definition)
 
 
 @settings(generously, max_examples=150)
-@given(SCHEMAS, VALUES)
+@given(schemas(), VALUES)
 def test_the_verdict_is_that_of_the_library(schema, document):
     Draft202012Validator.check_schema(schema)
     library = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -678,7 +683,7 @@ SECRETS = st.recursive(
 
 
 @settings(generously, max_examples=150)
-@given(SCHEMAS, SECRETS)
+@given(schemas(), SECRETS)
 def test_no_violation_repeats_a_value_or_a_long_name(schema, document):
     for violation in SchemaValidator(schema).find_violations(document):
         assert SECRET not in violation.pointer + violation.message

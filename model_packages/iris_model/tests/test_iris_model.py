@@ -66,7 +66,7 @@ def test_a_batch_is_answered_as_its_rows_alone(model):
     for together, alone in zip(model.predict_batch(payloads), map(model.predict, payloads), strict=True):
         assert together["species"] == alone["species"]
         # The last bits of float32 depend on how many rows a vector instruction takes at once.
-        assert together["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-6)
+        assert together["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
 
 
 def test_examples_and_outputs_keep_to_the_schemas_at_every_bound(model):

@@ -6,6 +6,7 @@ model answers stop `ModelManager.load_models`: the same name and version twice, 
 defaults of one name.
 """
 
+import copy
 import importlib
 import logging
 import threading
@@ -220,7 +221,7 @@ def _start(entry: _Entry, backend: Backend) -> None:
 
 def _self_test(served: ServedModel) -> None:
     """Answer the examples of the input schema; also warms the model up."""
-    examples = list(served.info.examples)
+    examples = copy.deepcopy(list(served.info.examples))  # a model that changes them must not change the schema
     if not examples:
         return
     try:

@@ -90,8 +90,8 @@ class MLModel(ABC):
     def find_violations(cls, payload: Payload) -> list[Violation]:
         """Find what JSON Schema cannot say: rules that join several fields.
 
-        Called after `input_schema` accepted the payload and before it joins a batch;
-        needs no weights. A violation is answered as the caller's mistake.
+        Called after `input_schema` accepted the payload and before it joins a batch, from
+        several threads at once; needs no weights. A violation is answered as the caller's mistake.
 
         Returns:
             One `Violation` a broken rule, with JSON Pointers into the payload; empty

@@ -1,6 +1,11 @@
 """Open ONNX graphs the way the platform wants them run. For model packages; the platform never imports it."""
 
+import os
 from pathlib import Path
+
+# From 1.31 on, importing the library leaves a device id and a store of events under the user's
+# home, to be sent to its makers. A server does not report on its callers; who wants it sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 

@@ -92,7 +92,7 @@ def predict(
     """
     if json_text is not None and columns:
         raise click.UsageError("give --json or --set, not both")
-    _quiet()
+    _quiet(logging.ERROR)  # what a model raises stands in the log, which is standard error here
     config = source.load()
     manager = wiring.build_manager(_only(config, qualified_name, version))
     service = PredictionService(manager, max_rows=config.server.max_request_rows)
@@ -143,9 +143,9 @@ def list_settings() -> None:
         click.echo(f"| `{path}` | {kind} | `{default}` | {sentence} |")
 
 
-def _quiet() -> None:
+def _quiet(level: int = logging.CRITICAL) -> None:
     """Keep standard error to what a person must see: each command prints its own result."""
-    logging.basicConfig(level=logging.CRITICAL)
+    logging.basicConfig(level=level, format="%(message)s")
 
 
 def _only(config: ServiceConfig, qualified_name: str, version: str | None) -> ServiceConfig:

@@ -8,7 +8,6 @@ subschema, ``{keyword: sentence}``, replaces the sentence of its keywords.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
@@ -20,13 +19,12 @@ from jsonschema.validators import extend
 
 from model_service.errors import quote_name
 from model_service.records import Schema, Violation
+from model_service.schema.json_values import Fault, find_unrepresentable
 
 #: More would not help a person, and an answer must not be larger than its question.
 MAX_VIOLATIONS = 100
 #: Most choices of an enum, or names of fields, that a message lists.
 _MAX_LISTED = 20
-#: An output nested deeper than this contains itself, or no encoder could write it.
-_MAX_DEPTH = 500
 
 _TYPE_NAMES = {
     "object": "an object",
@@ -86,7 +84,7 @@ class SchemaValidator:
         """
         # A dict drops repeats: jsonschema reports `required` once for every missing field.
         found: dict[Violation, None] = {}
-        for faults in (_find_unrepresentable(document), self._find_broken_rules(document)):
+        for faults in (find_unrepresentable(document), self._find_broken_rules(document)):
             for path, rule, message in faults:
                 found[self._locate(path, rule, message)] = None
                 if len(found) >= MAX_VIOLATIONS:
@@ -95,7 +93,7 @@ class SchemaValidator:
                 break
         return list(found)
 
-    def _find_broken_rules(self, document: Any) -> Iterator["_Fault"]:
+    def _find_broken_rules(self, document: Any) -> Iterator[Fault]:
         for error in self._validator.iter_errors(document):
             yield from _explain(error)
 
@@ -110,10 +108,6 @@ class SchemaValidator:
 def make_pointer(path: Iterable[Any]) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-# The path to a value, the rule it breaks, and the sentence.
-_Fault = tuple[list[Any], str, str]
 
 
 def _find_names(schema: Any) -> Iterator[str]:
@@ -133,34 +127,7 @@ def _is_presentable(name: str) -> bool:
     return len(name) <= 64 and name.isprintable()
 
 
-def _find_unrepresentable(document: Any) -> Iterator[_Fault]:
-    stack: list[tuple[list[Any], Any]] = [([], document)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, str | bool) or value is None:
-            continue
-        if isinstance(value, int | float):
-            if not _is_finite(value):
-                yield path, "finite", "expected a finite number"
-        elif len(path) >= _MAX_DEPTH:
-            yield [], "type", f"expected a value nested less than {_MAX_DEPTH} levels deep"
-            return
-        elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-            stack.extend(([*path, key], value[key]) for key in reversed(value))
-        elif isinstance(value, list):
-            stack.extend(([*path, i], value[i]) for i in reversed(range(len(value))))
-        else:
-            yield path, "type", "expected a value of a JSON type"
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer beyond the largest float: exact here, but infinite to any model
-        return False
-
-
-def _explain(error: ValidationError) -> Iterator[_Fault]:
+def _explain(error: ValidationError) -> Iterator[Fault]:
     """Turn one error of the library into faults in our words."""
     rule = str(error.validator or "false")  # the schema `false` has no keyword
     if rule in ("anyOf", "oneOf") and (closest := _closest_branch(error)):

@@ -362,12 +362,12 @@ def test_the_program_prints_violations_with_their_pointers(configure):
     ]
 
 
-def test_the_program_says_no_more_than_one_line_about_a_model_that_raised(configure):
+def test_the_program_shows_the_traceback_of_a_model_that_raised_where_logs_go(configure):
     path = configure("models.RaisingModel")
     done = run_process("predict", "raising_model", "--set", "x=-1", cwd=path.parent)
     assert (done.returncode, done.stdout) == (6, "")
-    assert "Error: model 'raising_model' failed" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "RuntimeError: secret payload -1" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: model 'raising_model' failed; the log tells why")
 
 
 def test_the_program_logs_nothing_beside_what_check_config_prints(configure):

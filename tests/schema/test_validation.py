@@ -743,3 +743,9 @@ def test_a_sound_schema_has_no_faults():
 
 def test_five_faults_of_a_schema_are_enough():
     assert len(find_metaschema_faults({"properties": {f"f{i}": {"type": "x"} for i in range(20)}})) == 5
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_half_of_a_surrogate_pair_is_no_unicode_text(text):
+    violations = SchemaValidator({"type": "object"}).find_violations({"a": ["é \U0001f600", text]})
+    assert [(violation.pointer, violation.rule) for violation in violations] == [("/a/1", "unicode")]

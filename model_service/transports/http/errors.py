@@ -52,6 +52,10 @@ def handle_service_error(error: errors.ServiceError) -> Response:
     """Return the problem document of one of our errors."""
     status = STATUS[type(error)]
     response = write_problem(status, error.code, error.title, error.message, error.violations)
+    if isinstance(error, errors.PayloadTooLarge):
+        # The rest of the body is not read, so the server ends the connection; a client that is
+        # not told would send its next request into it.
+        response.headers["Connection"] = "close"
     if isinstance(error, errors.CapacityError) and status in (429, 503):
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

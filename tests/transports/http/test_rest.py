@@ -166,7 +166,9 @@ def test_a_truncated_body_is_no_prediction_even_where_the_rest_would_be_blank(cl
         for _ in range(3):
             yield b" " * MAX_BODY_BYTES
 
-    assert_problem(client.post(PREDICT, content=chunks(), headers=JSON), 413, "payload_too_large")
+    response = client.post(PREDICT, content=chunks(), headers=JSON)
+    assert_problem(response, 413, "payload_too_large")
+    assert response.headers["connection"] == "close"  # else the next request would go into a closed connection
 
 
 def test_a_streamed_body_within_the_bound_is_read(client):

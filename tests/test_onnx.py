@@ -1,0 +1,25 @@
+"""Opening graphs: nothing is written or reported, and one thread a session."""
+
+import os
+import subprocess
+import sys
+
+
+def test_the_runtime_leaves_no_device_id_and_no_events_behind(tmp_path):
+    program = "from iris_model import IrisModel; model = IrisModel(); model.predict(model.input_schema['examples'][0])"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        env={**environment, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+        check=True,
+        timeout=60,
+    )
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_session_runs_in_the_thread_that_calls_it():
+    from iris_model import IrisModel
+    from model_service.onnx import open_session
+
+    options = open_session(IrisModel.artifact_path("model.onnx")).get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)

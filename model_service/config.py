@@ -52,6 +52,7 @@ class BackendName(StrEnum):
     """Where a model's code runs."""
 
     LOCAL = "local"
+    PROCESS = "process"
 
 
 def setting(
@@ -106,7 +107,21 @@ class ModelConfig:
         False, help="Requests that name no version go to this entry instead of the highest version of the name."
     )
     required: bool = setting(False, help="`/health/ready` answers 503 while this model is not ready.")
-    backend: BackendName = setting(BackendName.LOCAL, help="Where the model runs: `local` is inside each worker.")
+    backend: BackendName = setting(
+        BackendName.LOCAL,
+        help="Where the model runs: `local` is inside each worker, `process` in processes of its own.",
+    )
+    replicas: int = setting(1, bounds=(1, 64), help="`process`: how many processes, shared by all workers.")
+    python: Path | None = setting(
+        None, help="`process`: interpreter of another environment, which has model-service and the package installed."
+    )
+    timeout_s: float = setting(
+        60.0, bounds=(0.01, 86400), help="`process`: seconds a prediction may take; one that runs longer is killed."
+    )
+    start_timeout_s: float = setting(120.0, bounds=(0.1, 86400), help="`process`: seconds a process may take to load.")
+    max_memory_bytes: int | None = setting(
+        None, bounds=(MIB, 2**50), help="`process`: resident memory above which a process is killed and replaced."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +306,9 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
         return scalar(value)
     if scalar is Path and isinstance(value, str) and value:
         return folder / value
-    if scalar in (str, int, bool) and type(value) is scalar and value != "":
+    if scalar is float and type(value) is int:
+        value = float(value)
+    if scalar in (str, int, float, bool) and type(value) is scalar and value != "":
         bounds = field.metadata["bounds"]
         if bounds is None or bounds[0] <= value <= bounds[1]:
             return value
@@ -301,7 +318,7 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
 
 def _parse(text: str, annotation: Any) -> Any:
     """Read the text of an environment variable as YAML would, but for strings, which it may hold as they are."""
-    if _scalar(annotation) in (int, bool):
+    if _scalar(annotation) in (int, float, bool) or _scalar(annotation) != annotation:
         try:
             return yaml.safe_load(text)
         except (yaml.YAMLError, RecursionError, *_YAML_SURPRISES):
@@ -322,7 +339,7 @@ def _expected(annotation: Any, field: "dataclasses.Field[Any]") -> str:
     if issubclass(scalar, StrEnum):
         text = "one of " + ", ".join(scalar)
     elif bounds is not None:
-        text = f"an integer from {bounds[0]} to {bounds[1]}"
+        text = f"{'an integer' if scalar is int else 'a number'} from {bounds[0]} to {bounds[1]}"
     else:
         text = {str: "a string", bool: "true or false", Path: "a path"}[scalar]
     return text if scalar is annotation else f"{text}, or null"

@@ -8,6 +8,7 @@
     |  |- ModelImportFailed
     |  |- ModelContractBroken
     |  |- ModelLoadFailed
+    |  |- ModelCrashed
     |  |- DuplicateModel
     |  `- SelfTestFailed
     |- CallerError        fix the request
@@ -122,6 +123,13 @@ class ModelLoadFailed(PackageError):
 
     code = "model_load_failed"
     title = "The model cannot be loaded."
+
+
+class ModelCrashed(PackageError):
+    """The model's process ended again and again; it is not started any more."""
+
+    code = "model_crashed"
+    title = "The model's process crashed too often."
 
 
 class DuplicateModel(PackageError):

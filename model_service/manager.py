@@ -10,9 +10,10 @@ import copy
 import importlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 from packaging.version import InvalidVersion, Version
@@ -31,7 +32,7 @@ from model_service.errors import (
     ServiceError,
     quote_name,
 )
-from model_service.records import ModelInfo, ModelState, ModelStatus, Problem, Violation
+from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
 from model_service.schema.validation import SchemaValidator
 
 logger = logging.getLogger(__name__)
@@ -53,11 +54,18 @@ class _Entry:
 
     config: ModelConfig
     status: ModelStatus
+    backend: Backend | None = None
     served: ServedModel | None = None
 
     @property
     def version(self) -> Version:
         return Version(self.status.version or "0")
+
+    def current_status(self) -> ModelStatus:
+        """Return the status; a model that was ready fails when its backend has given up."""
+        served = self.served
+        problem = served.backend.find_problem() if served is not None else None
+        return self.status if problem is None else replace(self.status, state=ModelState.FAILED, problem=problem)
 
 
 class ModelManager:
@@ -81,13 +89,21 @@ class ModelManager:
                 cls._instance = instance
             return cls._instance
 
-    def load_models(self, configuration: ServiceConfig, *, describe_only: bool = False) -> None:
+    def load_models(
+        self,
+        configuration: ServiceConfig,
+        *,
+        describe_only: bool = False,
+        process_folders: Mapping[int, Path] | None = None,
+    ) -> None:
         """Import, check, build and self-test every model of a configuration; replaces what was loaded.
 
         Args:
             configuration: Its ``models`` are loaded in their order.
             describe_only: Stop before any weights are read; the models stay ``loading``. For
                 documents and lists that need no prediction.
+            process_folders: Where the parent of this worker keeps the sockets of the model processes it
+                runs, by place in the configuration; without it, a backend starts its own.
 
         Raises:
             DuplicateModel: Two entries have the same name and version.
@@ -97,21 +113,25 @@ class ModelManager:
             self._stop_all()
             entries = [_Entry(config, _first_status(config)) for config in configuration.models]
             self._entries = entries
-            backends = [_describe(entry) for entry in entries]
+            folders = process_folders or {}
+            for place, entry in enumerate(entries):
+                _describe(entry, folders.get(place))
             try:
                 _check_unambiguous(entries)
             except ServiceError:
-                self._entries = []
+                self._stop_all()
                 raise
             _mark_defaults(entries)
-            if not describe_only:
-                for entry, backend in zip(entries, backends, strict=True):
-                    _start(entry, backend)
-                _mark_defaults(entries)  # a version that failed gives its place to the next
+            for entry in entries:
+                if describe_only:
+                    _stop(entry)
+                else:
+                    _start(entry)
+            _mark_defaults(entries)  # a version that failed gives its place to the next
 
     def get_models(self) -> list[ModelStatus]:
         """Return every configured model, in the order of the configuration."""
-        return [entry.status for entry in self._entries]
+        return [entry.current_status() for entry in self._entries]
 
     def get_model_metadata(self, qualified_name: str, version: str | None = None) -> ModelStatus:
         """Return one model's status and description, whatever its state.
@@ -119,7 +139,7 @@ class ModelManager:
         Raises:
             ModelNotFound: Lists what is configured.
         """
-        return self._find(qualified_name, version).status
+        return self._find(qualified_name, version).current_status()
 
     def get_model(self, qualified_name: str, version: str | None = None) -> ServedModel:
         """Return a model that can predict.
@@ -149,9 +169,7 @@ class ModelManager:
     def _stop_all(self) -> None:
         entries, self._entries = self._entries, []
         for entry in entries:
-            served, entry.served = entry.served, None
-            if served is not None:
-                _stop(served.backend, entry.config)
+            _stop(entry)
 
     def _find(self, qualified_name: str, version: str | None) -> _Entry:
         entries = self._entries
@@ -188,22 +206,22 @@ def _first_status(config: ModelConfig) -> ModelStatus:
     )
 
 
-def _describe(entry: _Entry) -> Backend:
+def _describe(entry: _Entry, folder: Path | None) -> None:
     module_path, _, class_name = BACKENDS[entry.config.backend].partition(":")
-    backend: Backend = getattr(importlib.import_module(module_path), class_name)(entry.config.class_path)
+    entry.backend = getattr(importlib.import_module(module_path), class_name)(entry.config, folder)
     try:
         with _surprises_as_package_errors():
-            info = backend.describe()
+            assert entry.backend is not None
+            info = entry.backend.describe()
     except PackageError as error:
         _quarantine(entry, error)
     else:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
-    return backend
 
 
-def _start(entry: _Entry, backend: Backend) -> None:
-    info = entry.status.info
-    if info is None:
+def _start(entry: _Entry) -> None:
+    info, backend = entry.status.info, entry.backend
+    if info is None or backend is None:
         return
     served = ServedModel(info, SchemaValidator(info.input_schema), SchemaValidator(info.output_schema), backend)
     try:
@@ -212,7 +230,6 @@ def _start(entry: _Entry, backend: Backend) -> None:
             _self_test(served)
     except PackageError as error:
         _quarantine(entry, error)
-        _stop(backend, entry.config)
     else:
         entry.served = served
         entry.status = replace(entry.status, state=ModelState.READY)
@@ -225,9 +242,7 @@ def _self_test(served: ServedModel) -> None:
     if not examples:
         return
     try:
-        broken: list[Violation] = []
-        for example in examples:
-            broken.extend(served.backend.find_violations(example))
+        broken = [violation for found in served.backend.find_violations(examples) for violation in found]
         outputs = served.backend.run(examples)
     except ServiceError as error:
         raise SelfTestFailed(
@@ -272,13 +287,17 @@ def _quarantine(entry: _Entry, error: PackageError) -> None:
         extra={"model": entry.status.qualified_name, "version": entry.status.version, "code": error.code},
         exc_info=error.__cause__ or None,
     )
+    _stop(entry)
 
 
-def _stop(backend: Backend, config: ModelConfig) -> None:
+def _stop(entry: _Entry) -> None:
+    """Stop an entry's backend, started or not; calling it twice is fine."""
+    backend, entry.backend, entry.served = entry.backend, None, None
     try:
-        backend.stop()
+        if backend is not None:
+            backend.stop()
     except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
-        logger.exception("closing the model failed", extra={"model": config.class_path})
+        logger.exception("closing the model failed", extra={"model": entry.config.class_path})
 
 
 def _check_unambiguous(entries: Iterable[_Entry]) -> None:

@@ -46,8 +46,7 @@ class PredictionService:
         """
         started = self._clock()
         served = self._manager.get_model(qualified_name, version)
-        with _faults_kept_in_log(served.info):
-            violations = _find_violations(served, payload)
+        (violations,) = _find_violations(served, [payload])
         if violations:
             raise _invalid(served.info, violations)
         assert isinstance(payload, dict)  # every input schema has type: object
@@ -71,18 +70,14 @@ class PredictionService:
             raise PayloadMalformed("the array is empty; send at least one payload")
         if len(payloads) > self._max_rows:
             raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
-        violations: list[Violation] = []
-        rows: list[Payload] = []
-        with _faults_kept_in_log(served.info):
-            for i, payload in enumerate(payloads):
-                found = _find_violations(served, payload)
-                violations.extend(replace(violation, pointer=f"/{i}{violation.pointer}") for violation in found)
-                if len(violations) >= MAX_VIOLATIONS:
-                    break
-                if isinstance(payload, dict):
-                    rows.append(payload)
+        violations = [
+            replace(violation, pointer=f"/{i}{violation.pointer}")
+            for i, found in enumerate(_find_violations(served, payloads))
+            for violation in found
+        ]
         if violations:
-            raise _invalid(served.info, violations[:MAX_VIOLATIONS])
+            raise _invalid(served.info, violations)
+        rows: list[Payload] = [payload for payload in payloads if isinstance(payload, dict)]
         return self._run(served, rows, started)
 
     def _run(self, served: ServedModel, payloads: list[Payload], started: float) -> Prediction:
@@ -105,18 +100,31 @@ def _faults_kept_in_log(info: ModelInfo) -> Iterator[None]:
         raise type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id") from None
 
 
-def _find_violations(served: ServedModel, payload: object) -> list[Violation]:
-    violations = served.input_validator.find_violations(payload)
-    if violations or not isinstance(payload, dict):
-        return violations
-    return served.backend.find_violations(payload)[:MAX_VIOLATIONS]
+def _find_violations(served: ServedModel, documents: list[object]) -> list[list[Violation]]:
+    """Return the violations of each document: the schema's, or, where it has none, those of the model's own rules.
+
+    The list is shorter than the documents when there are more violations than an answer holds.
+    """
+    found: list[list[Violation]] = []
+    for document in documents:
+        found.append(served.input_validator.find_violations(document))
+        if found[-1] and sum(map(len, found)) >= MAX_VIOLATIONS:
+            return found
+    sound = [i for i, violations in enumerate(found) if not violations]
+    if sound:
+        payloads = [document for i in sound if isinstance(document := documents[i], dict)]
+        with _faults_kept_in_log(served.info):
+            for i, violations in zip(sound, served.backend.find_violations(payloads), strict=True):
+                found[i] = violations
+    return found
 
 
 def _invalid(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:
     count = f"{len(violations)} {'fault' if len(violations) == 1 else 'faults'}"
     if len(violations) >= MAX_VIOLATIONS:
         count = f"at least {MAX_VIOLATIONS} faults"
-    return PayloadInvalid(f"the payload for model '{info.qualified_name}' has {count}; see errors", violations)
+    message = f"the payload for model '{info.qualified_name}' has {count}; see errors"
+    return PayloadInvalid(message, violations[:MAX_VIOLATIONS])
 
 
 def _check_outputs(served: ServedModel, outputs: list[Output]) -> None:

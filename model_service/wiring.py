@@ -2,8 +2,9 @@
 
     ServiceConfig -> ModelManager -> PredictionService -> Flask app -> Granian
 
-The parent process of `serve` binds the port and watches the workers; each worker
-loads the models and builds its own application. Importing this module does nothing.
+The parent process of `serve` binds the port, watches the workers, and runs the model
+processes that all workers share; each worker loads the other models and builds its own
+application. Importing this module does nothing.
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Flask
@@ -21,7 +23,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from model_service.config import DEFAULT_FILE, ServerConfig, ServiceConfig, load_config
+from model_service.backends.supervisor import Supervisor
+from model_service.config import DEFAULT_FILE, BackendName, ServerConfig, ServiceConfig, load_config
 from model_service.errors import ConfigInvalid, PackageError, ServiceError
 from model_service.manager import ModelManager
 from model_service.observability import build_logging_settings
@@ -49,16 +52,20 @@ def configure_logging(config: ServiceConfig) -> None:
     logging.config.dictConfig(build_logging_settings(config.logging))
 
 
-def build_manager(config: ServiceConfig, *, describe_only: bool = False) -> ModelManager:
-    """Return the process's manager with the models of a configuration."""
+def build_manager(
+    config: ServiceConfig, *, describe_only: bool = False, process_folders: Mapping[int, Path] | None = None
+) -> ModelManager:
+    """Return the process's manager with the models of a configuration; arguments as `ModelManager.load_models`."""
     manager = ModelManager()
-    manager.load_models(config, describe_only=describe_only)
+    manager.load_models(config, describe_only=describe_only, process_folders=process_folders)
     return manager
 
 
-def build_service(config: ServiceConfig) -> tuple[PredictionService, Flask]:
+def build_service(
+    config: ServiceConfig, process_folders: Mapping[int, Path] | None = None
+) -> tuple[PredictionService, Flask]:
     """Load the models and return the road and the HTTP door over it."""
-    manager = build_manager(config)
+    manager = build_manager(config, process_folders=process_folders)
     service = PredictionService(manager, max_rows=config.server.max_request_rows)
     return service, build_app(manager, service, config.server)
 
@@ -90,14 +97,24 @@ def serve(config: ServiceConfig) -> None:
         )
     except OSError as error:  # ssl.SSLError is one
         raise ConfigInvalid(f"'server.tls_certificate' and 'server.tls_key' cannot be used: {error}") from error
-    granian.serve(target_loader=functools.partial(_load_worker, config, os.getpid()), wrap_loader=False)
+    supervisors = {
+        place: Supervisor(model) for place, model in enumerate(config.models) if model.backend is BackendName.PROCESS
+    }
+    try:
+        for supervisor in supervisors.values():
+            supervisor.start()
+        folders = {place: supervisor.folder for place, supervisor in supervisors.items()}
+        granian.serve(target_loader=functools.partial(_load_worker, config, folders, os.getpid()), wrap_loader=False)
+    finally:
+        for supervisor in supervisors.values():
+            supervisor.stop()
 
 
-def _load_worker(config: ServiceConfig, parent: int) -> Flask:
+def _load_worker(config: ServiceConfig, process_folders: Mapping[int, Path], parent: int) -> Flask:
     """Build the application in a worker process, or end it with one clear line."""
     _end_with_parent(parent)
     try:
-        return build_service(config)[1]
+        return build_service(config, process_folders)[1]
     except ServiceError as error:
         why = f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
         logger.error("the worker cannot start: %s", why, extra={"code": error.code})

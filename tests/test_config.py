@@ -478,9 +478,12 @@ def test_a_variable_leaves_the_other_keys_alone(load):
     assert config == ServiceConfig(server=ServerConfig(port=6, workers=2), models=(ModelConfig(class_path="m.M"),))
 
 
-def test_a_variable_changes_one_entry_of_a_list(load):
-    models = load("models: [{class: a.A}, {class: b.B, required: true}]", {"MODELS__1__CLASS": "c.C"}).models
-    assert models == (ModelConfig(class_path="a.A"), ModelConfig(class_path="c.C", required=True))
+@pytest.mark.parametrize("index", [0, 1, 2], ids=["first", "middle", "last"])
+def test_a_variable_changes_one_entry_of_a_list(load, index):
+    entries = [ModelConfig(class_path=path, required=True) for path in ("a.A", "b.B", "c.C")]
+    file = yaml.safe_dump({"models": [{"class": entry.class_path, "required": True} for entry in entries]})
+    entries[index] = ModelConfig(class_path="d.D", required=True)
+    assert load(file, {f"MODELS__{index}__CLASS": "d.D"}).models == tuple(entries)
 
 
 @pytest.mark.parametrize("file", ["", "models:", "models: []"], ids=["no-key", "null", "empty-list"])

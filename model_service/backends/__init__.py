@@ -12,4 +12,5 @@ from model_service.config import BackendName
 
 BACKENDS: dict[BackendName, str] = {
     BackendName.LOCAL: "model_service.backends.local:LocalBackend",
+    BackendName.PROCESS: "model_service.backends.process:ProcessBackend",
 }

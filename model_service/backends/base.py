@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 
 from model_service.errors import PredictionFailed
-from model_service.records import ModelInfo, Output, Payload, Violation
+from model_service.model import MLModel
+from model_service.records import ModelInfo, Output, Payload, Problem, Violation
 
 
 class Backend(ABC):
@@ -31,8 +32,8 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def find_violations(self, payload: Payload) -> list[Violation]:
-        """Return the broken rules of the model's own `MLModel.find_violations`.
+    def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
+        """Return the broken rules of the model's own `MLModel.find_violations`, a list a payload, in order.
 
         Raises:
             PredictionFailed: The model's code raised, or answered something else (`check_violations`).
@@ -50,7 +51,13 @@ class Backend(ABC):
 
         Raises:
             PredictionFailed: The model's code raised, or the number of outputs is wrong.
+            OutputInvalid: An output cannot be carried to this process.
+            CapacityError: The model has no time or no process for it.
         """
+
+    def find_problem(self) -> Problem | None:
+        """Return why a model that had started will not run again; ``None`` while it runs."""
+        return None
 
     @abstractmethod
     def stop(self) -> None:
@@ -79,3 +86,29 @@ def check_violations(found: object) -> list[Violation]:
     if not isinstance(found, list) or not all(isinstance(violation, Violation) for violation in found):
         raise PredictionFailed("the model's find_violations answered something else than a list of violations")
     return found
+
+
+def predict_payloads(model: MLModel, payloads: list[Payload]) -> list[Output]:
+    """Call the author's `MLModel.predict_batch` and check what it answered.
+
+    Raises:
+        PredictionFailed: It raised, or answered something else than one output a payload.
+    """
+    try:
+        outputs = model.predict_batch(list(payloads))  # a copy: its count is checked against ours
+    except (Exception, SystemExit) as error:
+        raise PredictionFailed("the model raised") from error
+    return check_count(payloads, outputs)
+
+
+def collect_violations(model: MLModel, payloads: list[Payload]) -> list[list[Violation]]:
+    """Call the author's `MLModel.find_violations` for each payload and check what it answered.
+
+    Raises:
+        PredictionFailed: It raised, or answered something else than violations.
+    """
+    try:
+        found = [model.find_violations(payload) for payload in payloads]
+    except (Exception, SystemExit) as error:
+        raise PredictionFailed("the model's own validation raised") from error
+    return [check_violations(violations) for violations in found]

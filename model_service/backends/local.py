@@ -1,9 +1,11 @@
 """`LocalBackend`: the model lives in this process. It neither batches nor limits time."""
 
 import threading
+from pathlib import Path
 
-from model_service.backends.base import Backend, check_count, check_violations
-from model_service.errors import ModelNotReady, PredictionFailed
+from model_service.backends.base import Backend, collect_violations, predict_payloads
+from model_service.config import ModelConfig
+from model_service.errors import ModelNotReady
 from model_service.loading import build_model, describe_model, import_model_class
 from model_service.model import MLModel
 from model_service.records import ModelInfo, Output, Payload, Violation
@@ -16,8 +18,8 @@ class LocalBackend(Backend):
     it cost nothing: CPU-bound calls would only take turns at the interpreter anyway.
     """
 
-    def __init__(self, class_path: str) -> None:
-        self._class_path = class_path
+    def __init__(self, config: ModelConfig, folder: Path | None = None) -> None:
+        self._class_path = config.class_path
         self._lock = threading.Lock()
         self._model: MLModel | None = None
 
@@ -27,22 +29,12 @@ class LocalBackend(Backend):
     def start(self) -> None:
         self._model = build_model(import_model_class(self._class_path))
 
-    def find_violations(self, payload: Payload) -> list[Violation]:
-        model = self._running()
-        try:
-            found = model.find_violations(payload)
-        except (Exception, SystemExit) as error:
-            raise PredictionFailed("the model's own validation raised") from error
-        return check_violations(found)
+    def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
+        return collect_violations(self._running(), payloads)
 
     def run(self, payloads: list[Payload]) -> list[Output]:
         with self._lock:
-            model = self._running()
-            try:
-                outputs = model.predict_batch(list(payloads))  # a copy: its count is checked against ours
-            except (Exception, SystemExit) as error:
-                raise PredictionFailed("the model raised") from error
-        return check_count(payloads, outputs)
+            return predict_payloads(self._running(), payloads)
 
     def stop(self) -> None:
         with self._lock:

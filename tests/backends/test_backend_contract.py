@@ -4,13 +4,15 @@ import importlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from model_service.backends import BACKENDS
 from model_service.backends.base import Backend, check_count, check_violations
 from model_service.backends.local import LocalBackend
-from model_service.config import BackendName
+from model_service.backends.process import ProcessBackend
+from model_service.config import BackendName, ModelConfig
 from model_service.errors import (
     ModelContractBroken,
     ModelImportFailed,
@@ -21,8 +23,7 @@ from model_service.errors import (
 )
 from model_service.records import Violation
 
-#: Each backend is built with a class path, as the manager does.
-BACKEND_CLASSES = {BackendName.LOCAL: LocalBackend}
+BACKEND_CLASSES = {BackendName.LOCAL: LocalBackend, BackendName.PROCESS: ProcessBackend}
 
 
 @pytest.fixture(params=list(BACKEND_CLASSES))
@@ -31,7 +32,7 @@ def build(request):
     built = []
 
     def make(class_path):
-        built.append(BACKEND_CLASSES[request.param](class_path))
+        built.append(BACKEND_CLASSES[request.param](ModelConfig(class_path=class_path, backend=request.param)))
         return built[-1]
 
     yield make
@@ -107,7 +108,7 @@ def test_a_backend_that_is_not_started_is_not_ready(build):
     with pytest.raises(ModelNotReady):
         backend.run(rows(1))
     with pytest.raises(ModelNotReady):
-        backend.find_violations({"x": 1})
+        backend.find_violations(rows(1))
 
 
 @pytest.mark.parametrize("class_path", ["models.UnloadableModel", "models.ExitingModel"])
@@ -180,20 +181,21 @@ def test_a_model_that_tries_to_end_the_process_has_failed(start):
     with pytest.raises(PredictionFailed):
         backend.run(rows(-1))
     with pytest.raises(PredictionFailed):
-        backend.find_violations({"x": -101})
+        backend.find_violations(rows(-101))
     assert backend.run(rows(1)) == [{"y": 2}]
 
 
 def test_the_models_own_rules_are_asked(start):
     backend = start("models.FussyModel")
-    assert backend.find_violations({"x": 2}) == []
-    assert backend.find_violations({"x": 3}) == [Violation("/x", "even", "expected an even number")]
+    odd = Violation("/x", "even", "expected an even number")
+    assert backend.find_violations(rows(2, 3, 4)) == [[], [odd], []]
+    assert start("models.DoubleModel").find_violations(rows(2, 3)) == [[], []]
 
 
 @pytest.mark.parametrize(("name", "number"), [("TalkativeModel", -1), ("ForgetfulModel", 1)])
 def test_rules_that_raise_or_forget_their_answer_have_failed(start, name, number):
     with pytest.raises(PredictionFailed):
-        start(f"models.{name}").find_violations({"x": number})
+        start(f"models.{name}").find_violations(rows(number))
 
 
 def test_each_of_many_threads_gets_its_own_answers(start):
@@ -251,12 +253,12 @@ def test_a_stopped_backend_is_not_ready(start):
     with pytest.raises(ModelNotReady):
         backend.run(rows(1))
     with pytest.raises(ModelNotReady):
-        backend.find_violations({"x": 1})
+        backend.find_violations(rows(1))
 
 
 def test_a_backend_whose_model_could_not_close_is_stopped_all_the_same(start):
     backend = start("models.RaisingCloseModel")
-    with pytest.raises(RuntimeError, match="cannot close"):
+    with suppress(RuntimeError):  # a model in this process raises here, one elsewhere in its own log
         backend.stop()
     with pytest.raises(ModelNotReady):
         backend.run(rows(1))

@@ -57,6 +57,13 @@ def find(schema, document):
             "expected 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 or one of 5 more",
             id="enum-of-many",
         ),
+        pytest.param(
+            {"enum": [*range(20)]},
+            -1,
+            "enum",
+            "expected 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18 or 19",
+            id="enum-of-as-many-as-are-listed",
+        ),
         pytest.param({"const": {"a": 1}}, {"a": 2}, "const", 'expected {"a": 1}', id="const-object"),
         pytest.param({"const": 0}, False, "const", "expected 0", id="const-false-is-not-0"),
         pytest.param({"minimum": 0}, -0.5, "minimum", "expected a number of at least 0", id="minimum"),

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.ModelImportFailed: 500,
     errors.ModelContractBroken: 500,
     errors.ModelLoadFailed: 500,
+    errors.ModelCrashed: 500,
     errors.DuplicateModel: 500,
     errors.SelfTestFailed: 500,
     errors.ModelNotFound: 404,

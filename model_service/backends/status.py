@@ -1,0 +1,68 @@
+"""The state of a model process, in a file beside its socket that every web process can read."""
+
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from model_service.records import Artifact, ModelInfo, ModelState, Problem
+
+#: A process ends with it when the package is at fault and starting again is of no use.
+EXIT_PACKAGE_BROKEN = 4
+#: Asks a process to end. SIGTERM and SIGINT it ignores: both often reach the whole group, and the workers
+#: still need the models to finish the requests they are running.
+STOP_SIGNAL = signal.SIGUSR1
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """What a model process, or the supervisor in its place, says of it.
+
+    Attributes:
+        state: `failed` is final: the supervisor starts no other process.
+        pid: The process that wrote it, or 0.
+        info: Known from the moment the class was checked.
+        has_rules: Whether the model has a `find_violations` of its own.
+        problem: Set if and only if the state is `failed`.
+    """
+
+    state: ModelState
+    pid: int = 0
+    info: ModelInfo | None = None
+    has_rules: bool = False
+    problem: Problem | None = None
+
+
+def write_status(path: Path, status: ProcessStatus) -> None:
+    """Replace the file in one step, so that no reader sees half of it."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_status(path: Path) -> ProcessStatus | None:
+    """Return the status, or ``None`` while there is none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return ProcessStatus(
+        state=ModelState(document["state"]),
+        pid=document["pid"],
+        info=_read_info(document["info"]),
+        has_rules=document["has_rules"],
+        problem=Problem(**document["problem"]) if document["problem"] else None,
+    )
+
+
+def _read_info(fields: dict[str, Any] | None) -> ModelInfo | None:
+    if fields is None:
+        return None
+    info = ModelInfo(**fields)
+    return replace(
+        info,
+        examples=tuple(fields["examples"]),
+        artifacts=tuple(Artifact(**artifact) for artifact in fields["artifacts"]),
+    )

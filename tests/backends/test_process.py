@@ -1,0 +1,322 @@
+"""What a model process adds to the contract of a backend: deadlines, crashes, memory, batches, orphans."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from serving import TESTS
+
+from model_service.backends import supervisor as supervision
+from model_service.backends.process import ProcessBackend
+from model_service.backends.supervisor import Supervisor
+from model_service.config import BackendName, ModelConfig, ServiceConfig
+from model_service.errors import ModelLoadFailed, ModelNotReady, OutputInvalid, PredictionFailed, PredictionTimeout
+from model_service.manager import ModelManager
+from model_service.records import ModelState
+
+UNRULY = "unruly_models.UnrulyModel"
+
+
+@pytest.fixture
+def start():
+    """Return a function that returns a started backend; all are stopped after the test."""
+    started = []
+
+    def make(class_path: str = UNRULY, *, folder: Path | None = None, **options: object) -> ProcessBackend:
+        config = ModelConfig(class_path=class_path, backend=BackendName.PROCESS, **options)
+        started.append(ProcessBackend(config, folder))
+        started[-1].start()
+        return started[-1]
+
+    yield make
+    for backend in started:
+        backend.stop()
+
+
+def row(number: float) -> list[dict]:
+    return [{"x": number}]
+
+
+def pid_of(backend: ProcessBackend) -> int:
+    pid: int = backend.run(row(0))[0]["pid"]
+    return pid
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def wait_until(condition, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_model_runs_in_another_process_which_ends_with_the_backend(start):
+    backend = start()
+    pid = pid_of(backend)
+    assert pid != os.getpid()
+    backend.stop()
+    assert not exists(pid)
+
+
+def test_only_this_user_can_reach_the_sockets_and_they_are_removed():
+    supervisor = Supervisor(ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS))
+    assert stat.S_IMODE(supervisor.folder.stat().st_mode) == 0o700
+    supervisor.start()
+    supervisor.stop()
+    assert not supervisor.folder.exists()
+
+
+@pytest.mark.parametrize("number", [-1, -2, -5], ids=["os._exit", "segfault", "an exception in a thread"])
+def test_a_crash_fails_its_own_row_and_the_next_one_is_answered_by_a_new_process(start, number):
+    backend = start()
+    before = pid_of(backend)
+    with pytest.raises(PredictionFailed, match="process ended"):
+        backend.run(row(number))
+    after = pid_of(backend)
+    assert after != before
+    assert not exists(before)
+
+
+def test_rows_that_waited_while_the_process_died_are_answered_by_the_next(start):
+    backend = start(timeout_s=30)
+    backend.run(row(1))
+    with ThreadPoolExecutor(9) as pool:
+        slow = pool.submit(backend.run, row(550))  # keeps the process busy for half a second
+        time.sleep(0.1)
+        waiting = [pool.submit(backend.run, row(number)) for number in range(1, 8)]
+        time.sleep(0.1)
+        os.kill(status_pid(backend), signal.SIGKILL)
+        with pytest.raises(PredictionFailed):
+            slow.result()
+        assert [future.result() for future in waiting] == [[{"y": 2 * number}] for number in range(1, 8)]
+
+
+def status_pid(backend: ProcessBackend) -> int:
+    folder = backend._supervisor.folder  # the test needs the process without asking the model
+    pid: int = supervision.read_status(supervision.name_status(folder, 0)).pid
+    return pid
+
+
+def test_a_prediction_past_its_deadline_is_killed_and_its_place_is_free_again(start):
+    backend = start(timeout_s=1)
+    before = pid_of(backend)
+    with pytest.raises(PredictionTimeout):
+        backend.run(row(-3))
+    wait_until(lambda: not exists(before))
+    backend.stop()  # a new start has its full time
+    assert pid_of(start(timeout_s=30)) != before
+
+
+def test_a_deadline_is_no_crash(start, monkeypatch):
+    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    backend = start(timeout_s=2)
+    with pytest.raises(PredictionTimeout):
+        backend.run(row(-3))
+    wait_until(lambda: answers(backend))
+    assert backend.find_problem() is None
+
+
+def answers(backend: ProcessBackend) -> bool:
+    try:
+        return backend.run(row(4)) == [{"y": 8}]
+    except (PredictionTimeout, PredictionFailed):
+        return False
+
+
+def test_a_call_that_only_waited_times_out_without_killing_the_process(start):
+    backend = start(timeout_s=0.8)
+    pid = pid_of(backend)
+    with ThreadPoolExecutor(4) as pool:
+        busy = [pool.submit(backend.run, [{"x": 560}, {"x": 1}]) for _ in range(4)]  # 0.6 s each, one after the other
+        results = [future.exception() for future in busy]
+    assert any(isinstance(result, PredictionTimeout) for result in results)
+    wait_until(lambda: answers(backend))
+    assert pid_of(backend) == pid
+
+
+def test_after_too_many_crashes_the_model_is_failed_with_signal_and_last_words(start, monkeypatch):
+    monkeypatch.setattr(supervision, "MAX_CRASHES", 3)
+    backend = start()
+    for _ in range(3):
+        assert backend.find_problem() is None
+        with pytest.raises(PredictionFailed):
+            backend.run(row(-2))
+    wait_until(lambda: backend.find_problem() is not None)
+    problem = backend.find_problem()
+    assert problem.code == "model_crashed"
+    assert "SIGSEGV" in problem.cause
+    assert problem.remedy
+    with pytest.raises(ModelNotReady):
+        backend.run(row(1))
+
+
+def test_a_model_that_crashed_too_often_is_shown_as_failed(manager: ModelManager, monkeypatch):
+    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    config = ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS)
+    manager.load_models(ServiceConfig(models=(config, ModelConfig(class_path="models.EchoModel"))))
+    assert [status.state for status in manager.get_models()] == [ModelState.READY, ModelState.READY]
+    with pytest.raises(PredictionFailed):
+        manager.get_model("unruly_model").backend.run(row(-1))
+    wait_until(lambda: manager.get_models()[0].state is ModelState.FAILED)
+    assert manager.get_model_metadata("unruly_model").problem.code == "model_crashed"
+    assert manager.get_models()[1].state is ModelState.READY
+
+
+def test_a_process_that_swells_past_its_bound_is_replaced(start):
+    backend = start(max_memory_bytes=200_000_000)
+    before = pid_of(backend)
+    with pytest.raises(PredictionFailed):
+        backend.run(row(-4))
+    assert pid_of(backend) != before
+
+
+def test_a_model_that_ends_its_process_while_loading_is_given_up_with_its_last_words(monkeypatch):
+    monkeypatch.setattr(supervision, "MAX_CRASHES", 2)
+    backend = ProcessBackend(ModelConfig(class_path="unruly_models.DoomedModel", backend=BackendName.PROCESS))
+    try:
+        assert backend.describe().qualified_name == "doomed_model"
+        with pytest.raises(ModelLoadFailed) as caught:
+            backend.start()
+        assert "status 9" in caught.value.cause
+        assert "the last words" in caught.value.cause
+    finally:
+        backend.stop()
+
+
+def test_an_interpreter_that_is_not_there_is_told_at_once(tmp_path):
+    config = ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS, python=tmp_path / "python")
+    backend = ProcessBackend(config)
+    try:
+        with pytest.raises(ModelLoadFailed) as caught:
+            backend.describe()
+        assert str(tmp_path / "python") in caught.value.cause
+    finally:
+        backend.stop()
+
+
+def test_a_model_that_does_not_load_in_time_is_given_up():
+    config = ModelConfig(class_path="unruly_models.SluggishModel", backend=BackendName.PROCESS, start_timeout_s=1)
+    backend = ProcessBackend(config)
+    try:
+        with pytest.raises(ModelLoadFailed, match="SluggishModel") as caught:
+            backend.start()
+        assert "did not start within 1" in caught.value.cause
+    finally:
+        backend.stop()
+
+
+def test_rows_that_wait_together_are_predicted_as_one_batch(start):
+    backend = start("unruly_models.CountingModel", timeout_s=30)
+    with ThreadPoolExecutor(16) as pool:
+        first = pool.submit(backend.run, row(1))  # runs alone for a while, and the others gather
+        time.sleep(0.1)
+        others = [pool.submit(backend.run, row(number)) for number in range(2, 12)]
+        assert first.result() == [{"y": 1}]
+        sizes = [future.result()[0]["y"] for future in others]
+    assert max(sizes) > 1
+
+
+def test_batches_form_across_the_workers_that_share_a_process(start):
+    supervisor = Supervisor(ModelConfig(class_path="unruly_models.CountingModel", backend=BackendName.PROCESS))
+    supervisor.start()
+    try:
+        workers = [start("unruly_models.CountingModel", folder=supervisor.folder, timeout_s=30) for _ in range(3)]
+        for worker in workers:
+            worker.run(row(2))  # connects, and tells the process how quick the model is
+        with ThreadPoolExecutor(8) as pool:
+            first = pool.submit(workers[0].run, row(1))
+            time.sleep(0.1)
+            others = [pool.submit(worker.run, row(2)) for worker in workers for _ in range(2)]
+            first.result()
+            assert max(future.result()[0]["y"] for future in others) > 2
+    finally:
+        supervisor.stop()
+
+
+def test_one_bad_row_does_not_fail_its_neighbours(start):
+    backend = start(timeout_s=30)
+    with ThreadPoolExecutor(16) as pool:
+        busy = pool.submit(backend.run, row(530))
+        time.sleep(0.1)
+        others = {number: pool.submit(backend.run, row(number)) for number in (1, 2, -6, 3, 4)}
+        busy.result()
+        with pytest.raises(PredictionFailed) as caught:
+            others.pop(-6).result()
+        assert "a bad row" in repr(caught.value.__cause__)
+        assert {number: future.result() for number, future in others.items()} == {
+            number: [{"y": 2 * number}] for number in (1, 2, 3, 4)
+        }
+
+
+@pytest.mark.parametrize("number", [1, -1], ids=["NaN", "a set"])
+def test_an_output_that_is_no_json_is_the_models_fault_and_not_the_connections(start, number):
+    backend = start("unruly_models.NotJsonModel")
+    for _ in range(2):
+        with pytest.raises(OutputInvalid):
+            backend.run(row(number))
+
+
+def test_replicas_share_the_work(start):
+    backend = start(replicas=2, timeout_s=30)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(backend.run, row(600))
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert backend.run(row(4)) == [{"y": 8}]  # the other replica is free
+        assert not slow.done() or time.monotonic() - started < 1
+        slow.result()
+
+
+def test_a_large_batch_goes_through_and_nothing_blocks(start):
+    backend = start("models.EchoModel", timeout_s=60)
+    payloads = [{"text": "x" * 1000, "n": n} for n in range(5000)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(backend.run, [payloads] * 4))
+    assert answers == [payloads] * 4
+
+
+def test_the_process_ends_when_its_parent_is_killed(tmp_path):
+    program = f"""
+import sys, time
+from model_service.backends.process import ProcessBackend
+from model_service.config import BackendName, ModelConfig
+backend = ProcessBackend(ModelConfig(class_path="{UNRULY}", backend=BackendName.PROCESS))
+backend.start()
+print(backend.run([{{"x": 0}}])[0]["pid"], flush=True)
+backend.run([{{"x": -3}}])  # even while the model is busy
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(TESTS)}, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        pid = int(parent.stdout.readline())
+        assert exists(pid)
+        parent.kill()
+    wait_until(lambda: not exists(pid))
+
+
+def test_what_the_model_prints_is_logged_with_its_name(start, caplog):
+    caplog.set_level("INFO")
+    backend = start("models.SleepingModel")
+    backend.run(row(0.01))
+    wait_until(lambda: "fell asleep" in caplog.text)
+    record = next(record for record in caplog.records if "fell asleep" in record.message)
+    assert record.model == "models.SleepingModel"
+
+
+def test_stopping_answers_the_calls_under_way(start):
+    backend = start(timeout_s=60)
+    backend.run(row(1))
+    threading.Timer(0.3, backend.stop).start()
+    with pytest.raises((ModelNotReady, PredictionFailed)):
+        backend.run(row(-3))

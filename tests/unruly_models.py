@@ -1,0 +1,79 @@
+"""Toy models that hang, crash and swell: for processes of their own only. Import them as ``unruly_models:Class``."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from models import NUMBER_IN, DoubleModel
+
+
+class UnrulyModel(DoubleModel):
+    """Misbehaves for a negative number, each in its way; answers its process id for 0."""
+
+    qualified_name = "unruly_model"
+    output_schema = {"type": "object"}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        match payload["x"]:
+            case 0:
+                return {"pid": os.getpid()}
+            case -1:
+                os._exit(3)
+            case -2:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case -3:
+                threading.Event().wait()
+            case -4:
+                self.swollen = bytearray(300_000_000)
+                time.sleep(30)
+            case -5:
+                threading.Thread(target=lambda: 1 / 0).start()
+                time.sleep(30)
+            case -6:
+                raise RuntimeError("a bad row")
+            case x if x > 500:
+                time.sleep((x - 500) / 100)
+        return super().predict(payload)
+
+
+class CountingModel(DoubleModel):
+    """Answers how many rows its batch had."""
+
+    qualified_name = "counting_model"
+
+    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if any(payload["x"] == 1 for payload in payloads):
+            time.sleep(0.3)
+        return [{"y": len(payloads)} for _ in payloads]
+
+
+class DoomedModel(DoubleModel):
+    """Ends its process whenever it is loaded."""
+
+    qualified_name = "doomed_model"
+
+    def __init__(self) -> None:
+        print("the last words", flush=True)
+        os._exit(9)
+
+
+class SluggishModel(DoubleModel):
+    """Takes longer to load than anyone waits."""
+
+    qualified_name = "sluggish_model"
+
+    def __init__(self) -> None:
+        time.sleep(60)
+
+
+class NotJsonModel(DoubleModel):
+    """Answers what no frame can carry."""
+
+    qualified_name = "not_json_model"
+    input_schema = {**NUMBER_IN, "examples": []}
+    output_schema = {"type": "object"}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"y": float("nan")} if payload["x"] > 0 else {"y": {1, 2}}

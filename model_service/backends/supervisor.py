@@ -243,10 +243,9 @@ class _Replica:
 
         Closing alone would not do: web workers that were forked since hold the same socket.
         """
-        self._listener.setblocking(False)
-        with suppress(OSError):
+        with suppress(OSError):  # it may be closed already
+            self._listener.setblocking(False)
             self._listener.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
             while True:
                 self._listener.accept()[0].close()
         self._listener.close()

@@ -107,17 +107,10 @@ class ModelConfig:
         False, help="Requests that name no version go to this entry instead of the highest version of the name."
     )
     required: bool = setting(False, help="`/health/ready` answers 503 while this model is not ready.")
-    backend: BackendName = setting(
-        BackendName.LOCAL,
-        help="Where the model runs: `local` is inside each worker, `process` in processes of its own.",
-    )
+    backend: BackendName = setting(BackendName.LOCAL, help="`local`: inside each worker; `process`: on its own.")
     replicas: int = setting(1, bounds=(1, 64), help="`process`: how many processes, shared by all workers.")
-    python: Path | None = setting(
-        None, help="`process`: interpreter of another environment, which has model-service and the package installed."
-    )
-    timeout_s: float = setting(
-        60.0, bounds=(0.01, 86400), help="`process`: seconds a prediction may take; one that runs longer is killed."
-    )
+    python: Path | None = setting(None, help="`process`: interpreter of another environment that has the package.")
+    timeout_s: float = setting(60.0, bounds=(0.01, 86400), help="`process`: seconds a prediction may take.")
     start_timeout_s: float = setting(120.0, bounds=(0.1, 86400), help="`process`: seconds a process may take to load.")
     max_memory_bytes: int | None = setting(
         None, bounds=(MIB, 2**50), help="`process`: resident memory above which a process is killed and replaced."
@@ -306,12 +299,11 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
         return scalar(value)
     if scalar is Path and isinstance(value, str) and value:
         return folder / value
-    if scalar is float and type(value) is int:
-        value = float(value)
-    if scalar in (str, int, float, bool) and type(value) is scalar and value != "":
+    kinds = (int, float) if scalar is float else (scalar,)
+    if scalar in (str, int, float, bool) and type(value) in kinds and value != "":
         bounds = field.metadata["bounds"]
         if bounds is None or bounds[0] <= value <= bounds[1]:
-            return value
+            return scalar(value)
     found = _KINDS.get(type(located.value)) or repr(located.value)
     raise ConfigInvalid(f"{located.where}: '{path}' must be {_expected(annotation, field)}, not {found}")
 
@@ -320,9 +312,10 @@ def _parse(text: str, annotation: Any) -> Any:
     """Read the text of an environment variable as YAML would, but for strings, which it may hold as they are."""
     if _scalar(annotation) in (int, float, bool) or _scalar(annotation) != annotation:
         try:
-            return yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except (yaml.YAMLError, RecursionError, *_YAML_SURPRISES):
             return text
+        return text if _scalar(annotation) is Path and value is not None else value
     return text
 
 

@@ -506,6 +506,33 @@ def test_the_path_of_a_variable_resolves_against_the_files_folder(load, tmp_path
     assert (server.tls_certificate, server.tls_key) == (tmp_path / "pem", tmp_path / "pem")
 
 
+@pytest.mark.parametrize("text", ["007", "1.0", "yes", "a: b", "2020-01-02", "x y/z"])
+def test_the_path_of_a_variable_is_taken_as_it_is(load, tmp_path, text):
+    [model] = load("models: [{class: m.M}]", {"MODELS__0__PYTHON": text}).models
+    assert model.python == tmp_path / text
+
+
+@pytest.mark.parametrize("text", ["null", "~", ""])
+def test_a_variable_can_take_back_a_path(load, text):
+    [model] = load("models: [{class: m.M, python: bin/python}]", {"MODELS__0__PYTHON": text}).models
+    assert model.python is None
+
+
+@pytest.mark.parametrize("text", ["2", "2.0"])
+def test_seconds_may_be_whole_or_not(load, text):
+    for config in (
+        load(f"models: [{{class: m.M, timeout_s: {text}}}]"),
+        load("models: [{class: m.M}]", {"MODELS__0__TIMEOUT_S": text}),
+    ):
+        assert repr(config.models[0].timeout_s) == "2.0"
+
+
+@pytest.mark.parametrize("text", ["0", "86401", ".nan", ".inf", "true", "'2'", "9" * 400], ids=lambda text: text[:5])
+def test_seconds_out_of_bounds_are_refused(refuse, text):
+    message = refuse(f"models: [{{class: m.M, timeout_s: {text}}}]")
+    assert message.startswith("FILE, line 1: 'models[0].timeout_s' must be a number from 0.01 to 86400, not ")
+
+
 def test_other_variables_are_not_looked_at(write):
     names = ("PORT", "model_service__server__port", "MODEL_SERVICE_SERVER__PORT", "MODEL_SERVICE")
     assert load_config(write(""), dict.fromkeys(names, "9")) == ServiceConfig()

@@ -177,7 +177,7 @@ def test_violations_are_capped_over_all_rows(service):
 
 def test_rows_after_the_cap_are_not_looked_at(service):
     with pytest.raises(PayloadInvalid):
-        service.predict_many("talkative_model", rows(-2, -1))  # the model's own rule raises for -1
+        service.predict_many("talkative_model", [{}] * MAX_VIOLATIONS + rows(-1))  # the model's own rule raises for -1
 
 
 def test_one_violation_below_the_cap_is_counted_exactly(service):

@@ -20,6 +20,10 @@ help:  ## List the commands
 serve: $(VENV)/.serve  ## Install what the server needs and run it with every shipped model
 	$(BIN)/model-service serve
 
+.PHONY: serve-native
+serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow and PyTorch instead of ONNX Runtime
+	$(BIN)/model-service --config examples/config.native.yaml serve
+
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
 	$(BIN)/python -m pytest
@@ -49,10 +53,12 @@ docs: $(VENV)/.serve  ## Write docs/configuration.md
 	$(BIN)/model-service settings > docs/configuration.md
 
 .PHONY: train
-train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder with loan/train.csv, bike/train.csv
+train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder of loan/ bike/ dna/ circrna/
 	$(BIN)/python -m iris_model.train
 	$(BIN)/python -m loan_model.train --data $(DATA)/loan/train.csv
 	$(BIN)/python -m bike_model.train --data $(DATA)/bike/train.csv
+	$(BIN)/python -m dna_lstm_model.train --data $(DATA)/dna/train.csv
+	$(BIN)/python -m circrna_model.train --data $(DATA)/circrna/train.csv.gz
 
 .PHONY: lock
 lock:  ## Resolve the dependencies anew into requirements/*.txt
@@ -71,6 +77,10 @@ $(VENV)/.serve: $(VENV)/bin/python requirements/serve.txt $(SOURCES)
 	$(PIP) --requirement requirements/serve.txt
 	@# setuptools warns about every editable installation.
 	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation $(EDITABLE)
+	touch $@
+
+$(VENV)/.native: $(VENV)/.serve requirements/native.txt
+	$(PIP) --requirement requirements/native.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt

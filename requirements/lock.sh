@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve pyproject.toml and dev.in into serve.txt and dev.txt: names and versions only, no hosts.
+# Resolve pyproject.toml, native.in and dev.in into serve.txt, native.txt and dev.txt: names and versions, no hosts.
 # Usage: requirements/lock.sh [python]
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,11 +11,14 @@ trap 'rm -rf "$folder"' EXIT
 pip="$folder/venv/bin/python -m pip --disable-pip-version-check"
 freeze() {
     # Our own projects are installed from this checkout, never from a list.
-    $pip list --format=freeze --exclude pip | grep -vE '^(model-service|[a-z]+(-lstm)?-model)==' >"$1"
+    # A local label such as +cpu names a build, which not every index has.
+    $pip list --format=freeze --exclude pip | sed 's/+cpu$//' | grep -viE '^(model[-_]service|[a-z]+([-_]lstm)?[-_]model)==' >"$1"
 }
 
 # setuptools builds our own projects without an isolated environment.
 $pip install --quiet 'setuptools>=77' . ./model_packages/*
 freeze requirements/serve.txt
-$pip install --quiet --constraint requirements/serve.txt --requirement requirements/dev.in
+$pip install --quiet --constraint requirements/serve.txt --requirement requirements/native.in
+freeze requirements/native.txt
+$pip install --quiet --constraint requirements/native.txt --requirement requirements/dev.in
 freeze requirements/dev.txt

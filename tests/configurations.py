@@ -3,7 +3,13 @@
 from model_service.config import ModelConfig, ServerConfig, ServiceConfig
 
 #: The packages that ship with the service, as config.yaml lists them.
-SHIPPED = ("iris_model.IrisModel", "loan_model.LoanModel", "bike_model.BikeModel")
+SHIPPED = (
+    "iris_model.IrisModel",
+    "loan_model.LoanModel",
+    "bike_model.BikeModel",
+    "dna_lstm_model.DnaLstmModel",
+    "circrna_model.CircRnaModel",
+)
 
 
 def make_config(*class_paths: str, **server: object) -> ServiceConfig:

@@ -108,5 +108,5 @@ print([model.qualified_name for model in list_models.sync(client=client).models]
     assert done.stdout.splitlines() == [
         "setosa",
         "['setosa', 'setosa']",
-        "['iris_model', 'loan_model', 'bike_model']",
+        "['iris_model', 'loan_model', 'bike_model', 'dna_lstm_model', 'circrna_model']",
     ], done.stderr

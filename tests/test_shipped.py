@@ -1,5 +1,6 @@
 """The packages that ship, as a caller meets them: served together from config.yaml."""
 
+import random
 import shutil
 
 import httpx
@@ -29,7 +30,7 @@ DAYS = [
 
 
 def predict(server: Server, model: str, payload: object) -> httpx.Response:
-    return httpx.post(f"{server.url}/api/models/{model}/predict", json=payload)
+    return httpx.post(f"{server.url}/api/models/{model}/predict", json=payload, timeout=60)
 
 
 def test_a_flower_is_recognised(shipped):
@@ -52,6 +53,62 @@ def test_the_first_three_days_lie_inside_their_intervals(shipped):
         assert full["interval"]["lower"] <= counted <= full["interval"]["upper"]
         derived = {name: payload[name] for name in ("dteday", "weathersit", "temp", "hum", "windspeed")}
         assert predict(shipped, "bike_model", derived | {"atemp": atemp}).json() == full
+
+
+def test_the_binding_site_decides_and_the_two_well_known_sequences_are_told_apart(shipped):
+    sequences = [
+        "ACTCGCTGTCCACGTCTATTCCTAGGGGTTTTATTTCGCAAGGTGATACT",
+        "TGCAAAGGGGCGACCGAACTCCCTTTACCGCGGAGTTATTCATAATTGAA",
+        " tgcaaaggggcgaccgaactccctttaccgcggagttattcataattgaa\n",
+    ]
+    outputs = predict(shipped, "dna_lstm_model", [{"dna_sequence": sequence} for sequence in sequences]).json()
+    assert [output["dna_class"] for output in outputs] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "said"),
+    [("", "empty"), ("ACGT" * 12 + "AX", "X"), ("ACGT", "4")],
+    ids=["empty", "a letter that is not DNA", "too short"],
+)
+def test_each_classic_mistake_with_dna_has_its_own_sentence(shipped, sequence, said):
+    response = predict(shipped, "dna_lstm_model", {"dna_sequence": sequence})
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "/dna_sequence"
+    assert said in error["message"]
+
+
+def test_a_coding_transcript_and_random_letters_are_told_apart(shipped):
+    metadata = httpx.get(f"{shipped.url}/api/models/circrna_model/metadata").json()
+    letters = random.Random(1)
+    noise = {"rna_sequence": ">noise\n" + "".join(letters.choices("ACGU", k=1500)).lower()}
+    outputs = predict(shipped, "circrna_model", [metadata["examples"][0], noise]).json()
+    assert [output["label"] for output in outputs] == ["circRNA", "lncRNA"]
+    assert [output["is_circrna"] for output in outputs] == [1, 0]
+
+
+def test_the_native_models_answer_as_the_graphs_do(shipped, tmp_path):
+    native = Server((TESTS.parent / "examples/config.native.yaml").read_text(), tmp_path).wait_until_ready()
+    try:
+        letters = random.Random(0)
+        dna = [{"dna_sequence": "".join(letters.choices("ACGT", k=50))} for _ in range(200)]
+        dna += [
+            {"dna_sequence": row["dna_sequence"][:i] + "CGACCGAACTCC" + row["dna_sequence"][i + 12 :]}
+            for i, row in enumerate(dna[:39])
+        ]
+        rna = [
+            {"rna_sequence": "".join(letters.choices("ACGTN", [9, 7, 7, 9, 0.1], k=length))}
+            for length in (200, 201, 347, 400, 1000, 3073, 9000, 38_154)
+        ]
+        for model, payloads in (("dna_lstm_model", dna), ("circrna_model", rna)):
+            ours, theirs = predict(shipped, model, payloads).json(), predict(native, model, payloads).json()
+            assert len(ours) == len(payloads)
+            for one, other in zip(ours, theirs, strict=True):
+                assert one["probability"] == pytest.approx(other["probability"], abs=1e-4)
+                one.pop("probability"), other.pop("probability")
+                assert one == other
+    finally:
+        assert native.stop() == 0
 
 
 def test_a_contradiction_names_both_fields(shipped):

@@ -102,7 +102,7 @@ class _Dumper(yaml.SafeDumper):
 def _routes(info: ModelInfo, component: str, *, is_default: bool) -> list[ModelRoute]:
     """Return where a model is served: under its name if it is the default version, and under its version."""
     name, version = info.qualified_name, info.version
-    suffix = name + "_" + "".join(c if c.isalnum() else "_" for c in version)
+    suffix = name + "__" + "".join(c if c.isalnum() else "_" for c in version)
     routes = [ModelRoute(info, model_path(name, version), suffix, component, name)]
     if is_default:
         routes.insert(0, ModelRoute(info, model_path(name), name, component, name))

@@ -15,7 +15,7 @@ import pytest
 from serving import TESTS, Server
 
 CONNECTIONS = 16
-LOAD_S = 6
+LOAD_S = 10
 
 
 @pytest.fixture

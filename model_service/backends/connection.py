@@ -133,9 +133,11 @@ class ModelConnection:
 
     def _read(self, connection: socket.socket) -> None:
         reader = FrameReader()
+        poll = select.poll()  # not select: it cannot watch a descriptor above 1023, and a web process has many
+        poll.register(connection, select.POLLIN)
         try:
             while True:
-                if select.select([connection], [], [], WATCH_S)[0]:
+                if poll.poll(WATCH_S * 1000):
                     frames = receive_frames(connection, reader)
                     with self._lock:
                         for frame in frames:

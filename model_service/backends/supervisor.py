@@ -107,10 +107,11 @@ class _Replica:
             self._process.send_signal(STOP_SIGNAL)
 
     def finish_stop(self) -> None:
-        self._thread.join(STOP_TIMEOUT_S)
-        if self._process is not None:
-            self._process.kill()
-        self._thread.join()
+        if self._spawned.is_set():
+            self._thread.join(STOP_TIMEOUT_S)
+            if self._process is not None:
+                self._process.kill()
+            self._thread.join()
         self._close_listener()
 
     def _keep_alive(self) -> None:
@@ -206,7 +207,7 @@ class _Replica:
         elif is_overdue:
             reason = "it was ended because a prediction was past its deadline"
         elif returncode < 0:
-            reason = f"it was ended by {signal.Signals(-returncode).name}"
+            reason = f"it was ended by {_name_signal(-returncode)}"
         else:
             reason = f"it ended by itself with status {returncode}"
         logger.error("model process ended: %s", reason, extra={"model": self._name})
@@ -254,6 +255,13 @@ class _Replica:
         """Return seconds before the next start: twice as long after each crash, and never in step with others."""
         longest = min(FIRST_PAUSE_S * 2 ** len(self._crashes), LONGEST_PAUSE_S)
         return random.uniform(longest / 2, longest)  # noqa: S311 - no secret depends on it
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 def _no_interpreter(name: str, error: OSError) -> Problem:

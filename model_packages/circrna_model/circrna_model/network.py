@@ -34,8 +34,8 @@ _MIN_BIN = 1e-4
 class NetworkSize:
     """The numbers that fix the shape of one network."""
 
-    embedding: int = 16
-    channels: int = 32
+    embedding: int = 32
+    channels: int = 64
     width: int = 64
     layers: int = 2
     heads: int = 4

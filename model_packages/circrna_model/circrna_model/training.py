@@ -32,8 +32,8 @@ from circrna_model.network import CircRnaNetwork, NetworkSize
 #: How far the lengths of a batch are mixed, so that batches differ between epochs.
 _LENGTH_NOISE = 0.1
 #: Shortest part of a sequence that the attention is shown while training.
-_MIN_PART = 0.95
-#: Share of the letters that are hidden from the attention while training.
+_MIN_PART = 0.8
+#: Share of the letters that are hidden from the attention while training; many more would hide which frames are open.
 _HIDDEN_LETTERS = 0.01
 
 
@@ -51,10 +51,10 @@ class Plan:
     """
 
     size: NetworkSize
-    epochs: int = 5
-    networks: int = 2
+    epochs: int = 6
+    networks: int = 3
     batch_nt: int = 16_384
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     warm_up: float = 0.08
     weight_decay: float = 0.05
     average_decay: float = 0.99

@@ -30,7 +30,7 @@ UNKNOWN_TOKEN = 1
 PATCH = 48
 #: Most patches that attend to each other: 3,072 nt. Longer sequences are read as several windows.
 WINDOW_PATCHES = 64
-#: Nucleotides (with padding) that are run together: bounds the memory of a batch at some 250 MB,
+#: Nucleotides (with padding) that are run together: bounds the memory of a batch at some 450 MB,
 #: and the longest sequence allowed fits.
 MAX_CHUNK_NT = 131_072
 #: Letters of each end that the summary holds: the back-splice joins exon ends.

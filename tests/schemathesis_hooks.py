@@ -24,10 +24,12 @@ def before_call(context, case, kwargs):
 def _mend(model, row):
     if _VALIDATORS[model.qualified_name].find_violations(row):
         return row
-    # A field that contradicts another one is left out where it may be, and else takes its example.
-    for violation in model.find_violations(row):
-        name = violation.pointer.removeprefix("/")
-        row = {key: value for key, value in row.items() if key != name}
-        if name in model.input_schema["required"]:
-            row[name] = model.input_schema["examples"][0][name]
+    # A field that contradicts another one is left out where it may be, and else takes its example,
+    # which others may contradict in their turn.
+    while violations := model.find_violations(row):
+        for violation in violations:
+            name = violation.pointer.removeprefix("/")
+            row = {key: value for key, value in row.items() if key != name}
+            if name in model.input_schema["required"]:
+                row[name] = model.input_schema["examples"][0][name]
     return row

@@ -13,7 +13,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -222,7 +222,8 @@ def _locate(node: yaml.Node, path: Path) -> _Located:
                 raise ConfigInvalid(f"{path}, line {line}: a key must be text, not {_KINDS[type(key_node)]}")
             if key in entries:
                 raise ConfigInvalid(f"{path}, line {line}: '{key}' is given twice; keep one")
-            entries[key] = _locate(value_node, path)
+            # A long value may begin on a later line; what is wrong with an entry is looked for at its key.
+            entries[key] = replace(_locate(value_node, path), where=f"{path}, line {line}")
         return _Located(entries, where)
     if isinstance(node, yaml.SequenceNode):
         return _Located([_locate(child, path) for child in node.value], where)

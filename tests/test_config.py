@@ -639,3 +639,10 @@ def test_every_described_default_is_the_real_one(load):
         if default != "(required)":
             (tree["models"][0] if section == "models[]" else tree[section])[key] = yaml.safe_load(default)
     assert load(yaml.safe_dump(tree)) == ServiceConfig(models=(ModelConfig(class_path="m.M"),))
+
+
+def test_an_unknown_key_is_told_with_its_own_line_and_not_its_values(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("modles:\n  - class: a.B\n")
+    with pytest.raises(ConfigInvalid, match="line 1: unknown key 'modles'"):
+        load_config(path)

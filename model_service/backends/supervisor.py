@@ -228,7 +228,8 @@ class _Replica:
                 "model_load_failed" if never_ready else "model_crashed",
                 f"the process of '{self._name}' ended {len(self._crashes)} times within {CRASH_WINDOW_S:.0f} s",
                 f"the last time {reason}; it last wrote: {last_lines or 'nothing'}",
-                "mend the model, or raise start_timeout_s or max_memory_bytes; then start the service again",
+                "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service and the package "
+                "for the interpreter that 'python' names; then start the service again",
             )
         )
         return True

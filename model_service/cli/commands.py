@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from model_service import wiring
+from model_service.cli.errors import EXIT_CODES
 from model_service.config import ENVIRONMENT_PREFIX, ServiceConfig, describe_settings, load_config
+from model_service.errors import PackageError
 from model_service.prediction import PredictionService
 from model_service.records import ModelState, ModelStatus
 from model_service.schema.columns import parse_columns
@@ -92,9 +94,15 @@ def predict(
     """
     if json_text is not None and columns:
         raise click.UsageError("give --json or --set, not both")
-    _quiet(logging.ERROR)  # what a model raises stands in the log, which is standard error here
+    _quiet()
     config = source.load()
     manager = wiring.build_manager(_only(config, qualified_name, version))
+    status = manager.get_model_metadata(qualified_name, version)
+    if status.problem is not None:
+        click.echo(f"Error: {qualified_name} cannot be loaded", err=True)
+        _echo_problem(status, err=True)
+        click.get_current_context().exit(EXIT_CODES[PackageError])
+    logging.getLogger().setLevel(logging.ERROR)  # what the model raises stands in the log: standard error, here
     service = PredictionService(manager, max_rows=config.server.max_request_rows)
     if columns:
         schema = manager.get_model(qualified_name, version).info.input_schema
@@ -143,9 +151,9 @@ def list_settings() -> None:
         click.echo(f"| `{path}` | {kind} | `{default}` | {sentence} |")
 
 
-def _quiet(level: int = logging.CRITICAL) -> None:
+def _quiet() -> None:
     """Keep standard error to what a person must see: each command prints its own result."""
-    logging.basicConfig(level=level, format="%(message)s")
+    logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
 
 
 def _only(config: ServiceConfig, qualified_name: str, version: str | None) -> ServiceConfig:
@@ -180,10 +188,10 @@ def _has_twins(status: ModelStatus, listed: list[ModelStatus]) -> bool:
     return sum(other.qualified_name == status.qualified_name for other in listed) > 1
 
 
-def _echo_problem(status: ModelStatus) -> None:
+def _echo_problem(status: ModelStatus, *, err: bool = False) -> None:
     if status.problem is not None:
         for label in ("problem", "cause", "remedy"):
-            click.echo(f"    {label}: {getattr(status.problem, label)}")
+            click.echo(f"    {label}: {getattr(status.problem, label)}", err=err)
 
 
 COMMANDS = (serve, models, predict, openapi, check_config, list_settings)

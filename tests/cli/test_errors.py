@@ -105,7 +105,7 @@ def test_the_same_model_twice_ends_with_4_and_names_both_origins(capsys, tmp_pat
         ("double_model", '{"x": "one"}', 5),
         ("raising_model", '{"x": -1}', 6),
         ("wrong_output_model", '{"x": -1}', 6),
-        ("unloadable_model", '{"x": 1}', 7),
+        ("unloadable_model", '{"x": 1}', 4),  # no other try will do: the package must be mended
     ],
 )
 def test_a_prediction_that_fails_ends_with_the_code_of_who_must_act(capsys, config, name, payload, code):
@@ -113,6 +113,12 @@ def test_a_prediction_that_fails_ends_with_the_code_of_who_must_act(capsys, conf
     assert found == code
     assert text.startswith("Error: ")
     assert "Traceback" not in text
+
+
+def test_a_prediction_with_a_broken_package_tells_cause_and_remedy(capsys, config):
+    _, text = end(capsys, "--config", config, "predict", "unloadable_model", "--json", '{"x": 1}')
+    assert "cause: OSError: the weights are gone" in text
+    assert "remedy: " in text
 
 
 def test_a_wrong_command_line_ends_with_2(capsys, config):

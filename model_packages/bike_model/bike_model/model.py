@@ -46,6 +46,7 @@ def _normalised(title: str, description: str, *, is_required: bool = True) -> di
         "description": description,
         "minimum": 0,
         "maximum": 1,
+        "x-error-messages": {"maximum": f"expected a normalised value of at most 1. {description}"},
     }
 
 

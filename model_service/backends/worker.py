@@ -144,12 +144,11 @@ class ModelServer:
             self._send(connection, {"event": event, "calls": ids, "pid": os.getpid()})
 
     def _answer(self, call: _Call, outputs: list[Output]) -> None:
-        frame: Frame = {"id": call.id, "outputs": outputs}
         try:
-            encode_frame(frame)
+            raw = encode_frame({"id": call.id, "outputs": outputs})
         except (ValueError, TypeError, RecursionError, FrameBroken) as error:
-            frame = _failure(call.id, OutputInvalid.code, error)
-        self._send(call.connection, frame)
+            raw = encode_frame(_failure(call.id, OutputInvalid.code, error))
+        self._write(call.connection, raw)
 
     def _check(self, frame: Frame) -> Frame:
         try:
@@ -160,9 +159,12 @@ class ModelServer:
         return {"id": frame["id"], "violations": fields}
 
     def _send(self, connection: socket.socket, frame: Frame) -> None:
+        self._write(connection, encode_frame(frame))
+
+    def _write(self, connection: socket.socket, raw: bytes) -> None:
         if connection in self._readers:
             try:
-                connection.sendall(encode_frame(frame))
+                connection.sendall(raw)
             except OSError:
                 self._drop(connection)
 

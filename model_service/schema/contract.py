@@ -9,9 +9,9 @@ from model_service.schema.validation import SchemaValidator, find_metaschema_fau
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Keywords whose value is data, not a schema: a "$ref" inside is only a word.
-_DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default", "x-error-messages"})
+DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default", "x-error-messages"})
 #: Keywords whose keys are names of fields or definitions, which may be spelt like keywords.
-_MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
+MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
 
 
 def find_schema_faults(schema: Any, name: str) -> list[str]:
@@ -46,8 +46,8 @@ def walk_subschemas(schema: Schema) -> Iterator[tuple[list[Any], dict[str, Any]]
             stack.extend(([*path, key], node[key], False) for key in reversed(node))
         elif isinstance(node, dict):
             yield path, node
-            inner = [key for key in reversed(node) if key not in _DATA_KEYWORDS]
-            stack.extend(([*path, key], node[key], key in _MAPS_OF_SCHEMAS) for key in inner)
+            inner = [key for key in reversed(node) if key not in DATA_KEYWORDS]
+            stack.extend(([*path, key], node[key], key in MAPS_OF_SCHEMAS) for key in inner)
         elif isinstance(node, list):
             stack.extend(([*path, i], node[i], False) for i in reversed(range(len(node))))
 

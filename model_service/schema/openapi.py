@@ -11,14 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from model_service.records import ModelInfo, Schema
-from model_service.schema.contract import resolve_reference
+from model_service.schema.contract import DATA_KEYWORDS, MAPS_OF_SCHEMAS, resolve_reference
 from model_service.schema.validation import make_pointer
 
 _COMPONENTS = "#/components/schemas/"
 #: Meaningless or wrong once a schema is part of another document.
 _DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "x-error-messages"})
-_DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default"})
-_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +161,9 @@ def _rebase(node: Any, root: Schema, component: str) -> Any:
             continue
         if key in ("$ref", "$dynamicRef"):
             rebased["$ref"] = _component_reference(root, value, component)
-        elif key in _DATA_KEYWORDS:
+        elif key in DATA_KEYWORDS:
             rebased[key] = value
-        elif key in _MAPS_OF_SCHEMAS:
+        elif key in MAPS_OF_SCHEMAS:
             rebased[key] = {name: _rebase(child, root, component) for name, child in value.items()}
         else:
             rebased[key] = _rebase(value, root, component)

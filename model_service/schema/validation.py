@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from model_service.errors import quote_name
+from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
 
@@ -100,7 +100,7 @@ class SchemaValidator:
     def _locate(self, path: list[Any], rule: str, message: str) -> Violation:
         """Return a violation whose pointer ends above a long or unprintable name of the caller's own making."""
         for depth, part in enumerate(path):
-            if isinstance(part, str) and not _is_presentable(part) and part not in self._known_names:
+            if isinstance(part, str) and not is_presentable(part) and part not in self._known_names:
                 return Violation(make_pointer(path[:depth]), rule, f"below {quote_name(part)}: {message}")
         return Violation(make_pointer(path), rule, message)
 
@@ -121,10 +121,6 @@ def _find_names(schema: Any) -> Iterator[str]:
             stack.extend([*node, *node.values()])
         elif isinstance(node, list):
             stack.extend(node)
-
-
-def _is_presentable(name: str) -> bool:
-    return len(name) <= 64 and name.isprintable()
 
 
 def _explain(error: ValidationError) -> Iterator[Fault]:
@@ -239,7 +235,7 @@ def _unknown_fields(error: ValidationError) -> _Messages:
     for name in document:
         if name in known or (allowed_patterns and not patterns.is_valid({name: None})):
             continue
-        if _is_presentable(name):
+        if is_presentable(name):
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
             yield name, f"unknown field; {hint}{allowed}"

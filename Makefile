@@ -7,7 +7,7 @@ PACKAGES := $(wildcard model_packages/*)
 PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
-SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml)
+SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -27,6 +27,18 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
 	$(BIN)/python -m pytest
+
+.PHONY: browser
+browser:  ## Install Chromium, which the tests of the pages need, where there is no browser
+	@if [ -n "$$CHROMIUM" ]; then \
+	  [ -x "$$CHROMIUM" ] || { echo "CHROMIUM names no browser: $$CHROMIUM" >&2; exit 1; }; \
+	elif [ -x /usr/bin/chromium ] || command -v chromium || command -v chromium-browser || command -v google-chrome; then \
+	  echo "there is a browser"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; \
+	else \
+	  echo "install Chromium (as root: apt-get install chromium), or name a browser in CHROMIUM" >&2; exit 1; \
+	fi
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -51,6 +63,10 @@ openapi: $(VENV)/.serve  ## Write openapi.yaml from config.yaml
 .PHONY: docs
 docs: $(VENV)/.serve  ## Write docs/configuration.md
 	$(BIN)/model-service settings > docs/configuration.md
+
+.PHONY: images
+images: $(VENV)/.dev  ## Take the pictures of the README anew, with the browser, into docs/images
+	PYTHONPATH=tests $(BIN)/python tests/browser/screenshots.py docs/images
 
 .PHONY: train
 train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder of loan/ bike/ dna/ circrna/

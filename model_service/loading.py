@@ -5,6 +5,7 @@ with cause and remedy, which the manager shows. It keeps no model.
 """
 
 import importlib
+import importlib.metadata
 import re
 from difflib import get_close_matches
 from typing import Any
@@ -20,6 +21,8 @@ from model_service.schema.contract import find_schema_faults
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TEXTS = ("qualified_name", "display_name", "description", "version")
 _SCHEMAS = ("input_schema", "output_schema")
+#: A model card of more characters is cut there; it travels with every description of the model.
+MAX_CARD_CHARACTERS = 100_000
 _METHODS = ("predict", "predict_batch", "find_violations", "close")
 
 
@@ -91,7 +94,23 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         examples=tuple(model_class.input_schema.get("examples", ())),
         artifacts=read_artifacts(model_class),
         metrics=read_metrics(model_class),
+        card=read_card(model_class),
     )
+
+
+def read_card(model_class: type[MLModel]) -> str:
+    """Return the README of a class's package, as Markdown, from what was installed under the package's name.
+
+    Empty when the distribution is named otherwise, ships no README or another format: a
+    model serves without a card.
+    """
+    try:
+        fields = importlib.metadata.distribution(model_class.__module__.partition(".")[0]).metadata
+        is_markdown = fields["Description-Content-Type"].partition(";")[0].strip().lower() == "text/markdown"
+        return fields["Description"][:MAX_CARD_CHARACTERS] if is_markdown else ""
+    # Not installed as a distribution, without metadata, without a README, or not readable.
+    except (importlib.metadata.PackageNotFoundError, TypeError, AttributeError, KeyError, ValueError, OSError):
+        return ""
 
 
 def find_contract_faults(model_class: type[MLModel]) -> list[str]:

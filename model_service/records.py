@@ -64,6 +64,7 @@ class ModelInfo:
         examples: Payloads from the input schema's ``examples``, in its order.
         artifacts: What the package's manifest lists, in its order.
         metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
+        card: The package's README, Markdown; empty when it ships none.
     """
 
     qualified_name: str
@@ -76,6 +77,7 @@ class ModelInfo:
     examples: tuple[Payload, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)

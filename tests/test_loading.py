@@ -3,7 +3,13 @@ import pytest
 
 from model_service import MLModel
 from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
-from model_service.loading import build_model, describe_model, find_contract_faults, import_model_class
+from model_service.loading import (
+    MAX_CARD_CHARACTERS,
+    build_model,
+    describe_model,
+    find_contract_faults,
+    import_model_class,
+)
 
 MODEL = """
 from models import DoubleModel
@@ -289,3 +295,64 @@ def test_artifacts_are_checked_before_the_constructor_sees_them(make_package):
     with pytest.raises(ModelContractBroken) as caught:
         build_model(import_model_class("gone_artifacts.GoneModel"))
     assert caught.value.cause == "w.bin is missing"
+
+
+# The model card
+
+
+def describe_package(make_package, metadata, *, distribution="carded_package-1.0"):
+    """Return the description of a model whose package was installed with some metadata."""
+    code = MODEL.format(name="CardedModel", qualified_name="carded_model")
+    make_package("carded_package", {"__init__.py": "", "inner.py": code})
+    make_package(f"{distribution}.dist-info", metadata)
+    return describe_model(import_model_class("carded_package.inner:CardedModel"))
+
+
+README = """Metadata-Version: 2.4
+Name: {name}
+Version: 1.0
+Description-Content-Type: {kind}
+
+# Ä card
+
+A [link](https://example.com).
+"""
+
+
+@pytest.mark.parametrize("folder", ["carded_package-1.0", "Carded_Package-1.0", "carded.package-1.0"])
+@pytest.mark.parametrize("kind", ["text/markdown", "text/markdown; charset=UTF-8; variant=GFM"])
+def test_the_card_is_the_readme_of_the_distribution_that_is_named_like_the_package(make_package, folder, kind):
+    metadata = {"METADATA": README.format(name="carded-package", kind=kind)}
+    info = describe_package(make_package, metadata, distribution=folder)
+    assert info.card == "# Ä card\n\nA [link](https://example.com).\n"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"METADATA": README.format(name="carded-package", kind="text/x-rst")}, id="another-format"),
+        pytest.param({"METADATA": "Name: carded-package\n\n# No format\n"}, id="no-format"),
+        pytest.param({"METADATA": "Description-Content-Type: text/markdown\n"}, id="no-readme"),
+        pytest.param({"METADATA": ""}, id="empty"),
+        pytest.param({"RECORD": ""}, id="no-metadata"),
+    ],
+)
+def test_a_package_without_a_markdown_readme_has_an_empty_card(make_package, metadata):
+    assert describe_package(make_package, metadata).card == ""
+
+
+def test_a_readme_that_cannot_be_decoded_does_not_keep_a_model_from_serving(make_package):
+    folder = make_package("carded_package-1.0.dist-info", {"METADATA": ""})
+    (folder / "METADATA").write_bytes(b"Description-Content-Type: text/markdown\n\n\xff\xfe")
+    code = MODEL.format(name="CardedModel", qualified_name="carded_model")
+    make_package("carded_package", {"__init__.py": code})
+    assert describe_model(import_model_class("carded_package.CardedModel")).card == ""
+
+
+def test_a_package_that_was_not_installed_has_an_empty_card():
+    assert describe_model(models.DoubleModel).card == ""
+
+
+def test_a_long_card_is_cut(make_package):
+    readme = README.format(name="carded-package", kind="text/markdown") + "x" * MAX_CARD_CHARACTERS
+    assert len(describe_package(make_package, {"METADATA": readme}).card) == MAX_CARD_CHARACTERS

@@ -1,8 +1,12 @@
 """Everything that is derived from one JSON Schema; pure functions of schemas and documents.
 
-validation.py   document -> violations, in words that never repeat the document
-json_values.py  document -> what JSON cannot hold
-contract.py     schema -> faults that make it unfit for a model
-columns.py      texts by field name -> typed payload
-openapi.py      models -> paths and components of an OpenAPI document
+validation.py     document -> violations, in words that never repeat the document
+json_values.py    document -> what JSON cannot hold
+contract.py       schema -> faults that make it unfit for a model
+form.py           schema -> tree of form fields
+branches.py       schema -> the same with $ref, allOf and alternatives taken together
+outline.py        schema -> rows that people read
+compatibility.py  two schemas -> whether the payloads of one fit the other
+columns.py        schema -> columns; texts by column -> typed payload
+openapi.py        models -> paths and components of an OpenAPI document
 """

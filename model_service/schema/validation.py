@@ -62,8 +62,26 @@ def _check_fields(validator: Any, fields: Any, document: Any, _: Any) -> Iterato
                 yield error
 
 
+def _after_type(keyword: str) -> Callable[[Any, Any, Any, Any], Iterator[ValidationError]]:
+    """Return a keyword's check that stays silent where `type` beside it is broken: one mistake, one sentence."""
+    check = Draft202012Validator.VALIDATORS[keyword]
+
+    def check_type_first(validator: Any, rule: Any, document: Any, schema: Any) -> Iterator[ValidationError]:
+        kinds = schema.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if not kinds or any(validator.is_type(document, kind) for kind in kinds):
+            yield from check(validator, rule, document, schema)
+
+    return check_type_first
+
+
 _Validator = extend(  # type: ignore[no-untyped-call]  # its stub leaves the table of keywords untyped
-    Draft202012Validator, {"properties": _check_fields, "propertyNames": _check_names}
+    Draft202012Validator,
+    {
+        "properties": _check_fields,
+        "propertyNames": _check_names,
+        **{keyword: _after_type(keyword) for keyword in ("enum", "const", "anyOf", "oneOf")},
+    },
 )
 
 
@@ -208,6 +226,24 @@ def _const(error: ValidationError) -> _Messages:
     yield None, f"expected {_json_text(error.validator_value)}"
 
 
+def _alternatives(sentence: str) -> Callable[[ValidationError], _Messages]:
+    """Return the messages of `anyOf` or `oneOf`, which speak like `enum` where every alternative is one value."""
+
+    def message(error: ValidationError) -> _Messages:
+        branches: Any = error.validator_value
+        # Without a context, more than one alternative fits: the value is not the mistake.
+        if error.context and all(_is_one_value(branch) for branch in branches):
+            yield None, f"expected {_listed([_json_text(branch.get('const')) for branch in branches])}"
+        else:
+            yield None, sentence
+
+    return message
+
+
+def _is_one_value(branch: Any) -> bool:
+    return isinstance(branch, dict) and ("const" in branch or branch.get("type") == "null")
+
+
 def _required(error: ValidationError) -> _Messages:
     needed: Any = error.validator_value
     document: Any = error.instance
@@ -290,8 +326,8 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
     "minProperties": _simple("expected at least {} fields"),
     "maxProperties": _simple("expected at most {} fields"),
     "propertyNames": _bad_name,
-    "anyOf": _simple("expected one of the alternatives of the schema; none of them fits"),
-    "oneOf": _simple("expected exactly one of the alternatives of the schema to fit"),
+    "anyOf": _alternatives("expected one of the alternatives of the schema; none of them fits"),
+    "oneOf": _alternatives("expected exactly one of the alternatives of the schema to fit"),
     "not": _simple("expected anything but what the schema excludes here"),
 }
 

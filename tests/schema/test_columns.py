@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_service.schema.columns import parse_columns
+from model_service.schema.columns import Column, describe_columns, parse_columns
 from model_service.schema.validation import SchemaValidator
 
 # No test may depend on how fast the machine is.
@@ -172,3 +172,62 @@ def test_typed_values_written_as_texts_come_back(columns, nullable):
 def test_any_text_is_a_value_or_stays_itself(text, type_name):
     value = parse({"type": type_name}, text)
     assert value == text or repr(value) == repr(json.loads(text) if text else None)
+
+
+def describe(field, **more):
+    [column] = describe_columns({"properties": {"x": field}, **more})
+    return column
+
+
+def test_a_column_is_described_in_words_and_types():
+    field = {"type": ["number", "null"], "title": "Width", "description": "In centimetres."}
+    schema = {"properties": {"w": field, "n": {"type": "integer"}}, "required": ["n"], "examples": [{"w": 0.5, "n": 3}]}
+    assert describe_columns(schema) == [
+        Column("w", "Width", "In centimetres.", ("null", "number"), is_required=False, example="0.5"),
+        Column("n", "n", "", ("integer",), is_required=True, example="3"),
+    ]
+
+
+def test_a_schema_without_fields_has_no_columns():
+    assert describe_columns({"type": "object"}) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "types"),
+    [
+        pytest.param({}, (), id="nothing-said"),
+        pytest.param(True, (), id="true-schema"),
+        pytest.param({"$ref": "#/$defs/size"}, ("number",), id="reference"),
+        pytest.param(
+            {"anyOf": [{"$ref": "#/$defs/size"}, {"type": "null"}]}, ("null", "number"), id="reference-or-null"
+        ),
+        pytest.param({"enum": ["a", 1, None]}, ("null", "number", "string"), id="enum"),
+        pytest.param({"$ref": "#/$defs/loop"}, (), id="reference-without-end"),
+    ],
+)
+def test_the_types_of_a_column_are_those_that_cells_are_read_by(field, types):
+    definitions = {"size": {"type": "number"}, "loop": {"$ref": "#/$defs/loop"}}
+    assert describe(field, **{"$defs": definitions}).types == types
+
+
+def test_a_column_takes_the_words_of_what_it_refers_to_unless_it_has_its_own():
+    definitions = {"size": {"type": "number", "title": "Size", "description": "In metres.", "examples": [2]}}
+    column = describe({"$ref": "#/$defs/size", "title": "Height"}, **{"$defs": definitions})
+    assert (column.title, column.description, column.example) == ("Height", "In metres.", "2")
+
+
+@pytest.mark.parametrize(
+    ("examples", "text"),
+    [
+        ([{"x": "a, b"}], "a, b"),
+        ([{"x": None}, {}, {"x": "second"}], "second"),
+        ([{"x": ["é", {"a": 1}]}], '["é", {"a": 1}]'),
+        ([{"x": False}], "false"),
+        ([{"y": 1}], ""),
+        ([], ""),
+    ],
+    ids=["text", "first-that-is-not-null", "array", "boolean", "another-field", "none"],
+)
+def test_the_example_of_a_column_is_written_as_a_cell(examples, text):
+    assert describe({"type": "string"}, examples=examples).example == text
+    assert describe(True, examples=examples).example == text

@@ -384,6 +384,51 @@ def test_without_a_closest_alternative_the_rule_itself_is_named(schema, document
     assert find({"properties": {"x": schema}}, {"x": document}) == [("/x", rule, message)]
 
 
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize("wrong", [2, True, "1", [], 0.5])
+@pytest.mark.parametrize("null", [{"const": None}, {"type": "null", "title": "Unknown"}], ids=["const", "type"])
+def test_alternatives_that_are_single_values_are_listed_like_an_enum(keyword, wrong, null):
+    choices = [{"const": 0, "title": "No"}, {"const": 1, "title": "Yes", "description": "Indeed."}, null]
+    schema = {"properties": {"x": {keyword: choices}}}
+    assert find(schema, {"x": wrong}) == [("/x", keyword, "expected 0, 1 or null")]
+    assert find(schema, {"x": 1.0}) == find(schema, {"x": None}) == []
+
+
+def test_the_author_may_say_what_single_values_mean():
+    schema = {"oneOf": [{"const": "Y"}, {"const": "N"}], "x-error-messages": {"oneOf": "Say Y or N."}}
+    assert find(schema, "maybe") == [("", "oneOf", "Say Y or N.")]
+
+
+def test_a_value_that_two_single_values_allow_is_not_told_to_be_one_of_them():
+    assert find({"oneOf": [{"const": 1}, {"const": 1.0}]}, 1) == [
+        ("", "oneOf", "expected exactly one of the alternatives of the schema to fit")
+    ]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"enum": [0, 1, None]},
+        {"const": 1},
+        {"oneOf": [{"const": 0}, {"const": 1}, {"const": None}]},
+        {"anyOf": [{"const": 0}, {"const": 1}, {"const": None}]},
+    ],
+    ids=lambda choice: next(iter(choice)),
+)
+def test_a_value_of_a_wrong_type_breaks_the_type_alone(choice):
+    schema = {"properties": {"x": {"type": ["integer", "null"], **choice}}}
+    expected = [("/x", "type", "expected an integer or null, got a string")]
+    assert find(schema, {"x": "1"}) == find({"allOf": [schema]}, {"x": "1"}) == expected
+    assert [rule for _, rule, _ in find(schema, {"x": -3})] == [next(iter(choice))]
+
+
+def test_a_wrong_type_keeps_the_verdict_where_only_the_verdict_counts():
+    yes = {"type": "string", "enum": ["yes"]}
+    assert find({"not": yes}, 1) == []
+    assert [rule for _, rule, _ in find({"not": yes}, "yes")] == ["not"]
+    assert [rule for _, rule, _ in find({"contains": yes}, [1, "no"])] == ["contains"]
+
+
 def test_the_branch_of_a_condition_explains():
     schema = {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}
     assert find(schema, {"a": 1}) == [("/b", "required", "this field is missing")]

@@ -26,17 +26,26 @@ COVERAGE = 0.9
 #: The process compares each row with every day of training: ten thousand rows at once would take 300 MB more.
 CHUNK_ROWS = 512
 
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _EXPECTED_DATE = f"must be a date from {FIRST_DAY} to {LAST_DAY}, such as 2011-01-01 or 2011-01-01T00:00:00Z"
 
 
-def _derived(title: str, description: str, *, minimum: int, maximum: int) -> dict[str, Any]:
+def _derived(title: str, description: str, *choices: str, first: int = 0) -> dict[str, Any]:
+    """Return a field that follows from the date, with the word of each number from ``first`` on."""
     return {
         "type": ["integer", "null"],
+        "oneOf": [*_choices(*choices, first=first), {"const": None, "title": "Derived"}],
         "title": title,
         "description": f"{description} When absent or null it is derived.",
-        "minimum": minimum,
-        "maximum": maximum,
     }
+
+
+def _choices(*titles: str, first: int) -> list[dict[str, Any]]:
+    return [{"const": number, "title": title} for number, title in enumerate(titles, start=first)]
 
 
 def _normalised(title: str, description: str, *, is_required: bool = True) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def _normalised(title: str, description: str, *, is_required: bool = True) -> di
 
 
 def _count(title: str, description: str) -> dict[str, Any]:
-    return {"type": "integer", "title": title, "description": description, "minimum": 0}
+    return {"type": "integer", "title": title, "description": description, "unit": "bikes", "minimum": 0}
 
 
 class BikeModel(MLModel):
@@ -70,7 +79,13 @@ class BikeModel(MLModel):
         "description": "A date and its weather. Everything else follows from the date and may be left out.",
         "type": "object",
         "properties": {
-            "instant": _derived("Index", "Days since 2011-01-01, plus 1.", minimum=1, maximum=instant_of(LAST_DAY)),
+            "instant": {
+                "type": ["integer", "null"],
+                "title": "Index",
+                "description": "Days since 2011-01-01, plus 1. When absent or null it is derived.",
+                "minimum": 1,
+                "maximum": instant_of(LAST_DAY),
+            },
             "dteday": {
                 "type": "string",
                 "title": "Date",
@@ -81,30 +96,27 @@ class BikeModel(MLModel):
             },
             "season": _derived(
                 "Season",
-                "1 winter (from 21 December), 2 spring (21 March), 3 summer (21 June), 4 autumn (23 September).",
-                minimum=1,
-                maximum=4,
+                "Season of the date: 1 winter, 2 spring, 3 summer, 4 autumn.",
+                *("Winter (from 21 December)", "Spring (from 21 March)"),
+                *("Summer (from 21 June)", "Autumn (from 23 September)"),
+                first=1,
             ),
-            "yr": _derived("Year", "Years since 2011: 0, 1 or 2.", minimum=0, maximum=2),
-            "mnth": _derived("Month", "1 January to 12 December.", minimum=1, maximum=12),
+            "yr": _derived("Year", "Years since 2011: 0, 1 or 2.", "2011", "2012", "2013"),
+            "mnth": _derived("Month", "Month of the date, 1 to 12.", *_MONTHS, first=1),
             "holiday": _derived(
                 "Holiday",
                 "1 on a public holiday, else 0; what is given counts, whatever the calendar says. Derived by the "
                 "calendar of the District of Columbia.",
-                minimum=0,
-                maximum=1,
+                *("No", "Yes"),
             ),
-            "weekday": _derived("Weekday", "0 Sunday to 6 Saturday.", minimum=0, maximum=6),
-            "workingday": _derived(
-                "Working day", "1 on Monday to Friday without a holiday, else 0.", minimum=0, maximum=1
-            ),
+            "weekday": _derived("Weekday", "Weekday of the date, 0 Sunday to 6 Saturday.", *_WEEKDAYS),
+            "workingday": _derived("Working day", "1 on Monday to Friday without a holiday, else 0.", "No", "Yes"),
             "weathersit": {
                 "type": "integer",
                 "title": "Weather",
+                "oneOf": _choices("Clear or few clouds", "Mist", "Light snow or rain", "Heavy rain or snow", first=1),
                 "description": "1 clear or few clouds, 2 mist, 3 light snow or rain, 4 heavy rain or snow. No day of "
                 "the training data is 4: it is answered as 3.",
-                "minimum": 1,
-                "maximum": 4,
             },
             "temp": _normalised("Temperature", "Mean temperature in degrees Celsius, divided by 41."),
             "atemp": _normalised(

@@ -7,9 +7,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bike_model import BikeModel
-from bike_model.days import DATE_PATTERN, find_holidays, is_holiday, read_date, season_of
+from bike_model.days import DATE_PATTERN, find_holidays, is_holiday, read_date, season_of, weekday_of
 from bike_model.features import COLUMNS, build_features
 from model_service.artifacts import read_metrics, verify_artifacts
+from model_service.schema.validation import SchemaValidator
 
 BARE = {"dteday": "2012-05-16", "weathersit": 1, "temp": 0.6, "hum": 0.55, "windspeed": 0.2}
 
@@ -247,6 +248,45 @@ def test_integers_written_as_floats_mean_the_same(model):
     assert accepts(floats)
     assert pointers(floats) == []
     assert model.predict(floats) == model.predict(whole)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule", "message"),
+    [
+        ("mnth", 13, "oneOf", "expected 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 or null"),
+        ("mnth", "1", "type", "expected an integer or null, got a string"),
+        ("weathersit", 0, "oneOf", "expected 1, 2, 3 or 4"),
+        ("weathersit", None, "type", "expected an integer, got null"),
+        ("holiday", True, "type", "expected an integer or null, got a boolean"),
+        ("instant", 0, "minimum", "expected a number of at least 1"),
+    ],
+)
+def test_one_mistake_is_one_violation(field, value, rule, message):
+    (violation,) = SchemaValidator(BikeModel.input_schema).find_violations(BARE | {field: value})
+    assert (violation.pointer, violation.rule, violation.message) == (f"/{field}", rule, message)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("weekday", lambda day: f"{day:%A}"),
+        ("mnth", lambda day: f"{day:%B}"),
+        ("yr", lambda day: f"{day:%Y}"),
+    ],
+)
+def test_the_words_of_what_follows_from_a_date_are_those_of_the_calendar(field, words):
+    titles = {choice["const"]: choice["title"] for choice in BikeModel.input_schema["properties"][field]["oneOf"]}
+    values = {"weekday": weekday_of, "mnth": lambda day: day.month, "yr": lambda day: day.year - 2011}
+    for number in range(1096):
+        day = date(2011, 1, 1) + timedelta(days=number)
+        assert titles[values[field](day)] == words(day)
+
+
+def test_the_seasons_have_the_words_of_their_first_days():
+    titles = {choice["const"]: choice["title"] for choice in BikeModel.input_schema["properties"]["season"]["oneOf"]}
+    for day in ("2011-12-21", "2012-03-21", "2012-06-21", "2012-09-23"):
+        first = date.fromisoformat(day)
+        assert f"(from {first.day} {first:%B})" in titles[season_of(first)]
 
 
 def test_the_holidays_are_those_the_district_observed():

@@ -53,6 +53,7 @@ class CircRnaBase(MLModel):
                     "Spliced sequence of one transcript, 5' to 3', 200 to 100,000 nucleotides: the letters A, C, G, T, "
                     "U and N in either case. One FASTA record may be pasted; its header and line ends are removed."
                 ),
+                "x-alphabet": "ACGTUN",
                 "minLength": MIN_LENGTH,
                 "maxLength": MAX_CHARACTERS,
                 "x-error-messages": {
@@ -72,13 +73,17 @@ class CircRnaBase(MLModel):
         "type": "object",
         "properties": {
             "label": {
-                "enum": list(reversed(LABELS)),
+                "type": "string",
+                "oneOf": [
+                    {"const": LABELS[1], "title": "Circular RNA"},
+                    {"const": LABELS[0], "title": "Other long non-coding RNA"},
+                ],
                 "title": "Label",
                 "description": "The more probable kind: circular RNA or other long non-coding RNA.",
             },
             "is_circrna": {
                 "type": "integer",
-                "enum": [0, 1],
+                "oneOf": [{"const": 0, "title": "No"}, {"const": 1, "title": "Yes"}],
                 "title": "Is circular RNA",
                 "description": "1 for a circular RNA, 0 for another long non-coding RNA.",
             },

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dna_lstm_model.features import (
     EMPTY_MESSAGE,
     LENGTH,
+    LETTERS,
     SITE_LENGTH,
     STARTS,
     encode_sequences,
@@ -52,6 +53,7 @@ class DnaLstmBase(MLModel):
                     f"Exactly {LENGTH} nucleotides, the letters A, C, G and T, one strand from 5' to 3'. Lower case "
                     "and white space around the sequence are accepted."
                 ),
+                "x-alphabet": LETTERS,
                 "minLength": 1,
                 "maxLength": MAX_CHARACTERS,
                 "x-error-messages": {
@@ -81,7 +83,7 @@ class DnaLstmBase(MLModel):
         "properties": {
             "dna_class": {
                 "type": "integer",
-                "enum": [0, 1],
+                "oneOf": [{"const": 0, "title": "Not bound"}, {"const": 1, "title": "Bound"}],
                 "title": "Class",
                 "description": f"1 (bound) if the probability is at least {THRESHOLD}, else 0 (not bound).",
             },

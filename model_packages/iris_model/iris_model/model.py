@@ -19,6 +19,7 @@ def _measurement(title: str, *, maximum: float) -> dict[str, Any]:
         "type": "number",
         "title": title,
         "description": f"{title} in centimetres.",
+        "unit": "cm",
         "exclusiveMinimum": 0,
         "maximum": maximum,
     }

@@ -37,7 +37,14 @@ def _category(name: str, *, title: str, description: str) -> dict[str, Any]:
 
 
 def _income(title: str, *, description: str) -> dict[str, Any]:
-    return {"type": "number", "title": title, "description": description, "minimum": 0, "maximum": MAX_INCOME}
+    return {
+        "type": "number",
+        "title": title,
+        "description": description,
+        "unit": "a month",
+        "minimum": 0,
+        "maximum": MAX_INCOME,
+    }
 
 
 class LoanModel(MLModel):
@@ -74,6 +81,7 @@ class LoanModel(MLModel):
                 "type": ["number", "null"],
                 "title": "Loan amount",
                 "description": "Amount of the loan in thousands of the incomes' unit. May be null or absent.",
+                "unit": "thousand",
                 "exclusiveMinimum": 0,
                 "maximum": MAX_LOAN_THOUSANDS,
                 "x-error-messages": {
@@ -84,15 +92,20 @@ class LoanModel(MLModel):
                 "type": ["integer", "null"],
                 "title": "Term",
                 "description": "Term of the loan in months; 360 is usual. May be null or absent.",
+                "unit": "months",
                 "minimum": 1,
                 "maximum": MAX_TERM_MONTHS,
             },
             "Credit_History": {
                 "type": ["integer", "null"],
-                "enum": [0, 1, None],
+                "oneOf": [
+                    {"const": 1, "title": "Debts paid as agreed"},
+                    {"const": 0, "title": "Debts not paid as agreed"},
+                    {"const": None, "title": "Unknown"},
+                ],
                 "title": "Credit history",
-                "description": "1 if earlier debts were paid as agreed, 0 if not. May be null or absent.",
-                "x-error-messages": {"enum": "Credit_History must be 1 (debts paid as agreed), 0 (not) or null."},
+                "description": "Whether earlier debts were paid as agreed. May be null or absent.",
+                "x-error-messages": {"oneOf": "Credit_History must be 1 (debts paid as agreed), 0 (not) or null."},
             },
             "Property_Area": _category(
                 "Property_Area", title="Property area", description="Kind of area the property is in."
@@ -153,7 +166,7 @@ class LoanModel(MLModel):
             "Loan_ID": _LOAN_ID | {"description": "Identifier from the application; null when it gave none."},
             "Loan_Status": {
                 "type": "string",
-                "enum": ["Y", "N"],
+                "oneOf": [{"const": "Y", "title": "Approved"}, {"const": "N", "title": "Not approved"}],
                 "title": "Loan status",
                 "description": f"Y if the probability is at least {APPROVAL_THRESHOLD}, else N.",
             },

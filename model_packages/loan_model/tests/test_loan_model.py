@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from loan_model import LoanModel
 from loan_model.features import CATEGORIES, OPTIONAL, REQUIRED
 from model_service.artifacts import read_artifacts, read_metrics, verify_artifacts
+from model_service.schema.validation import SchemaValidator
 
 ACCEPTS = Draft202012Validator(LoanModel.input_schema)
 ANSWERS = Draft202012Validator(LoanModel.output_schema)
@@ -240,6 +241,30 @@ def test_integers_may_arrive_with_a_decimal_point(model: LoanModel) -> None:
 )
 def test_a_value_outside_the_schema_is_refused(name: str, value: object) -> None:
     assert not ACCEPTS.is_valid(FULL | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "words"),
+    [
+        ("Credit_History", 2, "oneOf", "1 (debts paid as agreed)"),
+        ("Credit_History", "1", "type", "expected an integer or null"),
+        ("Gender", "male", "enum", "'Female', 'Male' or null"),
+        ("Gender", 1, "type", "expected a string or null"),
+        ("LoanAmount", 110_000, "maximum", "counted in thousands"),
+    ],
+)
+def test_one_mistake_is_one_violation(name: str, value: object, rule: str, words: str) -> None:
+    (violation,) = SchemaValidator(LoanModel.input_schema).find_violations(FULL | {name: value})
+    assert (violation.pointer, violation.rule) == (f"/{name}", rule)
+    assert words in violation.message
+
+
+def test_codes_have_words_for_people() -> None:
+    status = LoanModel.output_schema["properties"]["Loan_Status"]["oneOf"]
+    assert {choice["const"]: choice["title"] for choice in status} == {"Y": "Approved", "N": "Not approved"}
+    history = LoanModel.input_schema["properties"]["Credit_History"]["oneOf"]
+    assert {choice["const"] for choice in history} == {0, 1, None}
+    assert all(choice["title"] for choice in history)
 
 
 def test_one_of_two_incomes_is_enough() -> None:

@@ -2,37 +2,43 @@
 
 import logging
 import time
+from pathlib import Path
 
-from flask import Flask, Response, g, redirect, request
-from werkzeug.wrappers import Response as BaseResponse
+from flask import Flask, Response, g, request
+from flask_bootstrap import Bootstrap5
 
+import model_service
 from model_service.config import ServerConfig
 from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
-from model_service.transports.http import docs, health, rest
+from model_service.transports.http import docs, health, pages, rest
 from model_service.transports.http.errors import register_error_handlers
+from model_service.transports.http.headers import add_headers, digest_files
 
 logger = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
 
 
 def build_app(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
-    app = Flask(__name__)
+    digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
+    app = Flask(__name__, static_url_path=f"/static/{digest}")
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    app.jinja_env.globals["service_version"] = model_service.__version__
+    Bootstrap5(app)
     app.before_request(_start_request)
     app.after_request(_finish_request)
     app.teardown_request(_release_request)
+    add_headers(app)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, max_body_bytes=config.max_body_bytes))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows))
-    app.add_url_rule("/", "index", _redirect_to_docs)
+    app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
+    app.register_blueprint(pages.build_blueprint(manager, config))
     return app
-
-
-def _redirect_to_docs() -> BaseResponse:
-    return redirect("/docs")
 
 
 def _start_request() -> None:
@@ -42,7 +48,6 @@ def _start_request() -> None:
 
 def _finish_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
-    response.headers["X-Content-Type-Options"] = "nosniff"
     names = request.view_args or {}
     logger.info(
         "request",

@@ -11,7 +11,7 @@ import flask_swagger_ui
 import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, render_template
 from marshmallow import Schema
 
 import model_service
@@ -37,9 +37,9 @@ _PROBLEMS = {
 }
 
 
-def build_blueprint(manager: ModelManager, *, max_rows: int) -> Blueprint:
-    """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its assets, all local."""
-    blueprint = Blueprint("docs", __name__)
+def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blueprint:
+    """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
+    blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
@@ -52,10 +52,6 @@ def build_blueprint(manager: ModelManager, *, max_rows: int) -> Blueprint:
     @blueprint.get("/docs")
     def swagger_ui() -> str:
         return render_template("docs.html")
-
-    @blueprint.get("/docs/assets/<path:name>")
-    def swagger_file(name: str) -> Response:
-        return send_from_directory(_SWAGGER_FILES, name)
 
     return blueprint
 

@@ -2,13 +2,14 @@
 
 import logging
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from model_service import errors
 from model_service.observability import get_request_id
 from model_service.records import Violation
-from model_service.transports.http.codec import PROBLEM_JSON, write_json
+from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
+from model_service.transports.http.urls import API_PREFIXES
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def handle_service_error(error: errors.ServiceError) -> Response:
 
 
 def write_problem(status: int, code: str, title: str, detail: str, violations: tuple[Violation, ...] = ()) -> Response:
-    """Return a problem document with the current request's id."""
+    """Return a problem document with the current request's id; a page of it for a person's browser."""
     document = {
         "type": f"urn:model-service:error:{code}",
         "title": title,
@@ -76,7 +77,16 @@ def write_problem(status: int, code: str, title: str, detail: str, violations: t
             for violation in violations
         ],
     }
+    if _is_for_a_person():
+        return Response(render_template("error.html", problem=document), status=status)
     return write_json(document, status=status, media_type=PROBLEM_JSON)
+
+
+def _is_for_a_person() -> bool:
+    """Whether the caller asks for a page above all else, at an address that is not for programs."""
+    if request.path.startswith(API_PREFIXES):
+        return False
+    return request.accept_mimetypes.best_match([PROBLEM_JSON, JSON, "text/html"]) == "text/html"
 
 
 def _handle_http_exception(error: HTTPException) -> Response:

@@ -77,6 +77,7 @@ class ModelMetadataSchema(ModelSchema):
     examples = fields.List(fields.Dict(), required=True, metadata={"description": "Payloads that work."})
     artifacts = fields.List(fields.Nested(ArtifactSchema), required=True)
     metrics = fields.Dict(required=True, metadata={"description": "Measured quality, as the package states it."})
+    card = _text("The model card: the package's README in Markdown; empty when it ships none.")
 
 
 class ModelHealthSchema(Schema):
@@ -144,6 +145,7 @@ def metadata_fields(status: ModelStatus) -> dict[str, Any]:
         "examples": info.examples if info else (),
         "artifacts": info.artifacts if info else (),
         "metrics": info.metrics if info else {},
+        "card": info.card if info else "",
     }
 
 

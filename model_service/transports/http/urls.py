@@ -3,6 +3,8 @@
 from model_service.records import ModelStatus
 
 MODELS = "/api/models"
+#: Below these only programs ask, and JSON answers.
+API_PREFIXES = ("/api/", "/health/", "/openapi.")
 
 
 def model_path(qualified_name: str, version: str | None = None) -> str:

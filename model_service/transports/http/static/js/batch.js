@@ -1,0 +1,186 @@
+// The page of files: takes a file through its states, and hands each part of the page what it shows.
+// empty -> reading -> faults or preview -> running -> paused, cancelled or done. A new file starts afresh.
+import { ChartPanel } from "./batch/chart_panel.js";
+import { fieldsByName } from "./batch/columns.js";
+import { writeTemplate } from "./batch/csv_writer.js";
+import { collect, csvLines, jsonLines, save } from "./batch/downloads.js";
+import { countOf } from "./batch/elements.js";
+import { FileFault } from "./batch/file_text.js";
+import { Preview } from "./batch/preview.js";
+import { Progress } from "./batch/progress.js";
+import { Results } from "./batch/results.js";
+import { ResultsTable } from "./batch/results_table.js";
+import { Sender } from "./batch/sender.js";
+import { readTable } from "./batch/table.js";
+
+//: The bar moves with every answer; the table and the chart look again this often.
+const REFRESH_MS = 1000;
+
+const page = JSON.parse(document.getElementById("content").dataset.page);
+const root = document.getElementById("batch");
+const part = (name) => document.getElementById(name);
+const fields = fieldsByName(page.columns);
+const isClosed = page.input_schema.additionalProperties === false && !page.input_schema.patternProperties;
+
+const preview = new Preview(part("preview"), { columns: page.columns, isClosed });
+const progress = new Progress(part("progress"), announce);
+const resultsTable = new ResultsTable(document.querySelector("[data-rows]"));
+const chart = new ChartPanel(part("chart"), page.output_schema);
+
+let reading = new AbortController();
+let work = null; // {file, table, results, sender, leftOut, wait_s} of the file that is shown
+let refresh = 0;
+
+async function readFile(file) {
+  reading.abort();
+  reading = new AbortController();
+  const { signal } = reading;
+  work?.sender?.cancel();
+  work = null;
+  setState("reading");
+  try {
+    const table = await readTable(file, { signal, known: [...fields.keys()] });
+    if (signal.aborted) return;
+    work = { file, table };
+    preview.start(file, table);
+    setState("preview");
+    announce(`${file.name}: ${countOf(table.length, "row")} read.`);
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof FileFault)) throw error;
+    part("file-fault").textContent = `${file.name}: ${error.message}`;
+    setState("faults");
+  }
+}
+
+function sendRows() {
+  const { table } = work;
+  const leftOut = preview.leftOut;
+  const results = new Results(table);
+  const own = { ...work, results, leftOut, wait_s: 0 };
+  const ifShown = (show) => () => own === work && show();
+  own.sender = new Sender({
+    path: page.predict_path,
+    rows: results.open,
+    write: (row) => table.payloadOf(row, fields, leftOut),
+    maxRows: page.max_rows,
+    maxBytes: page.max_body_bytes,
+    reports: {
+      onOutput: (row, output) => results.setOutput(row, output),
+      onFaults: (row, faults) => results.setFaults(row, faults),
+      onWait: (wait_s) => {
+        own.wait_s = wait_s;
+        ifShown(showProgress)();
+      },
+      onChange: ifShown(showWork),
+    },
+  });
+  work = own;
+  resultsTable.start(results);
+  chart.start(results);
+  run();
+}
+
+async function run() {
+  const own = work;
+  progress.start(own.results);
+  setState("running");
+  part("cancel").focus();
+  const clock = setInterval(() => own === work && showProgress(), REFRESH_MS); // the rate falls while nothing comes
+  await own.sender.run();
+  clearInterval(clock);
+  if (own !== work) return;
+  announce(part("progress").querySelector("[data-text]").textContent);
+  (own.sender.state === "done" ? part("results-heading") : part("resume")).focus();
+}
+
+function showWork() {
+  const { sender } = work;
+  setState(sender.state);
+  showProgress();
+  if (sender.state !== "running") showResults();
+  else refresh ||= setTimeout(showResults, REFRESH_MS);
+}
+
+function showProgress() {
+  const { results, sender, wait_s } = work;
+  progress.show(results, sender, { wait_s });
+}
+
+function showResults() {
+  clearTimeout(refresh);
+  refresh = 0;
+  if (!work?.results) return;
+  const isRunning = work.sender.state === "running";
+  resultsTable.show({ isRunning });
+  chart.show({ isRunning });
+}
+
+function setState(state) {
+  if (root.dataset.state === state) return;
+  root.dataset.state = state;
+  const isSent = ["running", "paused", "cancelled", "done"].includes(state);
+  part("reading").hidden = state !== "reading";
+  part("file-fault").hidden = state !== "faults";
+  part("preview").hidden = state !== "preview" && !isSent;
+  part("before-sending").hidden = state !== "preview";
+  part("progress").hidden = !isSent;
+  part("results").hidden = !isSent;
+  part("cancel").hidden = state !== "running";
+  part("resume").hidden = state !== "paused" && state !== "cancelled";
+  part("resume").textContent = state === "paused" ? "Resume" : "Send the rest";
+}
+
+function announce(text) {
+  part("announcement").textContent = text;
+}
+
+async function download(lines, type, ending) {
+  const name = work.file.name.replace(/\.[^.]*$/, "");
+  save(await collect(lines, type), `${name}.${page.qualified_name}.${ending}`);
+}
+
+const input = part("file");
+input.addEventListener("change", () => {
+  const [file] = input.files;
+  if (!file) return;
+  readFile(file);
+  input.value = ""; // so that the same file, mended, can be chosen again
+});
+
+// A file that misses the drop zone must not replace the page.
+let depth = 0;
+document.addEventListener("dragenter", () => {
+  depth += 1;
+  part("drop-zone").classList.add("dragging");
+});
+document.addEventListener("dragleave", () => {
+  depth -= 1;
+  if (depth <= 0) endDrag();
+});
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  endDrag();
+  const [file] = event.dataTransfer.files;
+  if (file) readFile(file);
+});
+
+function endDrag() {
+  depth = 0;
+  part("drop-zone").classList.remove("dragging");
+}
+
+part("template").addEventListener("click", () => {
+  save(new Blob([writeTemplate(page.columns, page.examples)], { type: "text/csv" }), `${page.qualified_name}.csv`);
+});
+part("send").addEventListener("click", sendRows);
+part("cancel").addEventListener("click", () => work.sender.cancel());
+part("resume").addEventListener("click", run);
+part("download-csv").addEventListener("click", () => download(csvLines(work.results), "text/csv", "csv"));
+part("download-json").addEventListener("click", () =>
+  download(jsonLines(work.results, fields, work.leftOut), "application/jsonl", "jsonl"),
+);
+window.addEventListener("beforeunload", (event) => {
+  if (["running", "paused"].includes(work?.sender?.state)) event.preventDefault();
+});

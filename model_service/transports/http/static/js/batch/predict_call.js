@@ -1,0 +1,49 @@
+// One request of rows to the predict view, and what came back as plain values. It decides nothing.
+
+//: Seconds to wait when a busy server does not say how long, and the longest that is waited at once.
+const DEFAULT_WAIT_S = 1;
+const LONGEST_WAIT_S = 60;
+
+// {status, document, retryAfter_s}; status 0 means that no answer came, document null that it was no JSON.
+export async function postRows(path, body, signal) {
+  let response;
+  let text;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { Accept: "application/json", "Content-Type": "application/json" },
+      body,
+      signal,
+    });
+    text = await response.text();
+  } catch {
+    return { status: 0, document: null, retryAfter_s: 0 };
+  }
+  return { status: response.status, document: parseOrNull(text), retryAfter_s: waitOf(response) };
+}
+
+function parseOrNull(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function waitOf(response) {
+  const seconds = Math.ceil(Number(response.headers.get("Retry-After")));
+  return seconds > 0 ? Math.min(seconds, LONGEST_WAIT_S) : DEFAULT_WAIT_S;
+}
+
+// The violations of a problem document by the row that they name: Map of row to [{field, message}].
+export function faultsByRow(problem, count) {
+  const rows = new Map();
+  for (const { pointer = "", message = "" } of problem?.errors ?? []) {
+    const [, index, ...path] = String(pointer).split("/");
+    if (!/^\d+$/.test(index ?? "") || Number(index) >= count) continue;
+    const field = path.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join(".");
+    const faults = rows.get(Number(index)) ?? [];
+    rows.set(Number(index), [...faults, { field, message: String(message) }]);
+  }
+  return rows;
+}

@@ -1,0 +1,54 @@
+// The place of the answer: one output, two side by side, or why there is none.
+
+import { explain } from "./api.js";
+import { drawResult, element } from "./result.js";
+
+export class Answer {
+  constructor(place) {
+    this.place = place;
+    this.empty = [...place.childNodes];
+  }
+
+  clear() {
+    this.place.classList.remove("is-stale");
+    this.place.replaceChildren(...this.empty);
+  }
+
+  /** Say that what is shown answers other values than those in the form. */
+  setStale() {
+    if (this.place.querySelector(".result") === null || this.place.classList.contains("is-stale")) return;
+    this.place.classList.add("is-stale");
+    this.place.prepend(element("p", "stale-note", "The input was changed after this answer."));
+  }
+
+  /**
+   * Show the results of one model, or of two side by side.
+   * @param {{model: object, result: object}[]} results
+   * @param {{retry?: () => void}} options
+   */
+  showOutputs(results, { retry } = {}) {
+    this.place.classList.remove("is-stale");
+    const drawn = results.map(({ model, result }) => {
+      const content = result.kind === "output" ? drawResult(result, model.output_schema) : drawProblem(result, retry);
+      if (results.length === 1) return content;
+      const heading = element("h3", "h6", `${model.display_name} ${model.version}`);
+      return element("div", "col-sm-6", heading, content);
+    });
+    this.place.replaceChildren(...(results.length === 1 ? drawn : [element("div", "row g-3", ...drawn)]));
+  }
+}
+
+function drawProblem(result, retry) {
+  const { title, detail, requestId } = explain(result);
+  const isInput = result.kind === "problem" && (result.problem.errors ?? []).length > 0;
+  const box = element("div", `alert ${isInput ? "alert-secondary" : "alert-warning"} mb-0`, element("p", "fw-semibold mb-1", title));
+  box.append(element("p", "mb-1 text-break", isInput ? "The messages stand beside the fields." : (detail ?? "")));
+  if (requestId && !isInput) box.append(element("p", "small mb-1", `Request id ${requestId}`));
+  if (retry && !isInput) {
+    const again = element("button", "btn btn-sm btn-outline-secondary mt-1", "Try again");
+    again.type = "button";
+    again.addEventListener("click", retry);
+    box.append(again);
+  }
+  return box;
+}

@@ -1,0 +1,69 @@
+// The call as text: curl, Python, JavaScript. Each runs as it is pasted.
+
+/** @type {Record<string, (url: string, payload: unknown) => string>} */
+export const SNIPPETS = {
+  curl: (url, payload) =>
+    `curl -sS -X POST ${quoteShell(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw ${quoteShell(JSON.stringify(payload))}`,
+
+  Python: (url, payload) =>
+    [
+      "import requests",
+      "",
+      `payload = ${toPython(payload)}`,
+      `response = requests.post(${toPython(url)}, json=payload, timeout=60)`,
+      'if response.status_code == 422:  # response.json()["errors"] names each field',
+      "    raise SystemExit(response.text)",
+      "response.raise_for_status()",
+      "print(response.json())",
+    ].join("\n"),
+
+  JavaScript: (url, payload) =>
+    [
+      `const response = await fetch(${JSON.stringify(url)}, {`,
+      '  method: "POST",',
+      '  headers: { "Content-Type": "application/json" },',
+      `  body: JSON.stringify(${JSON.stringify(payload, null, 2).replaceAll("\n", "\n  ")}),`,
+      "});",
+      "if (!response.ok) throw new Error(await response.text());",
+      "console.log(await response.json());",
+    ].join("\n"),
+};
+
+// Between single quotes a shell reads everything as it stands.
+const quoteShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+function toPython(value, indent = "") {
+  const inner = `${indent}    `;
+  if (value === null) return "None";
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (typeof value !== "object") return JSON.stringify(value);
+  const isList = Array.isArray(value);
+  const [open, close] = isList ? "[]" : "{}";
+  const entries = isList
+    ? value.map((entry) => toPython(entry, inner))
+    : Object.entries(value).map(([key, entry]) => `${JSON.stringify(key)}: ${toPython(entry, inner)}`);
+  if (entries.length === 0) return open + close;
+  return `${open}\n${entries.map((entry) => `${inner}${entry},\n`).join("")}${indent}${close}`;
+}
+
+/** Put text on the clipboard; false when the browser does not allow it, as on a page without TLS. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text);
+  }
+}
+
+function copyBySelection(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "visually-hidden";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}

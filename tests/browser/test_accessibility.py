@@ -1,0 +1,164 @@
+"""Every page can be seen, heard and reached: axe-core finds nothing, nothing scrolls sideways, the focus shows."""
+
+from collections.abc import Callable
+
+import form_models
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+IRIS = "/models/iris_model"
+FLOWERS = "sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n6.3,3.3,six,2.5\n"
+#: The markup of Swagger UI is not ours. It has headings out of order, faint colours, and a main landmark in ours.
+NOT_OURS = {"exclude": [["#swagger-ui"]]}
+BECAUSE_OF_IT = {"rules": {"landmark-no-duplicate-main": {"enabled": False}}}
+AXE = Axe()
+WIDTHS = (1280, 375)
+#: Tells how the element with the focus, or the label that stands for it, shows that it has it.
+FOCUS = """
+(() => {
+  const shows = (element) => {
+    const style = getComputedStyle(element);
+    return style.boxShadow !== "none" || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1);
+  };
+  const element = document.activeElement;
+  const places = [element, ...(element.labels ?? [])];
+  return {name: element.outerHTML.slice(0, 120), shows: places.some(shows), isBody: element === document.body};
+})()
+"""
+
+
+def fill_in_and_predict(page: Page) -> None:
+    page.get_by_role("button", name="Example 1", exact=True).click()
+    page.get_by_role("button", name="Predict", exact=True).click()
+    expect(page.locator("#answer .result")).to_be_visible()
+    open_all_details(page)
+
+
+def predict_nothing(page: Page) -> None:
+    page.get_by_role("button", name="Predict", exact=True).click()
+    expect(page.locator("#faults")).to_be_visible()
+
+
+def choose_file(page: Page) -> None:
+    file = {"name": "flowers.csv", "mimeType": "text/csv", "buffer": FLOWERS.encode()}
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("#send")).to_be_visible()
+    open_all_details(page)
+
+
+def send_file(page: Page) -> None:
+    choose_file(page)
+    page.locator("#send").click()
+    expect(page.locator("#results")).to_be_visible()
+    open_all_details(page)
+
+
+def open_all_details(page: Page) -> None:
+    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+
+
+def wait_for_swagger_ui(page: Page) -> None:
+    expect(page.locator("#operations-tag-iris_model")).to_be_visible()
+
+
+def stay(page: Page) -> None:
+    """Look at the page as it opens."""
+
+
+def assert_accessible(page: Page, *, width: int) -> None:
+    """Judge a page as it is, in both themes."""
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.title().removesuffix(" - model_service").strip() not in ("", "model_service")
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    is_docs = page.locator("#swagger-ui").count() > 0
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the window"
+        found = AXE.run(page, NOT_OURS, BECAUSE_OF_IT) if is_docs else AXE.run(page)
+        assert found.violations_count == 0, f"{theme}: {found.generate_report()}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("path", "act"),
+    [
+        pytest.param("/", stay, id="index"),
+        pytest.param(IRIS, stay, id="about"),
+        pytest.param("/models/circrna_model", stay, id="about a model with a process"),
+        pytest.param(f"{IRIS}/predict", stay, id="predict"),
+        pytest.param(f"{IRIS}/predict", fill_in_and_predict, id="predict with an answer"),
+        pytest.param("/models/loan_model/predict", fill_in_and_predict, id="predict with nullable fields"),
+        pytest.param("/models/circrna_model/predict", fill_in_and_predict, id="predict a sequence"),
+        pytest.param(f"{IRIS}/predict", predict_nothing, id="predict with errors"),
+        pytest.param(f"{IRIS}/batch", stay, id="batch"),
+        pytest.param(f"{IRIS}/batch", choose_file, id="batch with a preview"),
+        pytest.param(f"{IRIS}/batch", send_file, id="batch with results"),
+        pytest.param("/docs", wait_for_swagger_ui, id="docs"),
+        pytest.param("/nothing", stay, id="not found"),
+    ],
+)
+def test_a_page_is_accessible(open_page, site, path, act, width):
+    page: Page = open_page(width=width)
+    page.goto(site + path)
+    act(page)
+    assert_accessible(page, width=width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", ["/", "/models/unloadable_model", "/models/missing_package/predict"])
+def test_a_page_about_a_failed_model_is_accessible(open_page, toys, path, width):
+    page: Page = open_page(width=width)
+    page.goto(toys + path)
+    assert_accessible(page, width=width)
+
+
+@pytest.mark.parametrize(
+    ("width", "act"),
+    [
+        pytest.param(375, fill_in_and_predict, id="filled in"),
+        pytest.param(1280, predict_nothing, id="with errors"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        model.qualified_name
+        for model in (
+            form_models.NestedObjectsModel,
+            form_models.ArraysModel,
+            form_models.AlternativesModel,
+            form_models.TuplesModel,
+            form_models.ScalarsModel,
+            form_models.ReferencesModel,
+        )
+    ],
+)
+def test_a_form_of_every_construct_is_accessible(open_page, toys, name, act, width):
+    page: Page = open_page(width=width)
+    page.goto(f"{toys}/models/{name}/predict")
+    act(page)
+    assert_accessible(page, width=width)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", ["/", IRIS, f"{IRIS}/predict", f"{IRIS}/batch", "/nothing"])
+def test_the_focus_is_seen_on_every_element_that_takes_it(open_page: Callable[..., Page], site, path, dark):
+    page = open_page(dark=dark)
+    page.goto(site + path)
+    seen = 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(FOCUS)
+        if focus["isBody"]:
+            break
+        assert focus["shows"], f"nothing shows the focus on {focus['name']}"
+        seen += 1
+    assert seen >= 5
+
+
+def test_a_planted_fault_of_accessibility_is_found(page, site):
+    page.goto(site)
+    page.evaluate("document.getElementById('content').append(document.createElement('input'))")
+    assert "label" in AXE.run(page).generate_snapshot()

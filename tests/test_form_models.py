@@ -1,0 +1,30 @@
+"""The toy models of the forms are sound: their examples are valid and come back over HTTP."""
+
+import inspect
+
+import form_models
+import pytest
+from flask.testing import FlaskClient
+
+from model_service import MLModel
+
+MODELS = [
+    model
+    for _, model in inspect.getmembers(form_models, inspect.isclass)
+    if issubclass(model, MLModel) and model is not MLModel
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.qualified_name)
+def test_each_example_is_valid_and_comes_back(make_client, model):
+    client: FlaskClient = make_client(f"form_models:{model.__name__}")
+    examples = model.input_schema["examples"]
+    assert len(examples) >= 2
+    for example in examples:
+        response = client.post(f"/api/models/{model.qualified_name}/predict", json=example)
+        assert response.status_code == 200, response.text
+        assert response.json == example
+
+
+def test_there_is_a_model_for_each_of_six_constructs():
+    assert len({model.qualified_name for model in MODELS}) == len(MODELS) == 6

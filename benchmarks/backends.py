@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from model_service.config import BackendName, ModelConfig, ServiceConfig, load_config
+from model_service.config import BackendName, ModelConfig, ServiceConfig
+from model_service.config_file import load_config
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 

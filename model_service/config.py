@@ -1,33 +1,21 @@
-"""``config.yaml`` and the environment, read once into frozen dataclasses.
+"""What can be configured: each key is one `setting` below. It reads nothing.
 
-The only reader of both. A key is one `setting` below: its name, type, default,
-bounds and sentence serve the loader, the error messages and
-``docs/configuration.md`` (`describe_settings`).
-
-Every key can be overridden by an environment variable named after its path:
-``MODEL_SERVICE__SERVER__PORT=9000``, ``MODEL_SERVICE__MODELS__0__REQUIRED=true``.
-Nothing is merged silently: an unknown key or variable refuses to start.
+Name, type, default, bounds and sentence of a key serve the loader
+(`model_service.config_file`), the error messages and ``docs/configuration.md``
+(`describe_settings`).
 """
 
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from model_service.errors import ConfigInvalid
-
-ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
-DEFAULT_FILE = Path("config.yaml")
-#: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
-_YAML_SURPRISES = (ValueError, KeyError, AttributeError)
-_KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 MIB = 1024 * 1024
 
 
@@ -55,16 +43,25 @@ class BackendName(StrEnum):
     PROCESS = "process"
 
 
+class Batching(StrEnum):
+    """Whether rows of different requests are predicted together."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 def setting(
     default: Any = dataclasses.MISSING,
     *,
     help: str,
     key: str | None = None,
     bounds: tuple[float, float] | None = None,
+    only: str | None = None,
     factory: Callable[[], Any] | None = None,
 ) -> Any:
-    """Declare one key: a dataclass field with its sentence, its name in YAML and its inclusive bounds."""
-    metadata = {"help": help, "key": key, "bounds": bounds}
+    """Declare one key: a dataclass field with its sentence, its name in YAML, its bounds, the one backend it is for."""
+    metadata = {"help": help if only is None else f"`{only}`: {help}", "key": key, "bounds": bounds, "only": only}
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -85,6 +82,9 @@ class ServerConfig:
     )
     max_request_rows: int = setting(
         10_000, bounds=(1, 10_000_000), help="Most payloads in one JSON array of a predict request."
+    )
+    hot_door: bool = setting(
+        True, help="Answers plain predict requests in front of Flask, several times faster; `false` is for comparing."
     )
     shutdown_timeout_s: int = setting(
         30, bounds=(1, 3600), help="Seconds that running requests have to finish after SIGTERM."
@@ -108,12 +108,46 @@ class ModelConfig:
     )
     required: bool = setting(False, help="`/health/ready` answers 503 while this model is not ready.")
     backend: BackendName = setting(BackendName.LOCAL, help="`local`: inside each worker; `process`: on its own.")
-    replicas: int = setting(1, bounds=(1, 64), help="`process`: how many processes, shared by all workers.")
-    python: Path | None = setting(None, help="`process`: interpreter of another environment that has the package.")
-    timeout_s: float = setting(60.0, bounds=(0.01, 86400), help="`process`: seconds a prediction may take.")
-    start_timeout_s: float = setting(120.0, bounds=(0.1, 86400), help="`process`: seconds a process may take to load.")
+    batching: Batching = setting(
+        Batching.AUTO,
+        help="`on`: requests that wait together are predicted together; `off`: one after the other; `auto`: measured "
+        "at the start, `on` where a batch saves more than it costs. `process` batches by itself, whatever stands here; "
+        "`on` gathers the rows of each worker before.",
+    )
+    max_batch_rows: int = setting(
+        64,
+        bounds=(1, 1_000_000),
+        help="Most rows of different requests that are predicted together; a request of more is cut while others wait.",
+    )
+    max_wait_s: float = setting(
+        0.0, bounds=(0, 60), help="Seconds that a batch waits for more rows; 0 takes what has gathered by itself."
+    )
+    max_queue_rows: int = setting(
+        20_000,
+        bounds=(1, 100_000_000),
+        help="Most rows that wait for the model in one worker, else 429; a request of more is answered 413. Not for "
+        "`process`, unless `batching` is `on`.",
+    )
+    timeout_s: float = setting(
+        60.0,
+        bounds=(0.01, 86400),
+        help="Seconds until a request gives up, 504. `process`: the prediction is ended too; `local`: it is not begun "
+        "any more, but one that runs cannot be interrupted.",
+    )
+    replicas: int = setting(
+        1, bounds=(1, 64), only=BackendName.PROCESS, help="how many processes, shared by all workers."
+    )
+    python: Path | None = setting(
+        None, only=BackendName.PROCESS, help="interpreter of another environment that has the package."
+    )
+    start_timeout_s: float = setting(
+        120.0, bounds=(0.1, 86400), only=BackendName.PROCESS, help="seconds a process may take to load."
+    )
     max_memory_bytes: int | None = setting(
-        None, bounds=(MIB, 2**50), help="`process`: resident memory above which a process is killed and replaced."
+        None,
+        bounds=(MIB, 2**50),
+        only=BackendName.PROCESS,
+        help="resident memory above which a process is killed and replaced.",
     )
 
 
@@ -136,199 +170,27 @@ class ServiceConfig:
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Located:
-    """A YAML or environment value and where it was read, for error messages.
-
-    `value` is a scalar, a list of `_Located` or a dict of `_Located` by key.
-    """
-
-    value: Any
-    where: str
-    is_text: bool = False
-
-
-def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> ServiceConfig:
-    """Read a configuration file and the environment's overrides.
-
-    Args:
-        path: The YAML file; relative paths inside it resolve against its folder.
-        environment: Environment variables; only those with the prefix are looked at.
-
-    Raises:
-        ConfigInvalid: Names the key, where it stands, and what was expected.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigInvalid(f"no configuration file '{path}'; create it or name another one with --config") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"the configuration file '{path}' cannot be read: {error}") from error
-    root = _Located({}, str(path))
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        root = _locate(node, path) if node is not None else root
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigInvalid(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
-    except RecursionError:
-        raise ConfigInvalid(f"{path}: nested too deeply, or an alias that contains itself") from None
-    for name, value in sorted((environment or {}).items(), key=_in_order):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            root = _override(root, _split(name), _environment(name, value))
-    config = _build(ServiceConfig, root, "", path.parent)
-    _check_tls(config.server)
-    return typing.cast(ServiceConfig, config)
-
-
 def describe_settings() -> Iterator[tuple[str, str, str, str]]:
     """Yield ``(path, type, default, sentence)`` of every key, in the order of the dataclasses."""
     yield from _describe(ServiceConfig, "")
 
 
-def _describe(kind: type, prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    for field, annotation in _fields(kind):
-        path = prefix + _key(field)
-        if dataclasses.is_dataclass(annotation):
-            yield from _describe(typing.cast(type, annotation), f"{path}.")
-        elif typing.get_origin(annotation) is tuple:
-            yield from _describe(typing.get_args(annotation)[0], f"{path}[].")
-        else:
-            default = "(required)" if field.default is dataclasses.MISSING else yaml.safe_dump(_plain(field.default))
-            yield path, _expected(annotation, field), default.removesuffix("...\n").strip(), field.metadata["help"]
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def _fields(kind: type) -> list[tuple["dataclasses.Field[Any]", Any]]:
+def list_keys(kind: type) -> list[tuple[str, "dataclasses.Field[Any]", Any]]:
+    """Return the key in YAML, the field and the annotation of every field of a dataclass, in order."""
     hints = typing.get_type_hints(kind)
-    return [(field, hints[field.name]) for field in dataclasses.fields(kind)]
+    return [(field.metadata["key"] or field.name, field, hints[field.name]) for field in dataclasses.fields(kind)]
 
 
-def _key(field: "dataclasses.Field[Any]") -> str:
-    return field.metadata["key"] or field.name
-
-
-def _locate(node: yaml.Node, path: Path) -> _Located:
-    where = f"{path}, line {node.start_mark.line + 1}"
-    if isinstance(node, yaml.MappingNode):
-        entries: dict[str, _Located] = {}
-        for key_node, value_node in node.value:
-            key, line = key_node.value, key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise ConfigInvalid(f"{path}, line {line}: a key must be text, not {_KINDS[type(key_node)]}")
-            if key in entries:
-                raise ConfigInvalid(f"{path}, line {line}: '{key}' is given twice; keep one")
-            # A long value may begin on a later line; what is wrong with an entry is looked for at its key.
-            entries[key] = replace(_locate(value_node, path), where=f"{path}, line {line}")
-        return _Located(entries, where)
-    if isinstance(node, yaml.SequenceNode):
-        return _Located([_locate(child, path) for child in node.value], where)
-    try:
-        return _Located(yaml.SafeLoader("").construct_object(node), where)
-    except _YAML_SURPRISES:
-        return _Located(node.value, where)
-
-
-def _split(name: str) -> list[str]:
-    return name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-
-
-def _in_order(variable: tuple[str, str]) -> list[tuple[int, str]]:
-    """Sort ``MODELS__2`` before ``MODELS__10``: an entry is added only after those before it."""
-    return [(int(part) if part.isdecimal() else -1, part) for part in _split(variable[0])]
-
-
-def _environment(name: str, value: str) -> _Located:
-    return _Located(value, f"environment variable {name}", is_text=True)
-
-
-def _override(tree: _Located, path: list[str], value: _Located) -> _Located:
-    """Return the tree with one value replaced; a number in the path is a place in a list."""
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if head.isdecimal() and (tree.value is None or isinstance(tree.value, list)):
-        entries = list(tree.value or [])
-        if int(head) > len(entries):
-            raise ConfigInvalid(f"{value.where}: there are {len(entries)} entries; the next one is {len(entries)}")
-        old = entries[int(head)] if int(head) < len(entries) else _Located({}, value.where)
-        entries[int(head) : int(head) + 1] = [_override(old, rest, value)]
-        return _Located(entries, tree.where)
-    known = tree.value if isinstance(tree.value, dict) else {}
-    missing = _Located(None if rest[:1] and rest[0].isdecimal() else {}, value.where)
-    return _Located({**known, head: _override(known.get(head, missing), rest, value)}, tree.where)
-
-
-def _build(kind: Any, located: _Located, path: str, folder: Path) -> Any:
-    """Build a dataclass from a mapping, checking every key, type and bound."""
-    entries = {} if located.value is None else located.value
-    if not isinstance(entries, dict):
-        name = f"'{path.removesuffix('.')}'" if path else "the file"
-        raise ConfigInvalid(f"{located.where}: {name} must be a mapping of keys to values")
-    fields = {_key(field): (field, annotation) for field, annotation in _fields(kind)}
-    for key, value in entries.items():
-        if key not in fields:
-            close = get_close_matches(key, fields, n=1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
-            raise ConfigInvalid(f"{value.where}: unknown key '{path}{key}'; {hint}known keys: {', '.join(fields)}")
-    arguments = {}
-    for key, (field, annotation) in fields.items():
-        if key in entries:
-            arguments[field.name] = _convert(annotation, field, entries[key], path + key, folder)
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ConfigInvalid(f"{located.where}: '{path}{key}' is missing; {field.metadata['help']}")
-    return kind(**arguments)
-
-
-def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located, path: str, folder: Path) -> Any:
-    if dataclasses.is_dataclass(annotation):
-        return _build(annotation, located, f"{path}.", folder)
-    if typing.get_origin(annotation) is tuple:
-        if not isinstance(located.value, list | None):
-            raise ConfigInvalid(f"{located.where}: '{path}' must be a list")
-        kind = typing.get_args(annotation)[0]
-        return tuple(_build(kind, entry, f"{path}[{i}].", folder) for i, entry in enumerate(located.value or []))
-    value = _parse(located.value, annotation) if located.is_text else located.value
-    scalar = _scalar(annotation)
-    if value is None and annotation != scalar:
-        return None
-    if issubclass(scalar, StrEnum) and isinstance(value, str) and value in set(scalar):
-        return scalar(value)
-    if scalar is Path and isinstance(value, str) and value:
-        return folder / value
-    kinds = (int, float) if scalar is float else (scalar,)
-    if scalar in (str, int, float, bool) and type(value) in kinds and value != "":
-        bounds = field.metadata["bounds"]
-        if bounds is None or bounds[0] <= value <= bounds[1]:
-            return scalar(value)
-    found = _KINDS.get(type(located.value)) or repr(located.value)
-    raise ConfigInvalid(f"{located.where}: '{path}' must be {_expected(annotation, field)}, not {found}")
-
-
-def _parse(text: str, annotation: Any) -> Any:
-    """Read the text of an environment variable as YAML would, but for strings, which it may hold as they are."""
-    if _scalar(annotation) in (int, float, bool) or _scalar(annotation) != annotation:
-        try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError, *_YAML_SURPRISES):
-            return text
-        return text if _scalar(annotation) is Path and value is not None else value
-    return text
-
-
-def _scalar(annotation: Any) -> type:
+def find_scalar(annotation: Any) -> type:
     """Return ``X`` of ``X`` and of ``X | None``."""
     if isinstance(annotation, types.UnionType):
         annotation = next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
     return typing.cast(type, annotation)
 
 
-def _expected(annotation: Any, field: "dataclasses.Field[Any]") -> str:
-    scalar = _scalar(annotation)
+def describe_type(annotation: Any, field: "dataclasses.Field[Any]") -> str:
+    """Return what a key's value must be, in words: ``an integer from 1 to 65535``."""
+    scalar = find_scalar(annotation)
     bounds = field.metadata["bounds"]
     if issubclass(scalar, StrEnum):
         text = "one of " + ", ".join(scalar)
@@ -339,9 +201,17 @@ def _expected(annotation: Any, field: "dataclasses.Field[Any]") -> str:
     return text if scalar is annotation else f"{text}, or null"
 
 
-def _check_tls(server: ServerConfig) -> None:
-    if (server.tls_certificate is None) != (server.tls_key is None):
-        raise ConfigInvalid("'server.tls_certificate' and 'server.tls_key' go together: give both or neither")
-    for key, path in (("tls_certificate", server.tls_certificate), ("tls_key", server.tls_key)):
-        if path is not None and not path.is_file():
-            raise ConfigInvalid(f"'server.{key}': there is no file '{path}'")
+def _describe(kind: type, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for key, field, annotation in list_keys(kind):
+        path = prefix + key
+        if dataclasses.is_dataclass(annotation):
+            yield from _describe(typing.cast(type, annotation), f"{path}.")
+        elif typing.get_origin(annotation) is tuple:
+            yield from _describe(typing.get_args(annotation)[0], f"{path}[].")
+        else:
+            default = "(required)" if field.default is dataclasses.MISSING else yaml.safe_dump(_plain(field.default))
+            yield path, describe_type(annotation, field), default.removesuffix("...\n").strip(), field.metadata["help"]
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, StrEnum) else value

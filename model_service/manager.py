@@ -6,11 +6,11 @@ model answers stop `ModelManager.load_models`: the same name and version twice, 
 defaults of one name.
 """
 
-import copy
 import importlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,9 @@ from packaging.version import InvalidVersion, Version
 
 from model_service.backends import BACKENDS
 from model_service.backends.base import Backend
-from model_service.config import ModelConfig, ServiceConfig
+from model_service.backends.choice import line_up
+from model_service.backends.self_test import run_self_test
+from model_service.config import BackendName, ModelConfig, ServiceConfig
 from model_service.errors import (
     ConfigInvalid,
     DuplicateModel,
@@ -28,7 +30,6 @@ from model_service.errors import (
     ModelNotFound,
     ModelNotReady,
     PackageError,
-    SelfTestFailed,
     ServiceError,
     quote_name,
 )
@@ -36,6 +37,9 @@ from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
 from model_service.schema.validation import SchemaValidator
 
 logger = logging.getLogger(__name__)
+
+#: Loading is waiting for disks and processes as much as computing.
+_LOADERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class ModelManager:
     _instance: Self | None = None
     _instance_lock = threading.Lock()
     _entries: list[_Entry]
+    _answering: dict[str, ServedModel]
     _loading_lock: threading.Lock
 
     def __new__(cls) -> Self:
@@ -85,9 +90,20 @@ class ModelManager:
             if cls._instance is None:
                 instance = super().__new__(cls)
                 instance._entries = []
+                instance._answering = {}
                 instance._loading_lock = threading.Lock()
                 cls._instance = instance
             return cls._instance
+
+    def announce_models(self, configuration: ServiceConfig) -> None:
+        """List the models of a configuration as ``loading``, for `load_models` to load; replaces what was loaded."""
+        with self._loading_lock:
+            self._announce(configuration)
+
+    def _announce(self, configuration: ServiceConfig) -> list[_Entry]:
+        self._stop_all()
+        self._entries = [_Entry(config, _first_status(config)) for config in configuration.models]
+        return self._entries
 
     def load_models(
         self,
@@ -98,8 +114,10 @@ class ModelManager:
     ) -> None:
         """Import, check, build and self-test every model of a configuration; replaces what was loaded.
 
+        Several at the same time; each answers as soon as it is ready.
+
         Args:
-            configuration: Its ``models`` are loaded in their order.
+            configuration: Its ``models`` are listed in their order.
             describe_only: Stop before any weights are read; the models stay ``loading``. For
                 documents and lists that need no prediction.
             process_folders: Where the parent of this worker keeps the sockets of the model processes it
@@ -110,24 +128,26 @@ class ModelManager:
             ConfigInvalid: Two entries of one name are marked ``default``.
         """
         with self._loading_lock:
-            self._stop_all()
-            entries = [_Entry(config, _first_status(config)) for config in configuration.models]
-            self._entries = entries
+            entries = self._announce(configuration)
             folders = process_folders or {}
-            for place, entry in enumerate(entries):
-                _describe(entry, folders.get(place))
-            try:
-                _check_unambiguous(entries)
-            except ServiceError:
-                self._stop_all()
-                raise
-            _mark_defaults(entries)
-            for entry in entries:
+            with ThreadPoolExecutor(_LOADERS, "loader") as loaders:
+                places = [folders.get(place) for place in range(len(entries))]
+                list(loaders.map(_peek if describe_only else _describe, entries, places))
+                try:
+                    _check_unambiguous(entries)
+                except ServiceError:
+                    self._stop_all()
+                    raise
+                _mark_defaults(entries)
                 if describe_only:
-                    _stop(entry)
-                else:
-                    _start(entry)
+                    return
+                list(loaders.map(_start, entries))
             _mark_defaults(entries)  # a version that failed gives its place to the next
+            self._answering = {
+                entry.status.qualified_name: entry.served
+                for entry in entries
+                if entry.status.is_default and entry.served is not None
+            }
 
     def get_models(self) -> list[ModelStatus]:
         """Return every configured model, in the order of the configuration."""
@@ -152,6 +172,8 @@ class ModelManager:
             ModelNotFound: Lists what is configured.
             ModelNotReady: It is loading or quarantined; the message says which.
         """
+        if version is None and (answering := self._answering.get(qualified_name)) is not None:
+            return answering
         entry = self._find(qualified_name, version)
         if entry.served is None:
             status = entry.status
@@ -167,6 +189,7 @@ class ModelManager:
             self._stop_all()
 
     def _stop_all(self) -> None:
+        self._answering = {}
         entries, self._entries = self._entries, []
         for entry in entries:
             _stop(entry)
@@ -219,46 +242,31 @@ def _describe(entry: _Entry, folder: Path | None) -> None:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
 
 
+def _peek(entry: _Entry, folder: Path | None) -> None:
+    """Describe an entry and stop: in this process, where its class can be imported here."""
+    if entry.config.python is None:
+        entry.config = replace(entry.config, backend=BackendName.LOCAL)
+    _describe(entry, folder)
+    _stop(entry)
+
+
 def _start(entry: _Entry) -> None:
     info, backend = entry.status.info, entry.backend
     if info is None or backend is None:
         return
-    served = ServedModel(info, SchemaValidator(info.input_schema), SchemaValidator(info.output_schema), backend)
+    output_validator = SchemaValidator(info.output_schema)
     try:
         with _surprises_as_package_errors():
             backend.start()
-            _self_test(served)
+            run_self_test(info, backend, output_validator)
+            entry.backend = backend = line_up(backend, entry.config, info.examples)
     except PackageError as error:
         _quarantine(entry, error)
     else:
-        entry.served = served
-        entry.status = replace(entry.status, state=ModelState.READY)
-        logger.info("model is ready", extra={"model": info.qualified_name, "version": info.version})
-
-
-def _self_test(served: ServedModel) -> None:
-    """Answer the examples of the input schema; also warms the model up."""
-    examples = copy.deepcopy(list(served.info.examples))  # a model that changes them must not change the schema
-    if not examples:
-        return
-    try:
-        broken = [violation for found in served.backend.find_violations(examples) for violation in found]
-        outputs = served.backend.run(examples)
-    except ServiceError as error:
-        raise SelfTestFailed(
-            f"'{served.info.qualified_name}' cannot answer the examples of its input schema",
-            cause=f"{error.message}: {error.__cause__!r}" if error.__cause__ else error.message,
-            remedy="mend the model or its examples (the log has the traceback)",
-        ) from error
-    for output in outputs:
-        broken.extend(served.output_validator.find_violations(output))
-    if broken:
-        faults = "; ".join(f"'{violation.pointer or '/'}' {violation.message}" for violation in broken[:5])
-        raise SelfTestFailed(
-            f"'{served.info.qualified_name}' does not keep to its own schemas on its own examples",
-            cause=faults,
-            remedy="mend the model, its examples or its output schema",
-        )
+        entry.served = ServedModel(info, SchemaValidator(info.input_schema), output_validator, backend)
+        entry.status = replace(entry.status, state=ModelState.READY, batching=backend.describe_batching())
+        names = {"model": info.qualified_name, "version": info.version}
+        logger.info("model is ready, %s", entry.status.batching, extra=names)
 
 
 @contextmanager

@@ -109,6 +109,8 @@ class ModelStatus:
         is_required: Whether the service is ready only when this model is.
         info: ``None`` when the class could not be imported or breaks the contract.
         problem: Set if and only if the state is ``failed``.
+        batching: ``batched`` when rows of different requests are predicted together, ``direct`` when requests take
+            turns; ``None`` while that is not decided.
     """
 
     qualified_name: str
@@ -119,6 +121,7 @@ class ModelStatus:
     is_required: bool
     info: ModelInfo | None
     problem: Problem | None
+    batching: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,17 @@ class RaisingModel(DoubleModel):
         return super().predict(payload)
 
 
+class CountingModel(RaisingModel):
+    """Counts its predictions."""
+
+    qualified_name = "counting_model"
+    count = 0
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        type(self).count += 1
+        return super().predict(payload)
+
+
 class WrongOutputModel(DoubleModel):
     """Breaks its output schema on a negative number, and JSON on a large one."""
 

@@ -6,9 +6,8 @@ import pytest
 import yaml
 
 from model_service.config import (
-    DEFAULT_FILE,
-    ENVIRONMENT_PREFIX,
     BackendName,
+    Batching,
     LogFormat,
     LoggingConfig,
     LogLevel,
@@ -16,11 +15,12 @@ from model_service.config import (
     ServerConfig,
     ServiceConfig,
     describe_settings,
-    load_config,
 )
+from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config
 from model_service.errors import ConfigInvalid
 
 ROOT = Path(__file__).parent.parent
+SERVER_KEYS = ", ".join(field.name for field in dataclasses.fields(ServerConfig))
 MODEL_KEYS = ", ".join(field.metadata["key"] or field.name for field in dataclasses.fields(ModelConfig))
 
 
@@ -176,8 +176,7 @@ def test_a_configuration_cannot_be_changed(part):
     [
         pytest.param(
             "server:\n  prot: 80\n",
-            "FILE, line 2: unknown key 'server.prot'; did you mean 'port'? known keys: host, port, workers, threads, "
-            "max_body_bytes, max_request_rows, shutdown_timeout_s, tls_certificate, tls_key",
+            f"FILE, line 2: unknown key 'server.prot'; did you mean 'port'? known keys: {SERVER_KEYS}",
             id="with-a-suggestion",
         ),
         pytest.param(
@@ -437,6 +436,38 @@ def test_null_means_no_tls(load):
     assert load("server: {tls_certificate: null, tls_key: ~}").server == ServerConfig()
 
 
+# Batching
+
+
+@pytest.mark.parametrize(("word", "batching"), [("on", Batching.ON), ("off", Batching.OFF), ("auto", Batching.AUTO)])
+def test_batching_is_spelt_without_quotes_although_yaml_reads_booleans(load, word, batching):
+    for quote in ("", "'"):
+        [model] = load(f"models: [{{class: m.M, batching: {quote}{word}{quote}}}]").models
+        assert model.batching is batching
+    [model] = load("models: [{class: m.M}]", {"MODELS__0__BATCHING": word}).models
+    assert model.batching is batching
+
+
+def test_another_word_for_batching_is_refused(refuse):
+    message = "FILE, line 1: 'models[0].batching' must be one of auto, on, off, not 'always'"
+    assert refuse("models: [{class: m.M, batching: always}]") == message
+
+
+# What only one backend knows
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("replicas", "2"), ("python", "bin/python"), ("start_timeout_s", "5"), ("max_memory_bytes", "2000000")],
+)
+def test_a_key_of_the_process_backend_is_refused_elsewhere(load, refuse, key, value):
+    message = f"'models[1].{key}' works with backend: process only; remove it, or set backend: process"
+    entries = "models: [{{class: a.A}}, {{class: m.M, {}: {}}}]"
+    assert refuse(entries.format(key, value)) == message
+    assert refuse("models: [{class: a.A}, {class: m.M}]", {f"MODELS__1__{key.upper()}": value}) == message
+    assert load(entries.format("backend: process, " + key, value)).models[1].backend is BackendName.PROCESS
+
+
 # The environment
 
 
@@ -508,7 +539,7 @@ def test_the_path_of_a_variable_resolves_against_the_files_folder(load, tmp_path
 
 @pytest.mark.parametrize("text", ["007", "1.0", "yes", "a: b", "2020-01-02", "x y/z"])
 def test_the_path_of_a_variable_is_taken_as_it_is(load, tmp_path, text):
-    [model] = load("models: [{class: m.M}]", {"MODELS__0__PYTHON": text}).models
+    [model] = load("models: [{class: m.M, backend: process}]", {"MODELS__0__PYTHON": text}).models
     assert model.python == tmp_path / text
 
 

@@ -1,14 +1,16 @@
 import logging
+import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import models
 import pytest
 
-from model_service.config import ModelConfig, ServiceConfig
-from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady
+from model_service.config import BackendName, Batching, ModelConfig, ServiceConfig
+from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, PayloadTooLarge
 from model_service.manager import ModelManager
 from model_service.records import ModelState, Violation
 
@@ -42,6 +44,13 @@ def load_in_thread(manager, configuration):
     thread = threading.Thread(target=manager.load_models, args=[configuration])
     thread.start()
     return thread
+
+
+def wait_until(is_reached):
+    deadline = time.monotonic() + 30
+    while not is_reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # The singleton
@@ -116,23 +125,44 @@ def test_a_served_model_carries_its_validators(manager):
     assert served.output_validator.find_violations({}) == [Violation("/y", "required", missing)]
 
 
-def test_a_model_is_loading_while_it_is_built_and_the_ones_before_it_serve(manager):
+def test_a_model_is_loading_while_it_is_built_and_the_others_serve(manager):
     models.SlowBuildingModel.entered.clear()
     models.SlowBuildingModel.release.clear()
     loading = load_in_thread(manager, configure("models.DoubleModel", "models.SlowBuildingModel", "models.EchoModel"))
     try:
         assert models.SlowBuildingModel.entered.wait(timeout=30)
-        states = [status.state for status in manager.get_models()]
-        assert states == [ModelState.READY, ModelState.LOADING, ModelState.LOADING]
+        wait_until(lambda: [status.state for status in manager.get_models()].count(ModelState.READY) == 2)
         assert answer(manager, "double_model") == 2
-        for name in ("slow_building_model", "echo_model"):
-            assert manager.get_model_metadata(name).info is not None
-            with pytest.raises(ModelNotReady, match=f"^model '{name}' 1.0.0 is still loading$"):
-                manager.get_model(name)
+        assert manager.get_model_metadata("slow_building_model").info is not None
+        with pytest.raises(ModelNotReady, match="^model 'slow_building_model' 1.0.0 is still loading$"):
+            manager.get_model("slow_building_model")
     finally:
         models.SlowBuildingModel.release.set()
         loading.join(timeout=30)
     assert {status.state for status in manager.get_models()} == {ModelState.READY}
+
+
+def test_announced_models_are_listed_and_loading_until_they_are_loaded(manager):
+    configuration = configure("models.DoubleModel", "models.EchoModel")
+    manager.announce_models(configuration)
+    assert [status.state for status in manager.get_models()] == [ModelState.LOADING] * 2
+    with pytest.raises(ModelNotReady, match="^model 'models' is still loading$"):
+        manager.get_model("models")
+    manager.load_models(configuration)
+    assert answer(manager, "double_model") == 2
+    manager.announce_models(configuration)
+    with pytest.raises(ModelNotFound):
+        manager.get_model("double_model")
+
+
+def test_describing_starts_no_process(manager):
+    manager.load_models(configure(("models.DoubleModel", {"backend": BackendName.PROCESS})), describe_only=True)
+    (status,) = manager.get_models()
+    assert (status.state, status.qualified_name) == (ModelState.LOADING, "double_model")
+    children = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "backends.worker"], capture_output=True, text=True
+    )
+    assert children.stdout == ""
 
 
 def test_close_waits_until_loading_has_ended(manager):
@@ -246,6 +276,49 @@ def test_quarantine_is_logged_with_the_traceback_of_the_cause(manager, caplog):
     assert record.code == "model_load_failed"
     assert record.exc_info[0] is OSError
     assert "the weights are gone" in record.getMessage()
+
+
+# Batching
+
+
+def test_a_ready_model_says_whether_its_rows_are_batched(manager):
+    manager.load_models(
+        configure(
+            ("models.DoubleModel", {"batching": Batching.ON}),
+            ("models.EchoModel", {"batching": Batching.OFF}),
+            "models.UnloadableModel",
+        )
+    )
+    assert [status.batching for status in manager.get_models()] == ["batched", "direct", None]
+    for name, payload in (("double_model", {"x": 1}), ("echo_model", {"text": "a"})):
+        assert len(manager.get_model(name).backend.run([payload])) == 1
+
+
+def test_a_model_that_gains_from_batches_is_batched_unless_told_otherwise(manager, make_package):
+    code = """
+import time
+from models import DoubleModel
+
+class WarmingModel(DoubleModel):
+    qualified_name = "warming_model"
+
+    def predict_batch(self, payloads):
+        time.sleep(0.005)  # beside the rows, however many
+        return super().predict_batch(payloads)
+"""
+    make_package("warming_for_manager", {"__init__.py": code})
+    manager.load_models(configure("warming_for_manager.WarmingModel", "models.DoubleModel"))
+    assert [status.batching for status in manager.get_models()] == ["batched", "direct"]
+
+
+def test_the_bounds_of_an_entry_hold_with_and_without_batching(manager):
+    for batching in (Batching.ON, Batching.OFF):
+        bounds = {"max_queue_rows": 2, "batching": batching}
+        manager.load_models(configure(("models.DoubleModel", bounds)))
+        backend = manager.get_model("double_model").backend
+        assert backend.run([{"x": 1}] * 2) == [{"y": 2}] * 2
+        with pytest.raises(PayloadTooLarge):
+            backend.run([{"x": 1}] * 3)
 
 
 # Versions

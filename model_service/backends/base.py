@@ -55,6 +55,10 @@ class Backend(ABC):
             CapacityError: The model has no time or no process for it.
         """
 
+    def describe_batching(self) -> str:
+        """Return ``batched`` when it predicts rows of different runs together, else ``direct``."""
+        return "direct"
+
     def find_problem(self) -> Problem | None:
         """Return why a model that had started will not run again; ``None`` while it runs."""
         return None

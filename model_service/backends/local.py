@@ -1,4 +1,4 @@
-"""`LocalBackend`: the model lives in this process. It neither batches nor limits time."""
+"""`LocalBackend`: the model lives in this process. It neither batches nor limits time: `MicroBatcher` does."""
 
 import threading
 from pathlib import Path
@@ -14,8 +14,8 @@ from model_service.records import ModelInfo, Output, Payload, Violation
 class LocalBackend(Backend):
     """Runs one model in this process, one call at a time.
 
-    The lock keeps the promise of `MLModel` that a model needs none. Threads that wait for
-    it cost nothing: CPU-bound calls would only take turns at the interpreter anyway.
+    The lock keeps the promise of `MLModel` that a model needs none. In service nobody waits
+    for it: the line in front of this backend lets one call through at a time.
     """
 
     def __init__(self, config: ModelConfig, folder: Path | None = None) -> None:

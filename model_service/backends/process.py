@@ -65,6 +65,9 @@ class ProcessBackend(Backend):
     def run(self, payloads: list[Payload]) -> list[Output]:
         return check_count(payloads, self._call({"op": "run", "payloads": payloads})["outputs"])
 
+    def describe_batching(self) -> str:
+        return "batched"  # by the loop of the process, across the workers
+
     def find_problem(self) -> Problem | None:
         if self._folder is None:
             return None

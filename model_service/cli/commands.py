@@ -12,7 +12,8 @@ import click
 
 from model_service import wiring
 from model_service.cli.errors import EXIT_CODES
-from model_service.config import ENVIRONMENT_PREFIX, ServiceConfig, describe_settings, load_config
+from model_service.config import ServiceConfig, describe_settings
+from model_service.config_file import ENVIRONMENT_PREFIX, load_config
 from model_service.errors import PackageError
 from model_service.prediction import PredictionService
 from model_service.records import ModelState, ModelStatus

@@ -10,7 +10,7 @@ import click
 import model_service
 from model_service.cli import commands
 from model_service.cli.errors import find_exit_code, format_error
-from model_service.config import DEFAULT_FILE
+from model_service.config_file import DEFAULT_FILE
 from model_service.errors import ServiceError
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from model_service.backends import BACKENDS
 from model_service.backends.base import Backend, check_count, check_violations
+from model_service.backends.batching import MicroBatcher
 from model_service.backends.local import LocalBackend
 from model_service.backends.process import ProcessBackend
 from model_service.config import BackendName, ModelConfig
@@ -24,15 +25,26 @@ from model_service.errors import (
 from model_service.records import Violation
 
 BACKEND_CLASSES = {BackendName.LOCAL: LocalBackend, BackendName.PROCESS: ProcessBackend}
+#: Every place where a model may run, with the lines that may stand before it.
+PLACES = [
+    (BackendName.LOCAL, None),
+    (BackendName.LOCAL, "direct"),
+    (BackendName.LOCAL, "batched"),
+    (BackendName.PROCESS, None),
+    (BackendName.PROCESS, "batched"),
+]
 
 
-@pytest.fixture(params=list(BACKEND_CLASSES))
+@pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))
 def build(request):
     """Return a function that returns a backend that is not started; all are stopped after the test."""
+    name, line = request.param
     built = []
 
     def make(class_path):
-        built.append(BACKEND_CLASSES[request.param](ModelConfig(class_path=class_path, backend=request.param)))
+        config = ModelConfig(class_path=class_path, backend=name)
+        backend = BACKEND_CLASSES[name](config)
+        built.append(MicroBatcher(backend, config, is_batching=line == "batched") if line else backend)
         return built[-1]
 
     yield make

@@ -1,0 +1,207 @@
+"""``config.yaml`` and the environment, read once into the dataclasses of `model_service.config`.
+
+The only reader of both. Every key can be overridden by an environment variable named
+after its path: ``MODEL_SERVICE__SERVER__PORT=9000``, ``MODEL_SERVICE__MODELS__0__REQUIRED=true``.
+Nothing is merged silently: an unknown key or variable refuses to start.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_service.config import (
+    Batching,
+    ModelConfig,
+    ServerConfig,
+    ServiceConfig,
+    describe_type,
+    find_scalar,
+    list_keys,
+)
+from model_service.errors import ConfigInvalid
+
+ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
+DEFAULT_FILE = Path("config.yaml")
+#: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
+_YAML_SURPRISES = (ValueError, KeyError, AttributeError)
+_KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """A YAML or environment value and where it was read, for error messages.
+
+    `value` is a scalar, a list of `_Located` or a dict of `_Located` by key.
+    """
+
+    value: Any
+    where: str
+    is_text: bool = False
+
+
+def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> ServiceConfig:
+    """Read a configuration file and the environment's overrides.
+
+    Args:
+        path: The YAML file; relative paths inside it resolve against its folder.
+        environment: Environment variables; only those with the prefix are looked at.
+
+    Raises:
+        ConfigInvalid: Names the key, where it stands, and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigInvalid(f"no configuration file '{path}'; create it or name another one with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"the configuration file '{path}' cannot be read: {error}") from error
+    root = _Located({}, str(path))
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _locate(node, path) if node is not None else root
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigInvalid(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    except RecursionError:
+        raise ConfigInvalid(f"{path}: nested too deeply, or an alias that contains itself") from None
+    for name, value in sorted((environment or {}).items(), key=_in_order):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            root = _override(root, _split(name), _environment(name, value))
+    config = _build(ServiceConfig, root, "", path.parent)
+    _check_tls(config.server)
+    for place, model in enumerate(config.models):
+        _check_backend(model, f"models[{place}]")
+    return typing.cast(ServiceConfig, config)
+
+
+def _locate(node: yaml.Node, path: Path) -> _Located:
+    where = f"{path}, line {node.start_mark.line + 1}"
+    if isinstance(node, yaml.MappingNode):
+        entries: dict[str, _Located] = {}
+        for key_node, value_node in node.value:
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise ConfigInvalid(f"{path}, line {line}: a key must be text, not {_KINDS[type(key_node)]}")
+            if key in entries:
+                raise ConfigInvalid(f"{path}, line {line}: '{key}' is given twice; keep one")
+            # A long value may begin on a later line; what is wrong with an entry is looked for at its key.
+            entries[key] = replace(_locate(value_node, path), where=f"{path}, line {line}")
+        return _Located(entries, where)
+    if isinstance(node, yaml.SequenceNode):
+        return _Located([_locate(child, path) for child in node.value], where)
+    try:
+        return _Located(yaml.SafeLoader("").construct_object(node), where)
+    except _YAML_SURPRISES:
+        return _Located(node.value, where)
+
+
+def _split(name: str) -> list[str]:
+    return name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+
+
+def _in_order(variable: tuple[str, str]) -> list[tuple[int, str]]:
+    """Sort ``MODELS__2`` before ``MODELS__10``: an entry is added only after those before it."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in _split(variable[0])]
+
+
+def _environment(name: str, value: str) -> _Located:
+    return _Located(value, f"environment variable {name}", is_text=True)
+
+
+def _override(tree: _Located, path: list[str], value: _Located) -> _Located:
+    """Return the tree with one value replaced; a number in the path is a place in a list."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if head.isdecimal() and (tree.value is None or isinstance(tree.value, list)):
+        entries = list(tree.value or [])
+        if int(head) > len(entries):
+            raise ConfigInvalid(f"{value.where}: there are {len(entries)} entries; the next one is {len(entries)}")
+        old = entries[int(head)] if int(head) < len(entries) else _Located({}, value.where)
+        entries[int(head) : int(head) + 1] = [_override(old, rest, value)]
+        return _Located(entries, tree.where)
+    known = tree.value if isinstance(tree.value, dict) else {}
+    missing = _Located(None if rest[:1] and rest[0].isdecimal() else {}, value.where)
+    return _Located({**known, head: _override(known.get(head, missing), rest, value)}, tree.where)
+
+
+def _build(kind: Any, located: _Located, path: str, folder: Path) -> Any:
+    """Build a dataclass from a mapping, checking every key, type and bound."""
+    entries = {} if located.value is None else located.value
+    if not isinstance(entries, dict):
+        name = f"'{path.removesuffix('.')}'" if path else "the file"
+        raise ConfigInvalid(f"{located.where}: {name} must be a mapping of keys to values")
+    fields = {key: (field, annotation) for key, field, annotation in list_keys(kind)}
+    for key, value in entries.items():
+        if key not in fields:
+            close = get_close_matches(key, fields, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            raise ConfigInvalid(f"{value.where}: unknown key '{path}{key}'; {hint}known keys: {', '.join(fields)}")
+    arguments = {}
+    for key, (field, annotation) in fields.items():
+        if key in entries:
+            arguments[field.name] = _convert(annotation, field, entries[key], path + key, folder)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise ConfigInvalid(f"{located.where}: '{path}{key}' is missing; {field.metadata['help']}")
+    return kind(**arguments)
+
+
+def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located, path: str, folder: Path) -> Any:
+    if dataclasses.is_dataclass(annotation):
+        return _build(annotation, located, f"{path}.", folder)
+    if typing.get_origin(annotation) is tuple:
+        if not isinstance(located.value, list | None):
+            raise ConfigInvalid(f"{located.where}: '{path}' must be a list")
+        kind = typing.get_args(annotation)[0]
+        return tuple(_build(kind, entry, f"{path}[{i}].", folder) for i, entry in enumerate(located.value or []))
+    value = _parse(located.value, annotation) if located.is_text else located.value
+    scalar = find_scalar(annotation)
+    if scalar is Batching and isinstance(value, bool):  # YAML reads `on` and `off` as booleans
+        value = Batching.ON if value else Batching.OFF
+    if value is None and annotation != scalar:
+        return None
+    if issubclass(scalar, StrEnum) and isinstance(value, str) and value in set(scalar):
+        return scalar(value)
+    if scalar is Path and isinstance(value, str) and value:
+        return folder / value
+    kinds = (int, float) if scalar is float else (scalar,)
+    if scalar in (str, int, float, bool) and type(value) in kinds and value != "":
+        bounds = field.metadata["bounds"]
+        if bounds is None or bounds[0] <= value <= bounds[1]:
+            return scalar(value)
+    found = _KINDS.get(type(located.value)) or repr(located.value)
+    raise ConfigInvalid(f"{located.where}: '{path}' must be {describe_type(annotation, field)}, not {found}")
+
+
+def _parse(text: str, annotation: Any) -> Any:
+    """Read the text of an environment variable as YAML would, but for strings, which it may hold as they are."""
+    if find_scalar(annotation) in (int, float, bool) or find_scalar(annotation) != annotation:
+        try:
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError, *_YAML_SURPRISES):
+            return text
+        return text if find_scalar(annotation) is Path and value is not None else value
+    return text
+
+
+def _check_tls(server: ServerConfig) -> None:
+    if (server.tls_certificate is None) != (server.tls_key is None):
+        raise ConfigInvalid("'server.tls_certificate' and 'server.tls_key' go together: give both or neither")
+    for key, path in (("tls_certificate", server.tls_certificate), ("tls_key", server.tls_key)):
+        if path is not None and not path.is_file():
+            raise ConfigInvalid(f"'server.{key}': there is no file '{path}'")
+
+
+def _check_backend(model: ModelConfig, path: str) -> None:
+    for key, field, _ in list_keys(ModelConfig):
+        only = field.metadata["only"]
+        if only not in (None, model.backend) and getattr(model, field.name) != field.default:
+            raise ConfigInvalid(f"'{path}.{key}' works with backend: {only} only; remove it, or set backend: {only}")

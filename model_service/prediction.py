@@ -3,8 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from model_service.errors import ModelError, OutputInvalid, PayloadInvalid, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager, ServedModel
@@ -28,7 +28,7 @@ class PredictionService:
         self._max_rows = max_rows
         self._clock = clock
 
-    def predict(self, qualified_name: str, payload: object, *, version: str | None = None) -> Prediction:
+    def predict(self, qualified_name: str, payload: Any, *, version: str | None = None) -> Prediction:
         """Predict for one payload.
 
         Args:
@@ -49,10 +49,9 @@ class PredictionService:
         (violations,) = _find_violations(served, [payload])
         if violations:
             raise _invalid(served.info, violations)
-        assert isinstance(payload, dict)  # every input schema has type: object
         return self._run(served, [payload], started)
 
-    def predict_many(self, qualified_name: str, payloads: list[object], *, version: str | None = None) -> Prediction:
+    def predict_many(self, qualified_name: str, payloads: list[Any], *, version: str | None = None) -> Prediction:
         """Predict for many payloads, all or nothing.
 
         Returns:
@@ -77,34 +76,33 @@ class PredictionService:
         ]
         if violations:
             raise _invalid(served.info, violations)
-        rows: list[Payload] = [payload for payload in payloads if isinstance(payload, dict)]
-        return self._run(served, rows, started)
+        return self._run(served, payloads, started)
 
-    def _run(self, served: ServedModel, payloads: list[Payload], started: float) -> Prediction:
+    def _run(self, served: ServedModel, documents: list[Any], started: float) -> Prediction:
+        """Run documents that are payloads: the input schema, whose type is object, has accepted each."""
         info = served.info
-        with _faults_kept_in_log(info):
-            outputs = served.backend.run(payloads)
+        try:
+            outputs = served.backend.run(documents)
             _check_outputs(served, outputs)
+        except ModelError as error:
+            raise _log_fault(info, error) from None
         return Prediction(info.qualified_name, info.version, outputs, self._clock() - started)
 
 
-@contextmanager
-def _faults_kept_in_log(info: ModelInfo) -> Iterator[None]:
-    """Log what the model raised, and let only the kind of the error leave: the cause may repeat the payload."""
-    try:
-        yield
-    except ModelError as error:
-        logger.exception(
-            "prediction failed: %s", error.message, extra={"model": info.qualified_name, "version": info.version}
-        )
-        raise type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id") from None
+def _log_fault(info: ModelInfo, error: ModelError) -> ModelError:
+    """Log what the model raised; return what may leave, the kind of the error: its cause may repeat the payload."""
+    names = {"model": info.qualified_name, "version": info.version}
+    logger.error("prediction failed: %s", error.message, extra=names, exc_info=error)
+    return type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id")
 
 
-def _find_violations(served: ServedModel, documents: list[object]) -> list[list[Violation]]:
+def _find_violations(served: ServedModel, documents: list[Any]) -> list[list[Violation]]:
     """Return the violations of each document: the schema's, or, where it has none, those of the model's own rules.
 
     The list is shorter than the documents when there are more violations than an answer holds.
     """
+    if len(documents) > 1 and served.input_validator.accepts_all(documents):
+        return _find_own_violations(served, documents)
     found: list[list[Violation]] = []
     for document in documents:
         found.append(served.input_validator.find_violations(document))
@@ -112,11 +110,17 @@ def _find_violations(served: ServedModel, documents: list[object]) -> list[list[
             return found
     sound = [i for i, violations in enumerate(found) if not violations]
     if sound:
-        payloads = [document for i in sound if isinstance(document := documents[i], dict)]
-        with _faults_kept_in_log(served.info):
-            for i, violations in zip(sound, served.backend.find_violations(payloads), strict=True):
-                found[i] = violations
+        own = _find_own_violations(served, [documents[i] for i in sound])
+        for i, violations in zip(sound, own, strict=True):
+            found[i] = violations
     return found
+
+
+def _find_own_violations(served: ServedModel, payloads: list[Payload]) -> list[list[Violation]]:
+    try:
+        return served.backend.find_violations(payloads)
+    except ModelError as error:
+        raise _log_fault(served.info, error) from None
 
 
 def _invalid(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:
@@ -133,6 +137,8 @@ def _check_outputs(served: ServedModel, outputs: list[Output]) -> None:
     Raises:
         OutputInvalid: Names the broken rules of the first bad output, for the log.
     """
+    if len(outputs) > 1 and served.output_validator.accepts_all(outputs):
+        return
     for i, output in enumerate(outputs):
         violations = served.output_validator.find_violations(output)
         if violations:

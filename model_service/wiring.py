@@ -9,12 +9,14 @@ application. Importing this module does nothing.
 
 import ctypes
 import functools
+import gc
 import logging
 import logging.config
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,10 +26,11 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from model_service.backends.supervisor import Supervisor
-from model_service.config import DEFAULT_FILE, BackendName, ServerConfig, ServiceConfig, load_config
+from model_service.config import BackendName, ServerConfig, ServiceConfig
+from model_service.config_file import DEFAULT_FILE, load_config
 from model_service.errors import ConfigInvalid, PackageError, ServiceError
 from model_service.manager import ModelManager
-from model_service.observability import build_logging_settings
+from model_service.observability import RequestLog, build_logging_settings
 from model_service.prediction import PredictionService
 from model_service.transports.http.app import build_app
 
@@ -61,13 +64,15 @@ def build_manager(
     return manager
 
 
-def build_service(
-    config: ServiceConfig, process_folders: Mapping[int, Path] | None = None
-) -> tuple[PredictionService, Flask]:
+def build_service(config: ServiceConfig) -> tuple[PredictionService, Flask]:
     """Load the models and return the road and the HTTP door over it."""
-    manager = build_manager(config, process_folders=process_folders)
+    return connect(build_manager(config), config)
+
+
+def connect(manager: ModelManager, config: ServiceConfig) -> tuple[PredictionService, Flask]:
+    """Return the road over a manager's models, loaded or not, and the HTTP door over the road."""
     service = PredictionService(manager, max_rows=config.server.max_request_rows)
-    return service, build_app(manager, service, config.server)
+    return service, build_app(manager, service, config.server, RequestLog(config.logging))
 
 
 def serve(config: ServiceConfig) -> None:
@@ -111,14 +116,28 @@ def serve(config: ServiceConfig) -> None:
 
 
 def _load_worker(config: ServiceConfig, process_folders: Mapping[int, Path], parent: int) -> Flask:
-    """Build the application in a worker process, or end it with one clear line."""
+    """Build the application in a worker process, which answers at once; its models load meanwhile."""
     _end_with_parent(parent)
+    manager = ModelManager()
+    manager.announce_models(config)
+    arguments = (manager, config, process_folders)
+    threading.Thread(target=_load_models, args=arguments, name="loading", daemon=True).start()
+    return connect(manager, config)[1]
+
+
+def _load_models(manager: ModelManager, config: ServiceConfig, process_folders: Mapping[int, Path]) -> None:
+    """Load the models of a worker, or end it with one clear line."""
     try:
-        return build_service(config, process_folders)[1]
+        manager.load_models(config, process_folders=process_folders)
     except ServiceError as error:
         why = f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
         logger.error("the worker cannot start: %s", why, extra={"code": error.code})
-        sys.exit(1)
+        os._exit(1)  # from this thread nothing else ends the worker
+    # What has been loaded stays, so the collector need not look at it again; and a large request makes
+    # ten thousands of objects that die young, for which the default asks the collector a hundred times.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -41,16 +41,18 @@ class Server:
             )
 
     def wait_until_ready(self, *, verify: ssl.SSLContext | bool = True) -> "Server":
-        """Return when the server answers at all, or fail with its log."""
+        """Return when the server answers and loads no model any more, or fail with its log."""
         deadline = time.monotonic() + START_TIMEOUT_S
         with httpx.Client(verify=verify) as client:
             while time.monotonic() < deadline and self.process.poll() is None:
                 try:
-                    client.get(f"{self.url}/health/live")
+                    models = client.get(f"{self.url}/health/ready").json()["models"]
                 except httpx.TransportError:
                     time.sleep(0.05)
-                else:
+                    continue
+                if all(model["state"] != "loading" for model in models):
                     return self
+                time.sleep(0.02)
         self.process.kill()
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 

@@ -15,7 +15,8 @@ import model_service
 from model_service import errors
 from model_service.cli.commands import COMMANDS
 from model_service.cli.main import cli
-from model_service.config import describe_settings, load_config
+from model_service.config import describe_settings
+from model_service.config_file import load_config
 
 ROOT = TESTS.parent
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

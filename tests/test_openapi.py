@@ -13,7 +13,7 @@ from configurations import SHIPPED, make_config
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import TESTS
 
-from model_service.config import load_config
+from model_service.config_file import load_config
 from model_service.transports.http.docs import build_document, write_yaml
 from model_service.wiring import build_manager
 

@@ -300,3 +300,35 @@ def test_a_python_value_is_not_written(value):
 
 def test_text_is_written_as_utf_8_without_blanks():
     assert encode_json({"größe": [1, 2.0, None, "😀"]}) == '{"größe":[1,2.0,null,"😀"]}'.encode()
+
+
+FLAT = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT, max_size=6)
+
+
+@generously
+@given(FLAT | st.lists(FLAT, max_size=5), st.booleans(), st.data())
+def test_flat_documents_mean_what_the_standard_library_says(document, ensure_ascii, data):
+    text = json.dumps(document, ensure_ascii=ensure_ascii).replace(
+        "Infinity", data.draw(st.sampled_from(["1e999", "2"]))
+    )
+    assert same(decode_json(text.encode()), json.loads(text))
+
+
+@generously
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(-2, 2)), max_size=4),
+    st.sampled_from(["", ",", ":", "}", "{", "["]),
+)
+def test_a_flat_object_is_refused_exactly_when_a_key_comes_twice(pairs, text):
+    fields = [f"{json.dumps(name + text)}:{value}" for name, value in pairs]
+    raw = ("{" + ",".join(fields) + "}").encode()
+    if len({name for name, _ in pairs}) < len(pairs):
+        assert "twice in one object" in refusal(raw)
+    else:
+        assert decode_json(raw) == {name + text: value for name, value in pairs}
+
+
+@pytest.mark.parametrize("digits", [18, 19, 20, 25, 400])
+def test_integers_keep_all_their_digits(digits):
+    number = int("9" * digits)
+    assert decode_json(f'{{"a":{number},"b":-{number}}}'.encode()) == {"a": number, "b": -number}

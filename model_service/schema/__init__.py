@@ -1,6 +1,8 @@
 """Everything that is derived from one JSON Schema; pure functions of schemas and documents.
 
-validation.py     document -> violations, in words that never repeat the document
+verdict.py        document -> yes, or nothing; fast
+validation.py     document -> violations
+messages.py       broken rule -> sentence that never repeats the document
 json_values.py    document -> what JSON cannot hold
 contract.py       schema -> faults that make it unfit for a model
 form.py           schema -> tree of form fields

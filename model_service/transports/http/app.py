@@ -1,6 +1,5 @@
 """The Flask application: its parts, its request ids and its one log line a request."""
 
-import logging
 import time
 from pathlib import Path
 
@@ -10,18 +9,17 @@ from flask_bootstrap import Bootstrap5
 import model_service
 from model_service.config import ServerConfig
 from model_service.manager import ModelManager
-from model_service.observability import bind_request_id, choose_request_id, get_request_id
+from model_service.observability import RequestLog, bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
 from model_service.transports.http import docs, health, pages, rest
 from model_service.transports.http.errors import register_error_handlers
 from model_service.transports.http.headers import add_headers, digest_files
-
-logger = logging.getLogger(__name__)
+from model_service.transports.http.hot_door import STARTED, HotDoor
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def build_app(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Flask:
+def build_app(manager: ModelManager, service: PredictionService, config: ServerConfig, log: RequestLog) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
@@ -30,7 +28,7 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     app.jinja_env.globals["service_version"] = model_service.__version__
     Bootstrap5(app)
     app.before_request(_start_request)
-    app.after_request(_finish_request)
+    app.after_request(lambda response: _finish_request(response, log))
     app.teardown_request(_release_request)
     add_headers(app)
     register_error_handlers(app)
@@ -38,27 +36,28 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
     app.register_blueprint(pages.build_blueprint(manager, config))
+    if config.hot_door:
+        app.wsgi_app = HotDoor(app.wsgi_app, manager, service, log, config)  # type: ignore[method-assign]  # how Flask is wrapped
     return app
 
 
 def _start_request() -> None:
-    g.started = time.perf_counter()
+    g.started = request.environ.get(STARTED) or time.perf_counter()
     bind_request_id(choose_request_id(request.headers.get("X-Request-ID")))
 
 
-def _finish_request(response: Response) -> Response:
+def _finish_request(response: Response, log: RequestLog) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
     names = request.view_args or {}
-    logger.info(
-        "request",
-        extra={
+    log.write(
+        {
             "method": request.method,
             "path": request.path[:200],
             "status": response.status_code,
             "model": names.get("qualified_name", "")[:64] or None,
             "version": response.headers.get("X-Model-Version"),
             "duration_ms": round((time.perf_counter() - g.started) * 1000, 3),
-        },
+        }
     )
     return response
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from flask import Request, Response
 from werkzeug.exceptions import NotAcceptable
 
@@ -52,9 +53,18 @@ def write_json(document: Any, *, status: int = 200, media_type: str = JSON) -> R
 
 def write_prediction(prediction: Prediction, *, is_many: bool) -> Response:
     """Return the output itself, or the array of outputs."""
-    response = write_json(prediction.outputs if is_many else prediction.outputs[0])
+    response = Response(encode_outputs(prediction, is_many=is_many), content_type=JSON)
     response.headers["X-Model-Version"] = prediction.version
     return response
+
+
+def encode_outputs(prediction: Prediction, *, is_many: bool) -> bytes:
+    """Return the JSON of the output itself, or of the array of outputs, which validation has accepted."""
+    document = prediction.outputs if is_many else prediction.outputs[0]
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # an integer beyond 64 bits
+        return encode_json(document)
 
 
 def require_acceptable(request: Request, media_type: str = JSON) -> None:

@@ -33,6 +33,9 @@ _SAFETY = {
 _POLICY_TEXT, _DOCS_POLICY_TEXT = (
     "; ".join(f"{name} {sources}" for name, sources in policy.items()) for policy in (_POLICY, _DOCS_POLICY)
 )
+#: What an answer to a program carries: no browser may take it for a page. The other headers speak of pages,
+#: and would cost a predict request more than its validation.
+API_HEADERS = (("X-Content-Type-Options", "nosniff"),)
 #: What is compressed: pages and their files. Answers of the API are not: their callers are near, and
 #: compressing would cost more time than it saves.
 _COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/json", "application/yaml")
@@ -48,12 +51,13 @@ def add_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        if request.path.startswith(MODELS):
+            response.headers.update(API_HEADERS)
+            return response
         response.headers.update(_SAFETY)
         response.headers["Content-Security-Policy"] = (
             _DOCS_POLICY_TEXT if request.endpoint == "docs.swagger_ui" else _POLICY_TEXT
         )
-        if request.path.startswith(MODELS):
-            return response
         if request.endpoint and request.endpoint.endswith("static"):
             # The address holds a digest of the contents, so what lies there never changes.
             response.cache_control.immutable = True

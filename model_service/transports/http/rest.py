@@ -8,6 +8,7 @@ from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.transports.http import urls
 from model_service.transports.http.codec import read_json, require_acceptable, write_json, write_prediction
+from model_service.transports.http.hot_door import raise_known_error
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
 
@@ -33,6 +34,7 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
     @blueprint.post("/<qualified_name>/predict")
     @blueprint.post("/<qualified_name>/versions/<version>/predict")
     def predict(qualified_name: str, version: str | None = None) -> Response:
+        raise_known_error(request.environ)
         manager.get_model(qualified_name, version)  # an unknown model is told before a large body is read
         document: Any = read_json(request, max_bytes=max_body_bytes)
         if isinstance(document, list):

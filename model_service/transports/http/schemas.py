@@ -77,6 +77,11 @@ class ModelMetadataSchema(ModelSchema):
     examples = fields.List(fields.Dict(), required=True, metadata={"description": "Payloads that work."})
     artifacts = fields.List(fields.Nested(ArtifactSchema), required=True)
     metrics = fields.Dict(required=True, metadata={"description": "Measured quality, as the package states it."})
+    batching = _text(
+        "Whether rows of different requests are predicted together; null while that is not decided.",
+        nullable=True,
+        enum=["batched", "direct", None],
+    )
     card = _text("The model card: the package's README in Markdown; empty when it ships none.")
 
 
@@ -145,6 +150,7 @@ def metadata_fields(status: ModelStatus) -> dict[str, Any]:
         "examples": info.examples if info else (),
         "artifacts": info.artifacts if info else (),
         "metrics": info.metrics if info else {},
+        "batching": status.batching,
         "card": info.card if info else "",
     }
 

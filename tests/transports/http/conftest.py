@@ -8,7 +8,7 @@ import pytest
 from serving import MAX_BODY_BYTES, MAX_ROWS, Server
 
 CONFIG = f"""
-server: {{max_body_bytes: {MAX_BODY_BYTES}, max_request_rows: {MAX_ROWS}, threads: 4}}
+server: {{max_body_bytes: {MAX_BODY_BYTES}, max_request_rows: {MAX_ROWS}, threads: 4, hot_door: HOT_DOOR}}
 models:
   - class: models.DoubleModel
   - class: models:DoubleModelTwo
@@ -22,9 +22,11 @@ models:
 """
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(CONFIG, Path(tmp_path_factory.mktemp("server"))).wait_until_ready()
+@pytest.fixture(scope="session", params=["true", "false"], ids=["hot door", "Flask alone"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Both doors: whatever holds for one holds for the other."""
+    config = CONFIG.replace("HOT_DOOR", request.param)
+    running = Server(config, Path(tmp_path_factory.mktemp("server"))).wait_until_ready()
     yield running
     assert running.stop() == 0
 

@@ -43,10 +43,6 @@ def files(client: httpx.Client) -> list[str]:
         pytest.param("HEAD", "/", 200, id="head"),
         pytest.param("GET", "/models/double_model/predict", 200, id="page"),
         pytest.param("GET", "/models/unloadable_model/predict", 503, id="page of a failed model"),
-        pytest.param("GET", "/api/models", 200, id="list"),
-        pytest.param("POST", "/api/models/double_model/predict", 415, id="problem"),
-        pytest.param("GET", "/api/models/double_model/predict", 405, id="wrong method"),
-        pytest.param("OPTIONS", "/api/models", 200, id="options"),
         pytest.param("GET", "/health/ready", 200, id="health"),
         pytest.param("GET", "/openapi.json", 200, id="document"),
         pytest.param("GET", "/openapi.yaml", 200, id="document as YAML"),
@@ -54,12 +50,30 @@ def files(client: httpx.Client) -> list[str]:
         pytest.param("GET", "/static/0/nothing.js", 404, id="no such file"),
     ],
 )
-def test_every_answer_carries_the_policy_and_the_headers_of_safety(client, method, path, status):
+def test_every_page_carries_the_policy_and_the_headers_of_safety(client, method, path, status):
     response = client.request(method, path)
     assert response.status_code == status
     assert response.headers["content-security-policy"] == POLICY
     assert {name: response.headers[name] for name in SAFETY} == SAFETY
     assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/api/models", None, 200),
+        ("POST", "/api/models/double_model/predict", {"x": 1}, 200),
+        ("POST", "/api/models/double_model/predict", {"x": "1"}, 422),
+        ("GET", "/api/models/double_model/predict", None, 405),
+        ("OPTIONS", "/api/models", None, 200),
+    ],
+)
+def test_an_answer_to_a_program_cannot_be_taken_for_a_page(client, method, path, body, status):
+    response = client.request(method, path, json=body)
+    assert response.status_code == status
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "content-security-policy" not in response.headers
+    assert "html" not in response.headers["content-type"] or not response.content
 
 
 def test_styles_inside_a_page_are_allowed_to_swagger_ui_alone(client):

@@ -330,7 +330,7 @@ def test_a_callers_request_id_comes_back_and_finds_the_log_line(client, server):
     assert lines[0] | {"time": "", "duration_ms": 0.0} == {
         "time": "",
         "level": "info",
-        "logger": "model_service.transports.http.app",
+        "logger": "model_service.requests",
         "message": "request",
         "request_id": "order 66/a~",
         "method": "POST",

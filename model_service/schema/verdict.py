@@ -1,0 +1,128 @@
+"""The fast half of validation: jsonschema-rs says yes, or says nothing. The only module that imports it.
+
+Nearly every document is valid, and to know that costs a hundredth of finding out why one
+is not. A yes of this module ends validation; anything else is looked at by
+`schema/validation.py`, which decides and explains. So the two can differ only where this
+module says yes and the other no: schemas with keywords for which that could be are left
+to the other alone, and a property test holds the two to one verdict on the rest.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema_rs
+
+from model_service.records import Schema
+from model_service.schema.json_values import find_unrepresentable
+
+#: Keywords whose meaning depends on other places, and which implementations read differently.
+_DISTRUSTED = frozenset(
+    {"$dynamicRef", "$dynamicAnchor", "$id", "$anchor", "unevaluatedItems", "unevaluatedProperties"}
+)
+_SCHEMAS = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
+_ESCAPED = r"\\[.\-+*?()\[\]{}|^$/]"
+#: Letters, sets, groups, anchors and repetitions, which Python and Rust read alike; nothing else is trusted.
+_SAME_IN_BOTH = re.compile(
+    rf"(?:[^\\.\[\]()]|\((?!\?)|\(\?:|\)|{_ESCAPED}|\[\^?(?:\w-\w|\w|[ ,;:_/+*%=@!'\"<>|.#]|{_ESCAPED})+\])*", re.ASCII
+)
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class Verdict:
+    """Tells of documents whether they are certainly valid. Safe to use from several threads.
+
+    Args:
+        schema: JSON Schema 2020-12 without ``$schema``.
+        conforms: Whether a text conforms to a format: one rule for both halves.
+    """
+
+    def __init__(self, schema: Schema, conforms: Callable[[str, str], bool]) -> None:
+        self._one = self._many = None
+        if not all(map(_is_trusted, _walk(schema))):
+            return
+        formats = {node["format"] for node in _walk(schema) if isinstance(node.get("format"), str)}
+        options: dict[str, Any] = {
+            "validate_formats": True,
+            "formats": {name: lambda text, name=name: conforms(text, name) for name in formats},
+        }
+        self._one = jsonschema_rs.Draft202012Validator(schema, **options)
+        # The identifier keeps the references inside the schema's own.
+        rows = {"type": "array", "items": {"$id": "urn:model-service:row", **schema}}
+        self._many = jsonschema_rs.Draft202012Validator(rows, **options)
+        self._is_closed = _is_closed(schema)
+
+    def accepts(self, document: object) -> bool:
+        """Whether a document is certainly valid, and holds nothing that JSON cannot."""
+        return self._one is not None and self._judge(self._one, document)
+
+    def accepts_all(self, documents: list[Any]) -> bool:
+        """Whether each of the documents is; one call for all is many times faster than one each."""
+        return self._many is not None and self._judge(self._many, documents)
+
+    def _judge(self, validator: Any, document: object) -> bool:
+        try:
+            is_valid: bool = validator.is_valid(document)
+        except Exception:  # a value that is of no JSON type, or half a character
+            return False
+        return is_valid and (self._is_closed or next(find_unrepresentable(document), None) is None)
+
+
+def _walk(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the schema and every schema inside it."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    for keyword in _SCHEMAS:
+        yield from _walk(schema.get(keyword))
+    for keyword in _LISTS:
+        for child in schema.get(keyword, ()):
+            yield from _walk(child)
+    for keyword in _MAPS:
+        for child in schema.get(keyword, {}).values():
+            yield from _walk(child)
+
+
+def _is_trusted(node: dict[str, Any]) -> bool:
+    patterns = [*([node["pattern"]] if "pattern" in node else []), *node.get("patternProperties", {})]
+    return (
+        _DISTRUSTED.isdisjoint(node)
+        and all(_SAME_IN_BOTH.fullmatch(pattern) for pattern in patterns)
+        # The remainder of two floats is a matter of taste.
+        and isinstance(node.get("multipleOf", 1), int)
+        # A reference into something that is no schema here was not looked at.
+        and re.fullmatch(r"#(?:/\$defs/[^/]+)?", node.get("$ref", "#")) is not None
+    )
+
+
+def _is_closed(schema: Any) -> bool:
+    """Whether jsonschema-rs itself refuses, at every place, each value that JSON cannot hold.
+
+    It refuses NaN, infinities and Python objects wherever a type is stated; an integer
+    beyond every float only where there are bounds.
+    """
+    if not isinstance(schema, dict):
+        return False
+    if "enum" in schema or "const" in schema:
+        return all(isinstance(value, _SCALARS) for value in [*schema.get("enum", ()), schema.get("const")])
+    types = schema.get("type", "any")
+    return all(_is_closed_type(schema, name) for name in ([types] if isinstance(types, str) else types))
+
+
+def _is_closed_type(schema: Schema, name: str) -> bool:
+    match name:
+        case "object":
+            is_fixed = schema.get("additionalProperties") is False and "patternProperties" not in schema
+            return is_fixed and all(map(_is_closed, schema.get("properties", {}).values()))
+        case "number" | "integer":
+            has_least, has_most = (
+                {"minimum", "exclusiveMinimum"} & schema.keys(),
+                {"maximum", "exclusiveMaximum"} & schema.keys(),
+            )
+            return bool(has_least and has_most)
+        case "boolean" | "null":
+            return True
+        case _:  # a string may hold half a character, and an array takes tuples, too
+            return False

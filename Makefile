@@ -76,13 +76,23 @@ train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder of
 	$(BIN)/python -m dna_lstm_model.train --data $(DATA)/dna/train.csv
 	$(BIN)/python -m circrna_model.train --data $(DATA)/circrna/train.csv.gz
 
+.PHONY: bench
+bench: $(VENV)/.dev  ## Measure against peers and floors, and growth; write docs/benchmarks.md (25 minutes; needs wrk)
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.serving.report
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (4 minutes)
+	$(BIN)/python -m benchmarks.serving --quick
+	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
+
 .PHONY: lock
 lock:  ## Resolve the dependencies anew into requirements/*.txt
 	./requirements/lock.sh $(PYTHON)
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,0 +1,1 @@
+"""Measurements of the project. Nothing here is installed or imported by the service."""

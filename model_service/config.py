@@ -73,7 +73,11 @@ class ServerConfig:
 
     host: str = setting("127.0.0.1", help="Address to listen on; `0.0.0.0` for every interface.")
     port: int = setting(8000, bounds=(1, 65535), help="Port to listen on.")
-    workers: int = setting(1, bounds=(1, 256), help="Worker processes; each loads the models that run `local`.")
+    workers: int | None = setting(
+        None,
+        bounds=(1, 256),
+        help="Worker processes; each loads the models that run `local`. Null: one a core that may be used.",
+    )
     threads: int = setting(4, bounds=(1, 512), help="Requests that one worker answers at the same time.")
     max_body_bytes: int = setting(
         16 * MIB,

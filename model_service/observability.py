@@ -92,9 +92,14 @@ class RequestLog:
         self._write = _open_writer(output)
         self._second = (0, "")
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether a line would be written; asked before its fields are gathered."""
+        return self._logger.isEnabledFor(logging.INFO)
+
     def write(self, fields: Mapping[str, Any]) -> None:
         """Write the fields of `_FIELDS` that a request has, after its id."""
-        if not self._logger.isEnabledFor(logging.INFO):
+        if not self.is_enabled:
             return
         if self._is_text:
             self._logger.info("request", extra=dict(fields))

@@ -69,13 +69,16 @@ class PredictionService:
             raise PayloadMalformed("the array is empty; send at least one payload")
         if len(payloads) > self._max_rows:
             raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
-        violations = [
-            replace(violation, pointer=f"/{i}{violation.pointer}")
-            for i, found in enumerate(_find_violations(served, payloads))
-            for violation in found
-        ]
-        if violations:
-            raise _invalid(served.info, violations)
+        found = _find_violations(served, payloads)
+        if any(found):
+            raise _invalid(
+                served.info,
+                [
+                    replace(violation, pointer=f"/{i}{violation.pointer}")
+                    for i, violations in enumerate(found)
+                    for violation in violations
+                ],
+            )
         return self._run(served, payloads, started)
 
     def _run(self, served: ServedModel, documents: list[Any], started: float) -> Prediction:

@@ -90,7 +90,7 @@ def serve(config: ServiceConfig) -> None:
             address=server.host,
             port=server.port,
             interface=Interfaces.WSGI,
-            workers=server.workers,
+            workers=server.workers or count_cores(),
             blocking_threads=server.threads,
             workers_kill_timeout=server.shutdown_timeout_s,
             respawn_failed_workers=True,
@@ -146,6 +146,16 @@ def _end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the kernel was told
             sys.exit(1)
+
+
+def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many cores this process may use: those it may run on, or fewer where its control group has a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        share, period = quota.read_text().split()
+        return max(1, min(cores, -(-int(share) // int(period))))
+    except (OSError, ValueError):  # no control group, or "max": no quota
+        return cores
 
 
 def _check_address(server: ServerConfig) -> None:

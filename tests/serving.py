@@ -35,7 +35,7 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "model_service", "--config", str(path), "serve", "--port", str(self.port)],
-                env={**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})},
+                env={**os.environ, "PYTHONPATH": str(TESTS), **_one_worker(config), **(environment or {})},
                 stdout=log,
                 stderr=log,
             )
@@ -61,6 +61,11 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         return self.process.wait(timeout=60)
+
+
+def _one_worker(config: str) -> dict[str, str]:
+    """Return the setting of a single worker, which is what most tests need, unless the configuration says otherwise."""
+    return {} if "workers:" in config else {"MODEL_SERVICE__SERVER__WORKERS": "1"}
 
 
 def find_free_port() -> int:

@@ -75,7 +75,7 @@ def test_the_defaults_are_modest_and_local():
     assert config.server == ServerConfig(
         host="127.0.0.1",
         port=8000,
-        workers=1,
+        workers=None,
         threads=4,
         max_body_bytes=16 * 1024 * 1024,
         max_request_rows=10_000,
@@ -326,7 +326,7 @@ BOUNDS = {
 
 
 def test_every_integer_has_bounds():
-    assert {field.name for field in dataclasses.fields(ServerConfig) if field.type is int} == set(BOUNDS)
+    assert {field.name for field in dataclasses.fields(ServerConfig) if field.type in (int, int | None)} == set(BOUNDS)
 
 
 @pytest.mark.parametrize("key", BOUNDS)
@@ -334,9 +334,10 @@ def test_a_bound_is_allowed_and_the_next_number_is_not(load, refuse, key):
     low, high = BOUNDS[key]
     for allowed in (low, high):
         assert getattr(load(f"server: {{{key}: {allowed}}}").server, key) == allowed
+    or_null = ", or null" if key == "workers" else ""
     for refused in (low - 1, high + 1, -high, 10**30):
         assert refuse(f"server:\n  {key}: {refused}") == (
-            f"FILE, line 2: 'server.{key}' must be an integer from {low} to {high}, not {refused}"
+            f"FILE, line 2: 'server.{key}' must be an integer from {low} to {high}{or_null}, not {refused}"
         )
 
 

@@ -15,7 +15,7 @@ import pytest
 import trustme
 from serving import TESTS, Server
 
-from model_service.wiring import create_app
+from model_service.wiring import count_cores, create_app
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"
 
@@ -176,3 +176,14 @@ def _run(folder, *arguments: str) -> subprocess.CompletedProcess:
 def _children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(child) for child in file.read().split()]
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", None), ("50000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("", None)],
+)
+def test_there_are_as_many_workers_as_cores_that_may_be_used(tmp_path, quota, cores):
+    available = len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text(quota)
+    assert count_cores(tmp_path / "cpu.max") == min(cores or available, available)
+    assert count_cores(tmp_path / "missing") == available

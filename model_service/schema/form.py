@@ -67,7 +67,7 @@ class FormField:
         is_required: Whether the value must be given. It is never given for the person unless there is a default.
         is_nullable: Whether null is a value beside the others, shown as "unknown".
         default_json: JSON text of the default; ``None`` without one.
-        attributes: HTML attributes by name, such as ``min``; ``data-`` ones are read by the scripts.
+        attributes: HTML attributes by name, such as ``placeholder``; ``data-`` ones are read by the scripts.
         choices: Of ``radios``, ``select`` and ``checkboxes``; the one of ``const``.
         children: Fields of an object, places of a tuple, or the alternatives.
         entry: What each further entry of an array or tuple looks like.
@@ -258,18 +258,16 @@ def _read_alphabet(schema: Schema) -> str:
 
 def _number_field(plain: FormField, schema: Schema) -> FormField:
     is_integer = read_types(schema) == ["integer"]
-    attributes = {**plain.attributes, "step": "1" if is_integer else "any"}
-    for keyword, attribute in (("minimum", "min"), ("maximum", "max")):
+    attributes = {**plain.attributes, "data-step": "1" if is_integer else "any"}
+    for keyword, attribute in (("minimum", "data-min"), ("maximum", "data-max")):
         if keyword in schema:
             attributes[attribute] = _json(schema[keyword])
-    for keyword, attribute, step in (("exclusiveMinimum", "min", 1), ("exclusiveMaximum", "max", -1)):
+    for keyword, attribute, step in (("exclusiveMinimum", "data-min", 1), ("exclusiveMaximum", "data-max", -1)):
         if keyword in schema:
-            # HTML knows inclusive bounds only: exact for integers, one value too wide for numbers.
+            # The hints know inclusive bounds only: exact for integers, one value too wide for numbers.
             attributes.setdefault(attribute, _json(schema[keyword] + step if is_integer else schema[keyword]))
-    multiple = schema.get("multipleOf")
-    # HTML counts steps from the minimum, JSON Schema from zero.
-    if multiple and float(attributes.get("min", 0)) % multiple == 0:
-        attributes["step"] = _json(multiple)
+    if "multipleOf" in schema:
+        attributes["data-step"] = _json(schema["multipleOf"])
     return replace(plain, widget="number", attributes=attributes)
 
 

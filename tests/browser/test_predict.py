@@ -282,9 +282,93 @@ def test_an_input_that_is_too_long_for_a_link_is_told(page: Page, toys: str):
     expect(page.locator("#link-copied")).to_contain_text("The input is too long for a link")
 
 
-def test_a_damaged_link_opens_an_empty_form(page: Page, site: str):
-    page.goto(f"{site}/models/iris_model/predict#input=%7B%22sepal")
+@pytest.mark.parametrize(("fragment", "told"), [("input=%7B%22sepal", "damaged"), ("example=99", "does not have")])
+def test_a_damaged_link_is_told_and_opens_an_empty_form(page: Page, site: str, fragment: str, told: str):
+    page.goto(f"{site}/models/iris_model/predict#{fragment}")
+    expect(page.locator("#link-fault")).to_contain_text(told)
     expect(page.get_by_label("Sepal length")).to_have_value("")
+
+
+def test_what_was_typed_survives_a_reload_and_the_way_back(page: Page, site: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    page.get_by_label("Sepal length").fill("5.5")
+    page.reload()
+    expect(page.get_by_label("Sepal length")).to_have_value("5.5")
+    page.get_by_role("link", name="About").click()
+    page.go_back()
+    expect(page.get_by_label("Sepal length")).to_have_value("5.5")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.reload()
+    expect(page.get_by_label("Sepal length")).to_have_value("")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("5,1", "Write a point before decimals, as in 3.5, and nothing between thousands."),
+        ("5,000", "Write a point before decimals, as in 3.5, and nothing between thousands."),
+        ("abc", "Enter a number, such as 12 or 3.5."),
+        ("0x10", "Enter a number, such as 12 or 3.5."),
+        ("1e999", "This number is larger than a number can be here."),
+    ],
+)
+def test_text_that_is_no_number_is_told_beside_its_field(page: Page, site: str, typed: str, told: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    page.get_by_label("Sepal length").press("Control+a")
+    page.get_by_label("Sepal length").press_sequentially(typed)
+    page.keyboard.press("Tab")
+    expect(field_error(page, "Sepal length")).to_have_text(told)
+    press_predict(page)
+    expect(page.locator("#faults")).to_contain_text(told)
+    expect(page.locator("#answer")).to_contain_text("No answer yet")
+
+
+@pytest.mark.parametrize(("typed", "read"), [("5.", 5), (".5", 0.5), ("+1e0", 1), (" 7 ", 7)])
+def test_a_number_is_read_as_people_write_it(page: Page, site: str, typed: str, read: float):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    page.get_by_label("Sepal length").fill(typed)
+    page.locator("#as-json summary").click()
+    expect(page.locator("#json-text")).to_have_value(re.compile(rf'"sepal_length": {read},'))
+
+
+def test_the_mouse_wheel_changes_no_number(page: Page, site: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    page.get_by_label("Sepal length").click()
+    page.mouse.wheel(0, 300)
+    expect(page.get_by_label("Sepal length")).to_have_value("5.1")
+
+
+def test_faults_of_the_browser_and_of_the_server_are_told_together(page: Page, site: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    page.get_by_label("Sepal length").fill("-")
+    page.get_by_label("Sepal width").fill("99")
+    page.get_by_label("Petal width").fill("")
+    press_predict(page)
+    expect(page.locator("#faults")).to_contain_text("3 things need to be mended")
+    page.get_by_label("Petal width").fill("0.2")
+    expect(page.locator("#faults")).to_contain_text("2 things need to be mended")
+
+
+def test_an_unknown_field_is_named(page: Page, site: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    page.locator("#as-json summary").click()
+    expect(page.locator("#json-text")).to_have_value(re.compile("5.1"))
+    page.locator("#json-text").fill('{"petal_lenght": 1}')
+    press_predict(page)  # what was typed as JSON counts, without another button
+    expect(page.locator("#faults")).to_contain_text("petal_lenght: unknown field; did you mean 'petal_length'?")
+
+
+def test_the_focus_stays_on_the_button(page: Page, site: str):
+    page.goto(f"{site}/models/iris_model/predict")
+    choose_example(page)
+    press_predict(page)
+    expect(page.locator(".result")).to_be_visible()
+    expect(page.get_by_role("button", name="Predict", exact=True)).to_be_focused()
 
 
 def test_earlier_predictions_of_this_tab_come_back(page: Page, site: str):
@@ -347,6 +431,23 @@ def test_a_pasted_fasta_record_becomes_a_sequence(open_page: Callable[..., Page]
     expect(page.locator("[data-counter]")).to_have_text("50 letters")
     press_predict(page)
     expect(page.locator(".headline-value")).to_be_visible()
+
+
+def test_a_record_that_was_typed_is_read_when_the_field_is_left(page: Page, site: str):
+    page.goto(f"{site}/models/dna_lstm_model/predict")
+    box = page.locator("textarea.sequence")
+    box.fill(">a\nACGT\nAC GT\n")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("ACGTACGT")
+
+
+def test_a_wrapped_sequence_is_pasted_as_one(open_page: Callable[..., Page], site: str):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"{site}/models/dna_lstm_model/predict")
+    box = page.locator("textarea.sequence")
+    box.focus()
+    paste(page, "ACGT ACGT\r\nAC\n")
+    expect(box).to_have_value("ACGTACGTAC")
 
 
 def test_letters_that_do_not_belong_are_marked_with_their_position(page: Page, site: str):

@@ -49,7 +49,7 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blu
     def openapi_yaml() -> Response:
         return Response(write_yaml(build_document(manager.get_models(), max_rows=max_rows)), content_type=YAML)
 
-    @blueprint.get("/docs")
+    @blueprint.get("/docs", strict_slashes=False)
     def swagger_ui() -> str:
         return render_template("docs.html")
 

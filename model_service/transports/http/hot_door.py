@@ -111,9 +111,10 @@ class HotDoor:
             ("X-Request-ID", request_id),
         ]
         start_response("200 OK", headers)
-        duration_ms = round((time.perf_counter() - started) * 1000, 3)
-        names = {"method": "POST", "path": environ["PATH_INFO"], "status": 200, "model": qualified_name}
-        self._log.write({**names, "version": prediction.version, "duration_ms": duration_ms})
+        if self._log.is_enabled:
+            duration_ms = round((time.perf_counter() - started) * 1000, 3)
+            names = {"method": "POST", "path": environ["PATH_INFO"], "status": 200, "model": qualified_name}
+            self._log.write({**names, "version": prediction.version, "duration_ms": duration_ms})
         bind_request_id(None)
         return [body]
 

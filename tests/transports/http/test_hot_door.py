@@ -46,6 +46,8 @@ def doors() -> Iterator[tuple[Flask, Flask, list[dict[str, Any]]]]:
 
 def build(manager: ModelManager, config: ServerConfig, lines: list[dict[str, Any]]) -> Flask:
     class Lines(RequestLog):
+        is_enabled = True
+
         def write(self, fields):
             lines.append({name: value for name, value in fields.items() if name != "duration_ms"})
 

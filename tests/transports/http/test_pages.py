@@ -132,7 +132,6 @@ def test_the_head_of_a_page_is_its_get_without_a_body(client, path):
         ("/models/nobody/batch", 404),
         ("/models/double_model/versions/9.9.9/predict", 404),
         ("/models//predict", 404),
-        ("/models/double_model/", 404),
     ],
 )
 def test_the_status_of_a_page_says_whether_the_model_can_be_used(client, path, status):
@@ -182,3 +181,10 @@ def described(page: str) -> dict:
     """Return what a page tells its scripts."""
     (text,) = re.findall(r'data-page="([^"]*)"', page)
     return json.loads(html.unescape(text))
+
+
+def test_addresses_of_pages_may_end_with_a_slash(client):
+    for path in ("/models/double_model/", "/models/double_model/predict/", "/models/double_model/batch/", "/docs/"):
+        assert client.get(path).status_code == 200
+    assert client.get("/models").headers["location"] == "/"
+    assert client.get("/models/", follow_redirects=True).status_code == 200

@@ -1,14 +1,14 @@
 // The predict page: form in, answer out. It joins the modules below form/ and predict/.
 
 import { showCounters, watchFields } from "./form/check.js";
-import { clearFaults, hideSummary, showFaults } from "./form/faults.js";
+import { clearFaults, forgetFault, hideSummary, showFaults } from "./form/faults.js";
 import { findField, readField, resetForm, startFields, writeField } from "./form/fields.js";
 import { showSequences, watchSequences } from "./form/sequence.js";
-import { parseJson } from "./form/values.js";
+import { isEqual, parseJson } from "./form/values.js";
 import { Answer } from "./predict/answer.js";
 import { predict } from "./predict/api.js";
 import { startCall } from "./predict/call.js";
-import { History } from "./predict/history.js";
+import { Draft, History } from "./predict/history.js";
 import { startEarlier } from "./predict/earlier.js";
 import { copyText } from "./predict/snippets.js";
 import { makeLink, readFragment } from "./predict/share.js";
@@ -23,9 +23,13 @@ function start(page) {
   const history = new History(page.qualified_name, page.version);
 
   const readPayload = (faults = []) => readField(root, faults) ?? null;
+  const summary = byId("faults");
+  const draft = new Draft(page.qualified_name, page.version);
+  let isJsonEdited = false;
+
   const showForm = () => {
     clearFaults(form);
-    hideSummary(byId("faults"));
+    hideSummary(summary);
     showCounters(form);
     showSequences(form);
     call.refresh();
@@ -38,6 +42,8 @@ function start(page) {
     answer.setStale();
   };
   const showJson = () => {
+    isJsonEdited = false;
+    byId("json-error").hidden = true;
     if (byId("as-json").open) byId("json-text").value = JSON.stringify(readPayload(), null, 2);
   };
 
@@ -47,41 +53,51 @@ function start(page) {
     answer.showOutputs([{ model: page, result: entry.result }]);
   });
 
+  let isBusy = false;
+
   async function submit() {
-    if (byId("predict").disabled) return; // one at a time
+    if (isBusy || (isJsonEdited && !useJson())) return; // one at a time; what was typed as JSON counts
     clearFaults(form);
-    hideSummary(byId("faults"));
-    const faults = [];
-    const payload = readPayload(faults);
-    if (faults.length > 0) {
-      showFaults(byId("faults"), faults);
-      return;
-    }
-    const other = page.compared[byId("compare")?.value || NaN];
+    hideSummary(summary);
+    const unread = [];
+    const payload = readPayload(unread);
+    const other = unread.length > 0 ? undefined : page.compared[byId("compare")?.value || NaN];
     setBusy(true);
     const models = other ? [page, other] : [page];
     const results = await Promise.all(models.map((model) => predict(model.predict_path, payload)));
     setBusy(false);
-    const [result] = results;
-    if (result.kind === "output") {
-      history.add({ at: Date.now(), payload, result });
+    const faults = [...unread, ...findViolations(results[0], unread)];
+    if (faults.length > 0) {
+      answer.showMending();
+      showFaults(summary, faults);
+      return;
+    }
+    if (results[0].kind === "output") {
+      history.add({ at: Date.now(), payload, result: results[0] });
       earlier.refresh();
     }
+    answer.showOutputs(results.map((result, i) => ({ model: models[i], result })), { retry: submit });
+    byId("answer").scrollIntoView({ block: "nearest" });
+  }
+
+  // The server's violations, but for fields whose text could not even be read: they were not sent.
+  function findViolations(result, unread) {
     const violations = result.kind === "problem" ? result.problem.errors ?? [] : [];
-    answer.showOutputs(results.map((one, i) => ({ model: models[i], result: one })), { retry: submit });
-    if (violations.length === 0) {
-      byId("answer").scrollIntoView({ block: "nearest" });
-    } else {
-      showFaults(byId("faults"), violations.map(({ pointer, message }) => ({ field: findField(root, pointer), message })));
-    }
+    return violations
+      .map(({ pointer, message }) => ({ ...findField(root, pointer), message }))
+      .filter(({ field }) => !unread.some((fault) => fault.field === field))
+      .map(({ field, rest, message }) => ({ field, message: rest ? `${rest}: ${message}` : message }));
   }
 
-  function setBusy(isBusy) {
-    byId("predict").disabled = isBusy;
-    byId("predict").textContent = isBusy ? "Predicting…" : "Predict";
-    byId("answer").setAttribute("aria-busy", String(isBusy));
+  // Not `disabled`: that would take the focus away.
+  function setBusy(busy) {
+    isBusy = busy;
+    byId("predict").setAttribute("aria-disabled", String(busy));
+    byId("predict").textContent = busy ? "Predicting…" : "Predict";
+    byId("answer").setAttribute("aria-busy", String(busy));
   }
 
+  /** Fill the form with the JSON that was typed; false, with a message, when it is none. */
   function useJson() {
     const error = byId("json-error");
     error.hidden = true;
@@ -93,6 +109,7 @@ function start(page) {
       error.textContent = fault.message;
       error.hidden = false;
     }
+    return error.hidden;
   }
 
   async function copyLink() {
@@ -114,8 +131,9 @@ function start(page) {
     }
   });
   for (const name of ["input", "change"]) {
-    form.addEventListener(name, () => {
+    form.addEventListener(name, (event) => {
       answer.setStale();
+      if (name === "input") forgetFault(summary, event.target.closest(".field"));
       byId("link-copied").textContent = "";
       call.refresh();
       showJson();
@@ -131,13 +149,21 @@ function start(page) {
   });
   byId("as-json").addEventListener("toggle", showJson);
   byId("json-use").addEventListener("click", useJson);
+  byId("json-text").addEventListener("input", () => (isJsonEdited = true));
   byId("copy-link").addEventListener("click", copyLink);
 
-  const useFragment = () => {
-    const shared = readFragment(page.examples);
-    if (shared !== undefined) fill(shared);
-  };
+  function useFragment() {
+    const { payload, reason } = readFragment(page.examples);
+    if (payload !== undefined) fill(payload);
+    byId("link-fault").textContent = reason ?? "";
+    byId("link-fault").hidden = !reason;
+    return payload !== undefined;
+  }
+
   addEventListener("hashchange", useFragment);
+  addEventListener("pagehide", () => draft.save(readPayload()));
   showForm();
-  useFragment();
+  const empty = readPayload();
+  const kept = draft.load();
+  if (!useFragment() && kept !== undefined && !isEqual(kept, empty)) fill(kept);
 }

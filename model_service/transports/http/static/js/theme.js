@@ -18,7 +18,7 @@
     document.documentElement.dataset.bsTheme = theme;
     document.documentElement.classList.toggle("dark-mode", theme === "dark"); // what Swagger UI goes by
     const button = document.getElementById("theme-toggle");
-    button?.setAttribute("aria-pressed", String(theme === "dark"));
+    if (button) button.textContent = theme === "dark" ? "Light colours" : "Dark colours"; // what a click brings
   }
 
   function toggle() {

@@ -2,6 +2,7 @@
 // stop anything from being sent, because the server alone judges.
 
 import { showFault } from "./faults.js";
+import { parseNumber } from "./values.js";
 
 /** Check a field when the person leaves it; take its message away as soon as they change it. */
 export function watchFields(form) {
@@ -26,7 +27,7 @@ export function watchFields(form) {
   form.addEventListener("change", (event) => {
     const field = event.target.closest?.(".field");
     if (!field || !event.target.matches("input, textarea")) return;
-    const show = () => showFault(field, findFault(event.target));
+    const show = () => showFault(field, findFault(field, event.target));
     if (isHeld) waiting.push(show);
     else show();
   });
@@ -37,8 +38,9 @@ export function showCounters(form) {
   for (const counter of form.querySelectorAll("[data-counter]")) showCounter(counter.closest(".field"));
 }
 
-function findFault(input) {
+function findFault(field, input) {
   if (input.disabled || (input.value === "" && !input.validity.badInput)) return ""; // nothing was typed yet
+  if (field.dataset.widget === "number") return findNumberFault(input);
   const { minLength, maxLength, pattern, patternMessage } = input.dataset;
   // Like the server, count characters; HTML counts UTF-16 units.
   const length = [...input.value].length;
@@ -47,6 +49,16 @@ function findFault(input) {
   const expression = pattern && compile(pattern);
   if (expression && !expression.test(input.value)) return patternMessage || `Expected text that matches the pattern ${pattern}`;
   return input.willValidate && !input.validity.valid ? input.validationMessage : "";
+}
+
+function findNumberFault(input) {
+  const { value, message } = parseNumber(input.value);
+  if (message) return message;
+  const { min, max, step } = input.dataset;
+  if (value < Number(min ?? -Infinity)) return `At least ${min} is expected.`;
+  if (value > Number(max ?? Infinity)) return `At most ${max} is expected.`;
+  if (step === "1" && !Number.isInteger(value)) return "A whole number is expected.";
+  return "";
 }
 
 // Patterns are written for Python; one that JavaScript cannot read is left to the server.

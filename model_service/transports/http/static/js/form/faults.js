@@ -30,6 +30,7 @@ export function showFaults(summary, faults) {
   const byField = new Map();
   for (const { field, message } of faults) byField.set(field, [...(byField.get(field) ?? []), message]);
   const list = document.createElement("ul");
+  list.className = "mb-0";
   for (const [field, messages] of byField) {
     reveal(field);
     showFault(field, messages.join("; "));
@@ -42,15 +43,30 @@ export function showFaults(summary, faults) {
       focusField(field);
     });
     const entry = document.createElement("li");
+    entry.dataset.of = field.id;
     entry.append(link, `: ${messages.join("; ")}`);
     list.append(entry);
   }
   const heading = document.createElement("p");
   heading.className = "fw-semibold mb-1";
-  heading.textContent = faults.length === 1 ? "One thing needs to be mended" : `${faults.length} things need to be mended`;
   summary.replaceChildren(heading, list);
   summary.hidden = false;
+  countFaults(summary);
   summary.focus();
+}
+
+/** Take a field that was changed out of the summary. */
+export function forgetFault(summary, field) {
+  for (const entry of summary.querySelectorAll("li")) {
+    if (entry.dataset.of === field.id) entry.remove();
+  }
+  countFaults(summary);
+}
+
+function countFaults(summary) {
+  const count = summary.querySelectorAll("li").length;
+  if (count === 0) hideSummary(summary);
+  else summary.firstElementChild.textContent = count === 1 ? "One thing needs to be mended" : `${count} things need to be mended`;
 }
 
 export function hideSummary(summary) {

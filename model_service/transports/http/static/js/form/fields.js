@@ -46,14 +46,15 @@ function setDefaults(fields) {
   }
 }
 
-/** The field a JSON Pointer leads to, or the nearest one above it. */
+/** The field a JSON Pointer leads to, or the nearest one above it, and the names that are left. */
 export function findField(root, pointer) {
   let field = root;
-  for (const part of pointer.split("/").slice(1)) {
-    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    const next = isRaw(field) ? null : KINDS[field.dataset.widget].child?.(field, key);
+  const names = pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  while (names.length > 0) {
+    const next = isRaw(field) ? null : KINDS[field.dataset.widget].child?.(field, names[0]);
     if (!next) break;
     field = next;
+    names.shift();
   }
-  return field;
+  return { field, rest: names.join(", ") };
 }

@@ -1,6 +1,6 @@
 // The widgets that hold one value: how each is read and filled. See fields.js for the contract.
 
-import { isEqual, parseJson } from "./values.js";
+import { isEqual, parseJson, parseNumber } from "./values.js";
 
 const inputOf = (field) => field.querySelector("input:not([data-null], [data-offset]), textarea, select");
 const nullBoxOf = (field) => field.querySelector("input[data-null]");
@@ -34,14 +34,8 @@ function textual(toText, fromText) {
 const text = textual(String, (input) => (input.value === "" ? undefined : input.value));
 
 const number = textual(String, (input, field, faults) => {
-  if (input.validity.badInput) faults.push({ field, message: "Enter a number, such as 12 or 3.5." });
-  if (input.value === "") return undefined;
-  const value = Number(input.value);
-  if (!Number.isFinite(value)) {
-    faults.push({ field, message: "This number is larger than a number can be here." });
-  } else if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[+-]?\d+$/.test(input.value)) {
-    faults.push({ field, message: "A browser would change digits of an integer beyond 9007199254740991. Send it by a program." });
-  }
+  const { value, message } = parseNumber(input.value);
+  if (message) faults.push({ field, message });
   return value;
 });
 

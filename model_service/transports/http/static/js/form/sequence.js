@@ -6,15 +6,27 @@ export function watchSequences(form) {
   form.addEventListener("paste", (event) => {
     const input = event.target;
     if (!input.matches?.(".sequence")) return;
-    const records = readFasta(event.clipboardData.getData("text"));
-    if (!records) return; // plain letters are pasted as they are
+    const text = event.clipboardData.getData("text");
+    const records = readFasta(text);
+    const letters = records ? records[0].letters : text.replace(/\s/g, ""); // a sequence is often wrapped
+    if (letters === text) return;
     event.preventDefault();
-    input.setRangeText(records[0].letters, input.selectionStart, input.selectionEnd, "end");
+    input.setRangeText(letters, input.selectionStart, input.selectionEnd, "end");
     input.dispatchEvent(new Event("input", { bubbles: true }));
-    note(input, describeRecords(records));
+    if (records) note(input, describeRecords(records));
   });
   form.addEventListener("input", (event) => {
     if (event.target.matches?.(".sequence")) showStrangers(event.target);
+  });
+  // A record that was typed or dropped is read when the person leaves the field, as a pasted one is.
+  form.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches?.(".sequence")) return;
+    const records = readFasta(input.value);
+    if (!records) return;
+    input.value = records[0].letters;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    note(input, describeRecords(records));
   });
 }
 

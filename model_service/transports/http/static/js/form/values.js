@@ -1,4 +1,4 @@
-// JSON values: equality, and the words of a JSON text that cannot be read.
+// JSON values: equality, and the words of a text that cannot be read as one.
 
 /** Whether two JSON values are the same; the order of an object's keys does not count. */
 export function isEqual(a, b) {
@@ -17,6 +17,20 @@ export function parseJson(text) {
   } catch {
     throw new Error("This is not JSON. Texts need double quotes, and no comma may follow the last entry.");
   }
+}
+
+/** The number that a person wrote, `undefined` for none; `message` says why a text is none. */
+export function parseNumber(text) {
+  const written = text.trim().replace("\u2212", "-");
+  if (written === "") return {};
+  if (/^[+-]?\d+,\d+$/.test(written)) return { message: "Write a point before decimals, as in 3.5, and nothing between thousands." };
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)) return { message: "Enter a number, such as 12 or 3.5." };
+  const value = Number(written);
+  if (!Number.isFinite(value)) return { message: "This number is larger than a number can be here." };
+  if (/^[+-]?\d+$/.test(written) && !Number.isSafeInteger(value)) {
+    return { value, message: "A browser would change digits of an integer beyond 9007199254740991. Send it by a program." };
+  }
+  return { value };
 }
 
 /** Set a key that may be called `__proto__`. */

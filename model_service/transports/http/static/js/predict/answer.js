@@ -21,6 +21,13 @@ export class Answer {
     this.place.prepend(element("p", "stale-note", "The input was changed after this answer."));
   }
 
+  /** Say that there is no answer until the marked fields are mended. */
+  showMending() {
+    this.place.classList.remove("is-stale");
+    const text = "No answer yet: mend the marked fields first, then press Predict.";
+    this.place.replaceChildren(element("div", "alert alert-secondary mb-0", text));
+  }
+
   /**
    * Show the results of one model, or of two side by side.
    * @param {{model: object, result: object}[]} results
@@ -40,11 +47,11 @@ export class Answer {
 
 function drawProblem(result, retry) {
   const { title, detail, requestId } = explain(result);
-  const isInput = result.kind === "problem" && (result.problem.errors ?? []).length > 0;
-  const box = element("div", `alert ${isInput ? "alert-secondary" : "alert-warning"} mb-0`, element("p", "fw-semibold mb-1", title));
-  box.append(element("p", "mb-1 text-break", isInput ? "The messages stand beside the fields." : (detail ?? "")));
-  if (requestId && !isInput) box.append(element("p", "small mb-1", `Request id ${requestId}`));
-  if (retry && !isInput) {
+  const box = element("div", "alert alert-warning mb-0", element("p", "fw-semibold mb-1", title));
+  const sentences = (result.problem?.errors ?? []).map(({ pointer, message }) => `${pointer.slice(1)}: ${message}`);
+  box.append(element("p", "mb-1 text-break", [detail, ...sentences].filter(Boolean).join("; ")));
+  if (requestId) box.append(element("p", "small mb-1", `Request id ${requestId}`));
+  if (retry) {
     const again = element("button", "btn btn-sm btn-outline-secondary mt-1", "Try again");
     again.type = "button";
     again.addEventListener("click", retry);

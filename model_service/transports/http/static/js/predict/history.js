@@ -1,6 +1,29 @@
-// What was predicted in this tab: kept in the tab's own storage, gone when it is closed.
+// What was predicted and typed in this tab: kept in the tab's own storage, gone when it is closed.
 
 const MOST = 20;
+
+/** What was typed and not sent yet, for a reload or the way back. */
+export class Draft {
+  constructor(qualifiedName, version) {
+    this.key = `model_service.draft.${qualifiedName}.${version}`;
+  }
+
+  load() {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.key)) ?? undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  save(payload) {
+    try {
+      sessionStorage.setItem(this.key, JSON.stringify(payload));
+    } catch {
+      // Too long for the storage, or there is none.
+    }
+  }
+}
 
 export class History {
   constructor(qualifiedName, version) {

@@ -11,14 +11,17 @@ export function makeLink(payload) {
   return { link: `${location.origin}${location.pathname}#${fragment}` };
 }
 
-/** The payload in the page's own fragment: an input, or one of the examples; undefined without one. */
+/** The payload in the page's own fragment, an input or one of the examples, or the reason why it cannot be read. */
 export function readFragment(examples) {
   const fragment = location.hash.slice(1);
-  if (fragment.startsWith("example=")) return examples[Number(fragment.slice("example=".length))];
-  if (!fragment.startsWith("input=")) return undefined;
+  if (fragment.startsWith("example=")) {
+    const payload = examples[Number(fragment.slice("example=".length))];
+    return payload === undefined ? { reason: "The link names an example that this model does not have." } : { payload };
+  }
+  if (!fragment.startsWith("input=")) return {};
   try {
-    return JSON.parse(decodeURIComponent(fragment.slice("input=".length)));
+    return { payload: JSON.parse(decodeURIComponent(fragment.slice("input=".length))) };
   } catch {
-    return undefined; // cut off on its way
+    return { reason: "The link was damaged on its way, so its input cannot be shown. Ask for it again." };
   }
 }

@@ -31,16 +31,17 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_FOLLOWS = "Left empty, it follows from the date."
 _EXPECTED_DATE = f"must be a date from {FIRST_DAY} to {LAST_DAY}, such as 2011-01-01 or 2011-01-01T00:00:00Z"
 
 
-def _derived(title: str, description: str, *choices: str, first: int = 0) -> dict[str, Any]:
+def _derived(title: str, *choices: str, first: int = 0, description: str = _FOLLOWS) -> dict[str, Any]:
     """Return a field that follows from the date, with the word of each number from ``first`` on."""
     return {
         "type": ["integer", "null"],
-        "oneOf": [*_choices(*choices, first=first), {"const": None, "title": "Derived"}],
+        "oneOf": [*_choices(*choices, first=first), {"const": None, "title": "From the date"}],
         "title": title,
-        "description": f"{description} When absent or null it is derived.",
+        "description": description,
     }
 
 
@@ -48,14 +49,15 @@ def _choices(*titles: str, first: int) -> list[dict[str, Any]]:
     return [{"const": number, "title": title} for number, title in enumerate(titles, start=first)]
 
 
-def _normalised(title: str, description: str, *, is_required: bool = True) -> dict[str, Any]:
+def _normalised(title: str, unit: str, description: str, *, is_required: bool = True) -> dict[str, Any]:
     return {
         "type": "number" if is_required else ["number", "null"],
         "title": title,
         "description": description,
+        "unit": unit,
         "minimum": 0,
         "maximum": 1,
-        "x-error-messages": {"maximum": f"expected a normalised value of at most 1. {description}"},
+        "x-error-messages": {"maximum": f"expected a share of at most 1. {description}"},
     }
 
 
@@ -76,65 +78,79 @@ class BikeModel(MLModel):
     input_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A day",
-        "description": "A date and its weather. Everything else follows from the date and may be left out.",
+        "description": "A date and its weather. Everything else follows from them and may be left out.",
         "type": "object",
         "properties": {
-            "instant": {
-                "type": ["integer", "null"],
-                "title": "Index",
-                "description": "Days since 2011-01-01, plus 1. When absent or null it is derived.",
-                "minimum": 1,
-                "maximum": instant_of(LAST_DAY),
-            },
             "dteday": {
                 "type": "string",
                 "title": "Date",
-                "description": "ISO date or date-time between 2011-01-01 and 2013-12-31; of a date-time, the date as "
-                "written counts, whatever its offset. After 2012 the trend is held at the level of the end of 2012.",
+                "description": "As 2011-01-01. Any day from 2011 to 2013; after 2012 the level stays that of "
+                "the end of 2012. Of a date and time, the date as written counts.",
                 "pattern": DATE_PATTERN,
+                "examples": ["2012-06-01"],
                 "x-error-messages": {"pattern": _EXPECTED_DATE},
             },
-            "season": _derived(
-                "Season",
-                "Season of the date: 1 winter, 2 spring, 3 summer, 4 autumn.",
-                *("Winter (from 21 December)", "Spring (from 21 March)"),
-                *("Summer (from 21 June)", "Autumn (from 23 September)"),
-                first=1,
-            ),
-            "yr": _derived("Year", "Years since 2011: 0, 1 or 2.", "2011", "2012", "2013"),
-            "mnth": _derived("Month", "Month of the date, 1 to 12.", *_MONTHS, first=1),
-            "holiday": _derived(
-                "Holiday",
-                "1 on a public holiday, else 0; what is given counts, whatever the calendar says. Derived by the "
-                "calendar of the District of Columbia.",
-                *("No", "Yes"),
-            ),
-            "weekday": _derived("Weekday", "Weekday of the date, 0 Sunday to 6 Saturday.", *_WEEKDAYS),
-            "workingday": _derived("Working day", "1 on Monday to Friday without a holiday, else 0.", "No", "Yes"),
             "weathersit": {
                 "type": "integer",
                 "title": "Weather",
                 "oneOf": _choices("Clear or few clouds", "Mist", "Light snow or rain", "Heavy rain or snow", first=1),
-                "description": "1 clear or few clouds, 2 mist, 3 light snow or rain, 4 heavy rain or snow. No day of "
-                "the training data is 4: it is answered as 3.",
+                "description": "Heavy rain or snow is answered as light, because no day of the data had it.",
             },
-            "temp": _normalised("Temperature", "Mean temperature in degrees Celsius, divided by 41."),
-            "atemp": _normalised(
-                "Feeling temperature",
-                "Feeling temperature in degrees Celsius, divided by 50. When absent or null, or more than 0.15 from "
-                "what temperature, humidity and wind give (a sensor fault), it is derived from them.",
-                is_required=False,
+            "temp": _normalised(
+                "Temperature",
+                "of 41 °C",
+                "Mean temperature in degrees Celsius, divided by 41: 21 degrees Celsius is 21 / 41 = 0.51.",
             ),
             "hum": _normalised(
                 "Humidity",
-                "Relative humidity in per cent, divided by 100. Exactly 0 is a sensor fault and is read as the mean "
-                "humidity of such weather.",
+                "of 100 %",
+                "Relative humidity in per cent, divided by 100: 57 per cent is 57 / 100 = 0.57. Exactly 0 is a sensor "
+                "fault and is read as the mean humidity of such weather.",
             ),
-            "windspeed": _normalised("Wind speed", "Wind speed divided by 67, in the unit of the data set."),
+            "windspeed": _normalised(
+                "Wind speed",
+                "of 67",
+                "Mean wind speed, divided by 67: a speed of 10 is 10 / 67 = 0.15. The data do not state its unit.",
+            ),
+            "atemp": _normalised(
+                "Feeling temperature",
+                "of 50 °C",
+                "What it feels like in degrees Celsius, divided by 50: 25 degrees Celsius is 25 / 50 = 0.5. Left "
+                "empty, or more than 0.15 off, it follows from temperature, humidity and wind speed.",
+                is_required=False,
+            ),
+            "holiday": _derived(
+                "Holiday",
+                *("No", "Yes"),
+                description="Whether it is a public holiday; what is given counts. Left empty, the calendar of the "
+                "District of Columbia decides.",
+            ),
+            "workingday": _derived(
+                "Working day",
+                *("No", "Yes"),
+                description="Monday to Friday without a holiday. Left empty, it follows from date and holiday.",
+            ),
+            "season": _derived(
+                "Season",
+                *("Winter (from 21 December)", "Spring (from 21 March)"),
+                *("Summer (from 21 June)", "Autumn (from 23 September)"),
+                first=1,
+            ),
+            "yr": _derived("Year", "2011", "2012", "2013"),
+            "mnth": _derived("Month", *_MONTHS, first=1),
+            "weekday": _derived("Weekday", *_WEEKDAYS),
+            "instant": {
+                "type": ["integer", "null"],
+                "title": "Day number",
+                "description": f"1 on 1 January 2011, 2 on the day after, and so on. {_FOLLOWS}",
+                "minimum": 1,
+                "maximum": instant_of(LAST_DAY),
+            },
         },
         "required": ["dteday", "weathersit", "temp", "hum", "windspeed"],
         "additionalProperties": False,
         "examples": [
+            {"dteday": "2012-07-04", "weathersit": 1, "temp": 0.79, "hum": 0.57, "windspeed": 0.15},
             {
                 "instant": 1,
                 "dteday": "2011-01-01",
@@ -150,7 +166,6 @@ class BikeModel(MLModel):
                 "hum": 0.805833,
                 "windspeed": 0.160446,
             },
-            {"dteday": "2012-07-04", "weathersit": 1, "temp": 0.79, "hum": 0.57, "windspeed": 0.15},
             {"dteday": "2012-12-19T00:00:00Z", "weathersit": 2, "temp": 0.33, "hum": 0.73, "windspeed": 0.17},
         ],
     }
@@ -164,15 +179,15 @@ class BikeModel(MLModel):
             "interval": {
                 "type": "object",
                 "title": "Prediction interval",
-                "description": "A range meant to hold the true number with probability `coverage`; around `cnt`.",
+                "description": "A range meant to hold the true number on nine days of ten.",
                 "properties": {
-                    "lower": _count("Lower end", "At least this many rentals; not more than `cnt`."),
-                    "upper": _count("Upper end", "At most this many rentals; not less than `cnt`."),
+                    "lower": _count("Lower end", "At least this many rentals; never more than the estimate."),
+                    "upper": _count("Upper end", "At most this many rentals; never fewer than the estimate."),
                     "coverage": {
                         "type": "number",
                         "const": COVERAGE,
                         "title": "Coverage",
-                        "description": "Nominal share of days whose rentals lie between the two ends.",
+                        "description": "Share of days whose rentals are meant to lie between the two ends.",
                     },
                 },
                 "required": ["lower", "upper", "coverage"],

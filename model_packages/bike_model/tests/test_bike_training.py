@@ -13,7 +13,11 @@ from bike_model.features import ATEMP_TOLERANCE, COLUMNS, build_features
 from bike_model.train import OUTAGES, Days, calibrate, is_covered, learn_parameters, main, read_days, train
 from model_service.onnx import open_session
 
-FIELDS = (*BikeModel.input_schema["properties"], "casual", "registered", "cnt")
+#: The columns of the data's file, in its order.
+FIELDS = (
+    *("instant", "dteday", "season", "yr", "mnth", "holiday", "weekday", "workingday", "weathersit"),
+    *("temp", "atemp", "hum", "windspeed", "casual", "registered", "cnt"),
+)
 
 
 def generate_rows(count, *, seed):

@@ -50,8 +50,8 @@ class DnaLstmBase(MLModel):
                 "type": "string",
                 "title": "DNA sequence",
                 "description": (
-                    f"Exactly {LENGTH} nucleotides, the letters A, C, G and T, one strand from 5' to 3'. Lower case "
-                    "and white space around the sequence are accepted."
+                    f"Exactly {LENGTH} nucleotides of one strand, 5' to 3': the letters A, C, G and T in either case. "
+                    "Leave out the header of a FASTA record and the line ends inside the sequence."
                 ),
                 "x-alphabet": LETTERS,
                 "minLength": 1,
@@ -67,7 +67,9 @@ class DnaLstmBase(MLModel):
         },
         "required": ["dna_sequence"],
         "x-error-messages": {
-            "required": "dna_sequence is missing: give the 50 nucleotides of one sequence, as letters A, C, G and T."
+            "required": (
+                "The DNA sequence is missing: give the 50 nucleotides of one sequence, as letters A, C, G and T."
+            )
         },
         "additionalProperties": False,
         "examples": [
@@ -85,12 +87,12 @@ class DnaLstmBase(MLModel):
                 "type": "integer",
                 "oneOf": [{"const": 0, "title": "Not bound"}, {"const": 1, "title": "Bound"}],
                 "title": "Class",
-                "description": f"1 (bound) if the probability is at least {THRESHOLD}, else 0 (not bound).",
+                "description": "Bound where the probability is at least one half.",
             },
             "probability": {
                 "type": "number",
                 "title": "Probability",
-                "description": "Probability of class 1.",
+                "description": "Probability that the sequence is bound.",
                 "minimum": 0,
                 "maximum": 1,
             },
@@ -98,8 +100,8 @@ class DnaLstmBase(MLModel):
                 "type": ["integer", "null"],
                 "title": "Position of the site",
                 "description": (
-                    f"Position of the first of the site's {SITE_LENGTH} nucleotides, counted from 1: where the network "
-                    f"first says 1 on its way from the 5' end, less {SITE_LENGTH - 1}. Null for class 0."
+                    f"Position of the first of the site's {SITE_LENGTH} nucleotides, counted from 1. "
+                    "There is none where the sequence is not bound."
                 ),
                 "minimum": 1,
                 "maximum": STARTS,

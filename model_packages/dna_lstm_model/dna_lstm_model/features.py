@@ -18,7 +18,7 @@ SITE_LENGTH = 12
 STARTS = LENGTH - SITE_LENGTH + 1
 #: What is removed around a sequence: the white space of ASCII, and no other character.
 WHITE_SPACE = " \t\n\r\f\v"
-EMPTY_MESSAGE = "dna_sequence is empty: give the 50 nucleotides of one sequence, as letters A, C, G and T."
+EMPTY_MESSAGE = "The DNA sequence is empty: give the 50 nucleotides of one sequence, as letters A, C, G and T."
 #: Wrong letters that a message names; the others are counted.
 _MAX_NAMED = 3
 

@@ -163,8 +163,8 @@ def test_prediction_does_not_change_the_payload(model: DnaLstmModel) -> None:
 @pytest.mark.parametrize(
     ("payload", "rule", "sentence"),
     [
-        ({}, "required", "dna_sequence is missing: give the 50 nucleotides"),
-        ({"dna_sequence": ""}, "minLength", "dna_sequence is empty: give the 50 nucleotides"),
+        ({}, "required", "The DNA sequence is missing: give the 50 nucleotides"),
+        ({"dna_sequence": ""}, "minLength", "The DNA sequence is empty: give the 50 nucleotides"),
         ({"dna_sequence": "A" * 1001}, "maxLength", "this text has more than 1000 characters"),
         ({"dna_sequence": None}, "type", "one string of 50 letters A, C, G and T"),
         ({"dna_sequence": 5}, "type", "one string"),

@@ -1,4 +1,4 @@
-"""Approval of a home loan from eleven facts of the application."""
+"""Approval of a home loan from facts about the applicant and the loan."""
 
 from loan_model.model import LoanModel
 

@@ -32,7 +32,6 @@ def _category(name: str, *, title: str, description: str) -> dict[str, Any]:
     if name in OPTIONAL:
         values.append(None)
         kind = ["string", "null"]
-        description += " May be null or absent."
     return {"type": kind, "enum": values, "title": title, "description": description}
 
 
@@ -52,12 +51,15 @@ class LoanModel(MLModel):
 
     qualified_name = "loan_model"
     display_name = "Loan approval"
-    description = "Tells whether a home loan would be approved, from eleven facts of the application."
+    description = (
+        "Tells whether a home loan would be approved, from facts about the applicant and the loan. "
+        "An estimate from historical data, not a basis for deciding about people."
+    )
     version = "1.0.0"
     input_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Loan application",
-        "description": "Facts that are null or absent are filled in with what is usual in the training data.",
+        "description": "Facts that are unknown or left out are filled in with what is usual in the training data.",
         "type": "object",
         "properties": {
             "Loan_ID": _LOAN_ID,
@@ -66,32 +68,35 @@ class LoanModel(MLModel):
             "Dependents": _category(
                 "Dependents",
                 title="Dependents",
-                description="Number of people who depend on the applicant, as a string; 3+ is three or more.",
+                description="Number of people who depend on the applicant; 3+ is three or more.",
             ),
             "Education": _category("Education", title="Education", description="Education of the applicant."),
             "Self_Employed": _category(
                 "Self_Employed", title="Self-employed", description="Whether the applicant is self-employed."
             ),
-            "ApplicantIncome": _income("Applicant's income", description="Income of the applicant a month."),
+            "ApplicantIncome": _income(
+                "Applicant's income",
+                description="Income of the applicant a month, in the currency of the application.",
+            ),
             "CoapplicantIncome": _income(
                 "Co-applicant's income",
-                description="Income of the co-applicant a month, in the unit of ApplicantIncome; 0 without one.",
+                description="Income of the co-applicant a month, in the same currency; 0 without a co-applicant.",
             ),
             "LoanAmount": {
                 "type": ["number", "null"],
                 "title": "Loan amount",
-                "description": "Amount of the loan in thousands of the incomes' unit. May be null or absent.",
-                "unit": "thousand",
+                "description": "Amount of the loan in thousands, in the currency of the incomes: 110 is 110,000.",
+                "unit": "thousands",
                 "exclusiveMinimum": 0,
                 "maximum": MAX_LOAN_THOUSANDS,
                 "x-error-messages": {
-                    "maximum": f"LoanAmount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."
+                    "maximum": f"The loan amount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."
                 },
             },
             "Loan_Amount_Term": {
                 "type": ["integer", "null"],
                 "title": "Term",
-                "description": "Term of the loan in months; 360 is usual. May be null or absent.",
+                "description": "Term of the loan in months; 360 is usual.",
                 "unit": "months",
                 "minimum": 1,
                 "maximum": MAX_TERM_MONTHS,
@@ -104,8 +109,8 @@ class LoanModel(MLModel):
                     {"const": None, "title": "Unknown"},
                 ],
                 "title": "Credit history",
-                "description": "Whether earlier debts were paid as agreed. May be null or absent.",
-                "x-error-messages": {"oneOf": "Credit_History must be 1 (debts paid as agreed), 0 (not) or null."},
+                "description": "Whether earlier debts were paid as agreed.",
+                "x-error-messages": {"oneOf": "Credit history must be 1 (debts paid as agreed), 0 (not) or null."},
             },
             "Property_Area": _category(
                 "Property_Area", title="Property area", description="Kind of area the property is in."
@@ -163,12 +168,12 @@ class LoanModel(MLModel):
         "title": "Loan decision",
         "type": "object",
         "properties": {
-            "Loan_ID": _LOAN_ID | {"description": "Identifier from the application; null when it gave none."},
+            "Loan_ID": _LOAN_ID | {"description": "Identifier from the application, if it gave one."},
             "Loan_Status": {
                 "type": "string",
                 "oneOf": [{"const": "Y", "title": "Approved"}, {"const": "N", "title": "Not approved"}],
                 "title": "Loan status",
-                "description": f"Y if the probability is at least {APPROVAL_THRESHOLD}, else N.",
+                "description": "Approved where the probability is at least one half.",
             },
             "probability": {
                 "type": "number",

@@ -112,6 +112,10 @@ def test_results_are_paged_and_can_be_narrowed_to_errors(visit, site):
     page.get_by_label("Page", exact=True).fill("2")
     page.get_by_label("Page", exact=True).press("Enter")
     expect(rows.first.get_by_role("rowheader")).to_have_text("51")
+    for typed, shown in (("99999", "3"), ("-3", "1"), ("", "1")):
+        page.get_by_label("Page", exact=True).fill(typed)
+        page.get_by_label("Page", exact=True).press("Enter")
+        expect(page.get_by_label("Page", exact=True)).to_have_value(shown)
     page.get_by_label("Only rows with errors").check()
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("78")
@@ -230,6 +234,112 @@ def test_column_faults_are_told_before_sending_and_unknown_columns_can_be_left_o
     expect_state(page, "done")
     rows = download_csv(page)
     assert [(row["id"], row["output.species"], row["error"]) for row in rows] == [("7", name, "") for name in FLOWERS]
+    _, content = download(page, "Download JSON lines")
+    first = json.loads(content.splitlines()[0])
+    cells = map(float, FLOWERS["setosa"].split(","))
+    assert first["input"] == {"id": "7", **dict(zip(HEADER.split(","), cells, strict=True))}
+
+
+def test_column_names_of_another_spelling_are_read_and_kept_in_the_downloads(visit, site):
+    page = visit(site, "iris_model")
+    header = "SEPAL_LENGTH,Sepal width,petal length,petal_width"
+    choose(page, "\n".join([header, *FLOWERS.values()]))
+    expect(page.locator("#preview")).to_contain_text(
+        "Read “SEPAL_LENGTH” as sepal_length, “Sepal width” as sepal_width, “petal length” as petal_length."
+    )
+    send(page)
+    expect_state(page, "done")
+    rows = download_csv(page)
+    assert [row["output.species"] for row in rows] == list(FLOWERS)
+    assert list(rows[0])[:4] == header.split(",")
+    _, content = download(page, "Download JSON lines")
+    assert list(json.loads(content.splitlines()[0])["input"]) == header.split(",")
+
+
+def test_json_names_of_another_spelling_are_read_and_lines_stay_lines(visit, site):
+    page = visit(site, "iris_model")
+    flower = dict(zip(HEADER.upper().split(","), [5.1, 3.5, 1.4, 0.2], strict=True))
+    predict(page, json.dumps([flower, flower], indent=2), name="rows.json")
+    _, content = download(page, "Download JSON lines")
+    documents = [json.loads(line) for line in content.splitlines()]
+    assert [document["output"]["species"] for document in documents] == ["setosa"] * 2
+    assert [document["input"] for document in documents] == [flower] * 2
+
+
+def test_the_button_tells_how_many_rows_are_sent(visit, site):
+    page = visit(site, "iris_model")
+    choose(page, "\n".join([HEADER, *FLOWERS.values(), "1,2", "1"]))
+    expect(page.get_by_role("button", name="Predict 3 of 5 rows")).to_be_enabled()
+    expect(page.locator("#preview")).to_contain_text("2 of 5 rows have more or fewer cells than the header")
+    choose(page, f"{HEADER}\n1,2\n")
+    expect(page.get_by_role("button", name="Predict 0 of 1 row")).to_be_disabled()
+
+
+LOAN_HEADER = "Loan_ID,Education,ApplicantIncome,CoapplicantIncome,Property_Area"
+
+
+def test_outputs_are_shown_with_the_titles_of_their_codes_and_downloaded_as_codes(visit, site):
+    page = visit(site, "loan_model")
+    predict(page, "\n".join([LOAN_HEADER, *(f"L{i},Graduate,5720,0,Urban" for i in range(3))]))
+    [status] = {row["output.Loan_Status"] for row in download_csv(page)}
+    title = {"Y": "Approved", "N": "Not approved"}[status]
+    expect(page.get_by_role("cell", name=f"{title} ({status})", exact=True)).to_have_count(3)
+    expect(page.get_by_label("Column", exact=True)).to_have_value("Loan_Status")
+    expect(page.get_by_role("img", name=f"Loan_Status of 3 rows. {title}: 3")).to_be_visible()
+
+
+def test_an_unreadable_file_leaves_the_results_of_the_one_before(visit, site):
+    page = visit(site, "iris_model")
+    predict(page, f"{HEADER}\n{FLOWERS['setosa']}\n")
+    choose(page, b"\x00", name="picture.png")
+    expect(page.get_by_role("alert")).to_contain_text("picture.png: The file is binary")
+    expect(page.get_by_role("alert")).to_contain_text("Below is still rows.csv.")
+    assert [row["output.species"] for row in download_csv(page)] == ["setosa"]
+    choose(page, f"{HEADER}\n{FLOWERS['virginica']}\n")
+    expect_state(page, "preview")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.locator("#results")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("is_saved", "questions"), [(False, ["beforeunload"]), (True, [])], ids=["lost", "saved"])
+def test_a_person_who_leaves_finished_results_is_asked_unless_they_are_downloaded(visit, site, is_saved, questions):
+    page = visit(site, "iris_model")
+    predict(page, f"{HEADER}\n{FLOWERS['setosa']}\n")
+    if is_saved:
+        download_csv(page)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_role("link", name="Models").first.click()
+    page.wait_for_url(f"{site}/")
+    assert asked == questions
+
+
+def test_fasta_is_refused_with_the_way_out(visit, site):
+    page = visit(site, "dna_lstm_model")
+    choose(page, ">a\nACGT\n", name="a.fasta")
+    expect(page.get_by_role("alert")).to_contain_text("with the one column “dna_sequence” and one sequence a row.")
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_a_table_that_goes_on_sideways_says_so(open_page, site, width):
+    page = open_page(width=width)
+    page.goto(f"{site}/models/loan_model/batch")
+    wide = f"{LOAN_HEADER},Gender,Married,Dependents,Self_Employed,LoanAmount,Loan_Amount_Term,Credit_History"
+    predict(page, f"{wide}\nL1,Graduate,5720,0,Urban,Male,Yes,0,No,110,360,1\n")
+    frame = page.locator("#results [data-scrolls]")
+    hint = page.get_by_text("Scroll sideways for the inputs.")
+    expect(hint).to_be_visible()
+    expect(frame).to_have_class(re.compile("more-after"))
+    page.get_by_role("region", name="Rows and their outputs").evaluate("(region) => { region.scrollLeft = 9999; }")
+    expect(frame).not_to_have_class(re.compile("more-after"))
+    expect(frame).to_have_class(re.compile("more-before"))
+
+
+def test_a_table_that_fits_has_no_hint(visit, toys):
+    page = visit(toys, "double_model")
+    predict(page, "x\n1\n")
+    expect(page.get_by_role("table", name="Rows of the file")).to_be_visible()
+    expect(page.get_by_text("Scroll sideways for the inputs.")).to_be_hidden()
 
 
 def test_a_misspelt_column_is_recognised(visit, site):
@@ -395,15 +505,33 @@ def test_what_is_done_stays_after_cancel_and_the_rest_can_be_sent(visit, stallin
     assert [row["output.y"] for row in download_csv(page)] == ["4"] * 199 + ["2"]
 
 
+def test_no_table_shows_before_a_row_is_done(visit, stalling, hold):
+    page = visit(stalling.url, "stalling_model")
+    choose(page, "x\n1\n")
+    send(page)
+    expect_state(page, "running")
+    page.get_by_role("button", name="Cancel").click()
+    expect_state(page, "cancelled")
+    expect(page.locator("#results")).to_be_hidden()
+    hold.unlink()
+    page.get_by_role("button", name="Send the rest").click()
+    expect_state(page, "done")
+    expect(page.get_by_role("table", name="Rows of the file").locator("tbody tr")).to_have_count(1)
+
+
 def test_a_server_that_stops_pauses_the_work_and_it_goes_on_after_the_restart(visit, stalling, hold, tmp_path):
     page = visit(stalling.url, "stalling_model")
+    page.clock.set_fixed_time("2026-01-02T10:00:01Z")
     start_until_stalled(page)
     stalling.stop()
     expect_state(page, "paused")
+    expect(page.locator("#progress")).to_contain_text("Last try at 10:00:01 AM.")
+    page.clock.set_fixed_time("2026-01-02T10:00:09Z")
     expect(page.locator("#progress")).to_contain_text(
         "Paused. The connection to the server failed. What is done is kept"
     )
     page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#progress")).to_contain_text("Last try at 10:00:09 AM.")
     expect_state(page, "paused")
     hold.unlink()
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TESTS}"}

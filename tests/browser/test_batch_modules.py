@@ -280,15 +280,18 @@ TEXTS = [
 ]
 
 
+WRITE_PAYLOADS = """
+  const { fieldsByName, toPayload, typeCells, writeObject } = await load("columns");
+  const fields = fieldsByName(argument.columns);
+  return argument.rows.map((cells) => writeObject(toPayload(typeCells(fields, argument.names, cells), fields)));
+"""
+
+
 def test_cells_become_what_the_command_line_makes_of_them(run):
     columns = [{"name": column.name, "types": column.types} for column in describe_columns(SCHEMA)]
     names = [*SCHEMA["properties"], "unknown"]
     rows = [[text] * len(names) for text in TEXTS]
-    body = """
-      const { fieldsByName, writePayload } = await load("columns");
-      return argument.rows.map((cells) => writePayload(fieldsByName(argument.columns), argument.names, cells));
-    """
-    payloads = run(body, {"columns": columns, "names": names, "rows": rows})
+    payloads = run(WRITE_PAYLOADS, {"columns": columns, "names": names, "rows": rows})
     for text, payload in zip(TEXTS, payloads, strict=True):
         expected = parse_columns(SCHEMA, dict.fromkeys(names, text))
         assert repr(json.loads(payload)) == repr(expected), text
@@ -296,9 +299,10 @@ def test_cells_become_what_the_command_line_makes_of_them(run):
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_what_json_cannot_write_stays_a_text_and_is_a_violation_either_way(run, text):
-    body = "return (await load('columns')).writePayload(new Map([['x', {types: ['number']}]]), ['x'], [argument])"
     schema = {"type": "object", "properties": {"x": {"type": "number"}}}
-    assert json.loads(run(body, text)) == {"x": text}
+    columns = [{"name": "x", "types": ["number"]}]
+    [payload] = run(WRITE_PAYLOADS, {"columns": columns, "names": ["x"], "rows": [[text]]})
+    assert json.loads(payload) == {"x": text}
     assert not math.isfinite(parse_columns(schema, {"x": text})["x"])
     assert SchemaValidator(schema).find_violations({"x": text})
 
@@ -306,21 +310,23 @@ def test_what_json_cannot_write_stays_a_text_and_is_a_violation_either_way(run, 
 def test_an_empty_cell_is_null_where_it_may_be_and_is_left_out_elsewhere(run):
     columns = [{"name": column.name, "types": column.types} for column in describe_columns(SCHEMA)]
     names = [*SCHEMA["properties"], "unknown"]
-    body = """
-      const { fieldsByName, writePayload } = await load("columns");
-      return writePayload(fieldsByName(argument.columns), argument.names, argument.names.map(() => ""));
-    """
     nullable = ["number_or_null", "string_or_null", "object", "null", "choice", "any"]
-    assert json.loads(run(body, {"columns": columns, "names": names})) == dict.fromkeys(nullable)
+    [payload] = run(WRITE_PAYLOADS, {"columns": columns, "names": names, "rows": [[""] * len(names)]})
+    assert json.loads(payload) == dict.fromkeys(nullable)
 
 
 FIND_FAULTS = """
-  const { parseCsv } = await load("csv");
-  const { findColumnFaults } = await load("columns");
-  const found = findColumnFaults(await parseCsv(argument.text), argument.columns, {
-    isClosed: argument.is_closed ?? true, leftOut: new Set(argument.left_out ?? []),
-  });
-  return [found.faults, found.unknown, found.isHopeless];
+  const { readTable } = await load("table");
+  const { matchFields } = await load("columns");
+  const { findColumnFaults, namesIn } = await load("column_faults");
+  const { findCellFaults } = await load("cell_faults");
+  const table = await readTable(new File([argument.text], "rows"));
+  const isClosed = argument.is_closed ?? true;
+  const fields = matchFields(argument.columns, namesIn(table), { isClosed });
+  const about = { isClosed, leftOut: new Set(argument.left_out ?? []) };
+  const found = findColumnFaults(table, argument.columns, fields, about);
+  const cells = await findCellFaults(table, fields, { schema: argument.schema });
+  return [[...found.faults, ...cells.sentences], found.unknown, found.isHopeless];
 """
 COLUMNS = [
     {"name": "petal_length", "title": "Petal length", "types": ["number"], "is_required": True, "example": "1.4"},
@@ -364,11 +370,172 @@ COLUMNS = [
             False,
             id="spelt-another-way",
         ),
-        pytest.param({"text": "petal_length,is_wet\n1,true,3\n2,true\n"}, [], [], False, id="ragged-row"),
+        pytest.param(
+            {"text": "petal_length,is_wet\n1,true,3\n2,true\n"},
+            ["1 of 2 rows has more or fewer cells than the header, so it is not sent: row 1."],
+            [],
+            False,
+            id="ragged-row",
+        ),
     ],
 )
 def test_faults_of_columns_are_found_before_anything_is_sent(run, about, faults, unknown, is_hopeless):
     assert run(FIND_FAULTS, {"columns": COLUMNS, **about}) == [faults, unknown, is_hopeless]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "way_out"),
+    [
+        ("5,000", "number", "thousands separators are not read, so write 5000, or 5.000 if it is a fraction"),
+        ("-12,500", "number", "thousands separators are not read, so write -12500, or -12.500 if it is a fraction"),
+        ("5,000", "integer", "thousands separators are not read, so write 5000"),
+        ("1,234,567", "number", "thousands separators are not read, so write 1234567"),
+        ("1,234.5", "number", "thousands separators are not read, so write 1234.5"),
+        ("5 000", "number", "thousands separators are not read, so write 5000"),
+        ("0,500", "number", "write a decimal point"),
+        ("5,0", "number", "write a decimal point"),
+        ("5,0000", "number", "write a decimal point"),
+    ],
+)
+def test_a_comma_is_called_a_decimal_point_only_where_it_cannot_group_thousands(run, cell, kind, way_out):
+    columns = [{**COLUMNS[0], "types": [kind]}]
+    [[fault], *_] = run(FIND_FAULTS, {"columns": columns, "text": f'petal_length\n"{cell}"\n'})
+    words = {"number": "a number", "integer": "a whole number"}[kind]
+    assert fault == f"“petal_length” in row 1: {cell} is not {words}; {way_out}."
+
+
+CHOICES = {
+    "type": "object",
+    "properties": {
+        "area": {"enum": ["Rural", "Urban", None]},
+        "history": {"$ref": "#/$defs/history"},
+    },
+    "required": ["area"],
+    "$defs": {"history": {"oneOf": [{"const": 1, "title": "Paid"}, {"const": 0, "title": "Not paid"}]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        pytest.param("area,history\nRural,1\nUrban,0.0\n,\n", [], id="sound"),
+        pytest.param(
+            "area,history\nurban,2\nUrban,3\n",
+            [
+                "“area” in row 1: urban is not Rural or Urban; write Urban.",
+                "“history” in row 1: 2 is not 1 or 0 (and 1 more row like it).",
+            ],
+            id="strange-values",
+        ),
+        pytest.param(
+            "area,history\nUrban,paid\nUrban,x\n",
+            ["“history” in row 1: paid is not 1 or 0; write 1 (and 1 more row like it)."],
+            id="a-title-for-its-code",
+        ),
+        pytest.param(
+            '{"area": "urban"}\n{"area": "Urban", "history": 0}\n{"history": "1"}\n',
+            [
+                "“area” is required, but empty in row 3.",
+                "“area” in row 1: urban is not Rural or Urban; write Urban.",
+                "“history” in row 3: 1 is not 1 or 0; write 1.",
+            ],
+            id="json-lines",
+        ),
+    ],
+)
+def test_values_that_the_schema_does_not_list_are_told_before_sending(run, text, faults):
+    columns = [
+        {"name": column.name, "title": column.title, "types": column.types, "is_required": column.is_required}
+        for column in describe_columns(CHOICES)
+    ]
+    [found, *_] = run(FIND_FAULTS, {"columns": columns, "text": text, "schema": CHOICES})
+    assert sorted(found) == sorted(faults)
+
+
+def test_every_kind_of_fault_is_told_with_its_rows(run):
+    lines = ["petal_length,is_wet", *["1,true"] * 20]
+    lines[3] = lines[7] = "1"
+    for row in range(10, 18):
+        lines[row] = ",true"
+    lines[20] = "x,yes"
+    assert run(FIND_FAULTS, {"columns": COLUMNS, "text": "\n".join(lines)})[0] == [
+        "2 of 20 rows have more or fewer cells than the header, so they are not sent: rows 3 and 7.",
+        "“petal_length” is required, but empty in rows 10, 11, 12, 13, 14 and 3 more.",
+        "“petal_length” in row 20: x is not a number.",
+        "“is_wet” in row 20: yes is not true or false.",
+    ]
+
+
+def test_broken_json_lines_are_told_with_their_rows(run):
+    lines = ['{"petal_length": 1}'] * 8
+    for row in (2, 5, 7):
+        lines[row - 1] = '{"petal_length": '
+    assert run(FIND_FAULTS, {"columns": COLUMNS, "text": "\n".join(lines)})[0] == [
+        "3 of 8 rows are no JSON objects, so they are not sent: rows 2, 5 and 7."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "is_closed", "matched"),
+    [
+        pytest.param(["PETAL_LENGTH", "Is wet"], True, {"PETAL_LENGTH": "petal_length", "Is wet": "is_wet"}, id="case"),
+        pytest.param([" petal-length "], True, {" petal-length ": "petal_length"}, id="blanks-and-hyphens"),
+        pytest.param(["Petal length"], False, {}, id="where-the-model-takes-any-name"),
+        pytest.param(["Petal length", "petal_length"], True, {}, id="where-the-file-has-the-name-too"),
+        pytest.param(["Petal length", "PETAL_LENGTH"], True, {}, id="where-two-columns-are-alike"),
+        pytest.param(["SIZE"], True, {}, id="where-two-fields-are-alike"),
+        pytest.param(["The size"], True, {"The size": "size"}, id="by-title"),
+        pytest.param(["petal_lenght"], True, {}, id="misspelt"),
+    ],
+)
+def test_a_name_is_read_as_the_one_field_that_it_can_only_be(run, names, is_closed, matched):
+    columns = [*COLUMNS, {"name": "size", "title": "The size"}, {"name": "Size_", "title": "Another"}]
+    body = """
+      const { matchFields } = await load("columns");
+      const fields = matchFields(argument.columns, argument.names, { isClosed: argument.is_closed });
+      const pairs = [...fields].map(([name, field]) => [name, field.name]);
+      return Object.fromEntries(pairs.filter(([name, other]) => name !== other));
+    """
+    assert run(body, {"columns": columns, "names": names, "is_closed": is_closed}) == matched
+
+
+@pytest.mark.parametrize(
+    ("known", "way_out"),
+    [(["dna"], "the one column “dna” and"), (["dna", "name"], "the columns of the template and")],
+)
+def test_fasta_is_refused_with_the_way_out(run, known, way_out):
+    body = """
+      const { readTable } = await load("table");
+      const file = new File(["\\n>one\\nACGT\\n>two\\nTTTT\\n"], "x.fasta");
+      return readTable(file, { known: argument }).then(() => "read", (error) => error.message);
+    """
+    message = run(body, known)
+    assert message.startswith("This looks like FASTA, which is not read here; write a CSV file with ")
+    assert way_out in message
+    assert "FASTA" not in run(body, [">one"])  # a name of the model may begin like it
+
+
+@pytest.mark.parametrize(
+    ("columns", "inputs", "chosen"),
+    [
+        pytest.param({"id": ["a", "b"], "share": [0.1, 0.2]}, ["id"], "share", id="no-name-of-the-row"),
+        pytest.param({"n": [1, 2], "share": [0.1, 0.2]}, ["n"], "share", id="no-number-of-the-row"),
+        pytest.param({"area": ["a", "a", "b", "a"], "y": [1, 2, 3, 4]}, ["area"], "area", id="a-repeated-class"),
+        pytest.param({"text": ["a", "b"], "y": [1, 2]}, [], "text", id="a-class-of-its-own"),
+        pytest.param({"text": ["a"] * 4, "listed": [1, 0, 1, 0]}, [], "listed", id="what-the-schema-lists"),
+        pytest.param({"id": ["a", "b"]}, ["id"], "id", id="nothing-else"),
+    ],
+)
+def test_the_chart_starts_with_the_column_that_tells_most(run, columns, inputs, chosen):
+    body = """
+      const { chooseColumn } = await load("chart_panel");
+      const columns = Object.entries(argument.columns).map(([name, values]) => {
+        const choices = name === "listed" ? [{ value: 0 }, { value: 1 }] : [];
+        return { name, values, choices, isClass: choices.length > 0 || typeof values[0] === "string" };
+      });
+      return chooseColumn(columns, new Set(argument.inputs)).name;
+    """
+    assert run(body, {"columns": columns, "inputs": inputs}) == chosen
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 // The page of files: takes a file through its states, and hands each part of the page what it shows.
-// empty -> reading -> faults or preview -> running -> paused, cancelled or done. A new file starts afresh.
+// empty -> reading -> faults or preview -> running -> paused, cancelled or done. A new file starts afresh once it is read;
+// until then the one before stays, with its results.
+import { findCellFaults } from "./batch/cell_faults.js";
 import { ChartPanel } from "./batch/chart_panel.js";
-import { fieldsByName } from "./batch/columns.js";
+import { namesIn } from "./batch/column_faults.js";
+import { fieldName, matchFields } from "./batch/columns.js";
 import { writeTemplate } from "./batch/csv_writer.js";
 import { collect, csvLines, jsonLines, save } from "./batch/downloads.js";
 import { countOf } from "./batch/elements.js";
@@ -10,6 +13,7 @@ import { Preview } from "./batch/preview.js";
 import { Progress } from "./batch/progress.js";
 import { Results } from "./batch/results.js";
 import { ResultsTable } from "./batch/results_table.js";
+import { watchScroll } from "./batch/scroll_hint.js";
 import { Sender } from "./batch/sender.js";
 import { readTable } from "./batch/table.js";
 
@@ -19,45 +23,54 @@ const REFRESH_MS = 1000;
 const page = JSON.parse(document.getElementById("content").dataset.page);
 const root = document.getElementById("batch");
 const part = (name) => document.getElementById(name);
-const fields = fieldsByName(page.columns);
 const isClosed = page.input_schema.additionalProperties === false && !page.input_schema.patternProperties;
 
 const preview = new Preview(part("preview"), { columns: page.columns, isClosed });
 const progress = new Progress(part("progress"), announce);
-const resultsTable = new ResultsTable(document.querySelector("[data-rows]"));
+const resultsTable = new ResultsTable(document.querySelector("[data-rows]"), page.output_schema);
 const chart = new ChartPanel(part("chart"), page.output_schema);
 
 let reading = new AbortController();
-let work = null; // {file, table, results, sender, leftOut, wait_s} of the file that is shown
+let work = null; // {file, table, fields, results, sender, wait_s, saved} of the file that is shown
 let refresh = 0;
 
 async function readFile(file) {
   reading.abort();
   reading = new AbortController();
   const { signal } = reading;
-  work?.sender?.cancel();
-  work = null;
-  setState("reading");
+  part("file-fault").hidden = true;
+  part("reading").hidden = false;
+  if (!work) setState("reading");
   try {
-    const table = await readTable(file, { signal, known: [...fields.keys()] });
+    const table = await readTable(file, { signal, known: page.columns.map(({ name }) => name) });
+    const fields = matchFields(page.columns, namesIn(table), { isClosed });
+    const cellFaults = await findCellFaults(table, fields, { schema: page.input_schema, signal });
     if (signal.aborted) return;
-    work = { file, table };
-    preview.start(file, table);
+    work?.sender?.cancel();
+    work = { file, table, fields };
+    preview.start(file, table, fields, cellFaults);
     setState("preview");
     announce(`${file.name}: ${countOf(table.length, "row")} read.`);
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof FileFault)) throw error;
-    part("file-fault").textContent = `${file.name}: ${error.message}`;
-    setState("faults");
+    refuseFile(`${file.name}: ${error.message}`);
+  } finally {
+    if (!signal.aborted) part("reading").hidden = true;
   }
 }
 
+function refuseFile(sentence) {
+  part("file-fault").textContent = work ? `${sentence} Below is still ${work.file.name}.` : sentence;
+  part("file-fault").hidden = false;
+  if (!work) setState("faults");
+}
+
 function sendRows() {
-  const { table } = work;
+  const { table, fields } = work;
   const leftOut = preview.leftOut;
   const results = new Results(table);
-  const own = { ...work, results, leftOut, wait_s: 0 };
+  const own = { ...work, results, wait_s: 0, saved: 0 };
   const ifShown = (show) => () => own === work && show();
   own.sender = new Sender({
     path: page.predict_path,
@@ -77,7 +90,7 @@ function sendRows() {
   });
   work = own;
   resultsTable.start(results);
-  chart.start(results);
+  chart.start(results, new Set(table.columns.map((name) => fieldName(fields, name))));
   run();
 }
 
@@ -112,6 +125,7 @@ function showResults() {
   refresh = 0;
   if (!work?.results) return;
   const isRunning = work.sender.state === "running";
+  part("results").hidden = !work.results.done;
   resultsTable.show({ isRunning });
   chart.show({ isRunning });
 }
@@ -120,12 +134,10 @@ function setState(state) {
   if (root.dataset.state === state) return;
   root.dataset.state = state;
   const isSent = ["running", "paused", "cancelled", "done"].includes(state);
-  part("reading").hidden = state !== "reading";
-  part("file-fault").hidden = state !== "faults";
   part("preview").hidden = state !== "preview" && !isSent;
   part("before-sending").hidden = state !== "preview";
   part("progress").hidden = !isSent;
-  part("results").hidden = !isSent;
+  if (!isSent) part("results").hidden = true; // it comes with the first row that is done
   part("cancel").hidden = state !== "running";
   part("resume").hidden = state !== "paused" && state !== "cancelled";
   part("resume").textContent = state === "paused" ? "Resume" : "Send the rest";
@@ -136,8 +148,16 @@ function announce(text) {
 }
 
 async function download(lines, type, ending) {
-  const name = work.file.name.replace(/\.[^.]*$/, "");
+  const own = work;
+  const { done } = own.results;
+  const name = own.file.name.replace(/\.[^.]*$/, "");
   save(await collect(lines, type), `${name}.${page.qualified_name}.${ending}`);
+  own.saved = done;
+}
+
+// Whether there are predictions that only this page has.
+function hasUnsaved({ results, saved }) {
+  return results.done > results.failed && results.done > saved;
 }
 
 const input = part("file");
@@ -179,8 +199,10 @@ part("cancel").addEventListener("click", () => work.sender.cancel());
 part("resume").addEventListener("click", run);
 part("download-csv").addEventListener("click", () => download(csvLines(work.results), "text/csv", "csv"));
 part("download-json").addEventListener("click", () =>
-  download(jsonLines(work.results, fields, work.leftOut), "application/jsonl", "jsonl"),
+  download(jsonLines(work.results, work.fields), "application/jsonl", "jsonl"),
 );
 window.addEventListener("beforeunload", (event) => {
-  if (["running", "paused"].includes(work?.sender?.state)) event.preventDefault();
+  if (!work?.sender) return;
+  if (["running", "paused"].includes(work.sender.state) || hasUnsaved(work)) event.preventDefault();
 });
+for (const frame of document.querySelectorAll("[data-scrolls]")) watchScroll(frame);

@@ -5,12 +5,13 @@ import { clip, formatCount, svgElement } from "./elements.js";
 const LINE = 30; // height of one class
 const HEIGHT = 240;
 const MARGIN = { left: 48, right: 12, top: 12, bottom: 28 };
-const LABEL_SHARE = 0.3; // of the width, for the names of classes
+const NARROW = 480;
 const COUNT_WIDTH = 120;
 const LETTER = 7.5; // width of an average letter
 
 export function drawClasses(classes, { width, description }) {
-  const labelWidth = Math.min(width * LABEL_SHARE, Math.max(...classes.map(({ label }) => label.length)) * LETTER + 12);
+  const share = width < NARROW ? 0.4 : 0.3; // of the width, for the names of classes
+  const labelWidth = Math.min(width * share, Math.max(...classes.map(({ label }) => label.length)) * LETTER + 12);
   const barWidth = Math.max(10, width - labelWidth - COUNT_WIDTH);
   const most = Math.max(...classes.map(({ count }) => count));
   const bars = classes.flatMap(({ label, count, share }, i) => {

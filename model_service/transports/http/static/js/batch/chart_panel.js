@@ -2,7 +2,7 @@
 import { drawClasses, drawHistogram, formatShare } from "./chart.js";
 import { countClasses, makeHistogram } from "./distribution.js";
 import { clip, countOf, element, formatCount } from "./elements.js";
-import { isObject } from "./results.js";
+import { choicesOf, fieldAt, titleOf } from "./schema.js";
 
 //: A column of texts with more different ones is rather a name of the row than a class.
 const MAX_CLASSES = 20;
@@ -27,8 +27,9 @@ export class ChartPanel {
     }).observe(this.place);
   }
 
-  start(results) {
-    [this.results, this.#wasChosen, this.names] = [results, false, ""];
+  // inputs: names of the fields that the file has.
+  start(results, inputs) {
+    [this.results, this.inputs, this.#wasChosen, this.names] = [results, inputs, false, ""];
     this.root.hidden = true;
     this.select.replaceChildren();
   }
@@ -53,12 +54,13 @@ export class ChartPanel {
       areNumbers &&= typeof value === "number";
       values.push(value);
     }
-    return { name: column.name, values, isClass: !areNumbers || hasChoices(this.schema, column.keys) };
+    const choices = choicesOf(fieldAt(this.schema, column.keys));
+    return { name: column.name, values, choices, isClass: !areNumbers || choices.length > 0 };
   }
 
   #offer(columns) {
     const names = columns.map(({ name }) => name);
-    const chosen = this.#wasChosen && names.includes(this.select.value) ? this.select.value : chooseColumn(columns).name;
+    const chosen = this.#wasChosen && names.includes(this.select.value) ? this.select.value : chooseColumn(columns, this.inputs).name;
     if (names.join("\n") !== this.names) {
       this.select.replaceChildren(...names.map((name) => element("option", { value: name }, clip(name, 60))));
       this.names = names.join("\n");
@@ -67,8 +69,10 @@ export class ChartPanel {
   }
 
   #draw() {
-    const { name, values, isClass } = this.#read(this.results.columns.find((column) => column.name === this.select.value));
-    const entries = isClass ? countClasses(values) : makeHistogram(values);
+    const column = this.results.columns.find(({ name }) => name === this.select.value);
+    const { name, values, choices, isClass } = this.#read(column);
+    const nameOf = (value) => titleOf(choices, value) || String(value);
+    const entries = isClass ? countClasses(values, nameOf) : makeHistogram(values);
     this.width = this.place.clientWidth;
     const options = { width: Math.max(240, this.width), description: describe(name, values.length, entries) };
     this.place.replaceChildren(isClass ? drawClasses(entries, options) : drawHistogram(entries, options));
@@ -76,10 +80,17 @@ export class ChartPanel {
   }
 }
 
-// The first that looks like a class, else the first number, else what there is.
-function chooseColumn(columns) {
+// The first whose values the schema lists, else that looks like a class, else the first number, else what there is.
+// What only repeats the name of a row is worth no chart.
+export function chooseColumn(columns, inputs) {
+  const worthy = columns.filter(({ name, values }) => !inputs.has(name) || 2 * new Set(values).size <= values.length);
   const isCountable = ({ isClass, values }) => isClass && new Set(values).size <= MAX_CLASSES;
-  return columns.find(isCountable) ?? columns.find(({ isClass }) => !isClass) ?? columns[0];
+  return (
+    columns.find(({ choices }) => choices.length > 1) ??
+    worthy.find(isCountable) ??
+    worthy.find(({ isClass }) => !isClass) ??
+    columns[0]
+  );
 }
 
 function describe(name, count, entries) {
@@ -95,17 +106,4 @@ function drawEntry({ label, count, share }) {
     element("td", { class: "text-end" }, formatCount(count)),
     element("td", { class: "text-end" }, formatShare(share)),
   );
-}
-
-// Whether the output schema lists the values at a path; whole numbers are classes only then.
-function hasChoices(schema, keys) {
-  let field = schema;
-  for (const key of keys) field = resolve(schema, resolve(schema, field)?.properties?.[key]);
-  return Array.isArray(field?.enum) || (Array.isArray(field?.oneOf) && field.oneOf.every((choice) => isObject(choice) && "const" in choice));
-}
-
-function resolve(schema, field) {
-  if (typeof field?.$ref !== "string" || !field.$ref.startsWith("#/")) return field;
-  const parts = field.$ref.slice(2).split("/").map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
-  return parts.reduce((node, part) => node?.[part], schema);
 }

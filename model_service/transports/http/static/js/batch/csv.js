@@ -1,6 +1,6 @@
 // Reads CSV as RFC 4180 says, with the delimiters that spreadsheets write. It knows no schema;
 // what a cell stands for is decided in columns.js.
-import { writePayload } from "./columns.js";
+import { toPayload, typeCells, writeObject } from "./columns.js";
 import { FileFault, MAX_ROWS, checkColumns, tooManyRows } from "./file_text.js";
 import { Slices } from "./slices.js";
 
@@ -40,13 +40,22 @@ export class CsvTable {
     return `${found} ${found === 1 ? "cell" : "cells"}, but the header has ${expected}`;
   }
 
-  // A row that cannot be sent, as it was found.
-  rawOf(row) {
-    return this.rows[row];
+  describeBroken(count) {
+    return `${count === 1 ? "has" : "have"} more or fewer cells than the header`;
+  }
+
+  // [name, JSON text] of a row under the names of the file.
+  membersOf(row, fields) {
+    return typeCells(fields, this.header, this.rows[row]);
+  }
+
+  // The JSON text of a row as it stands in the file: every column under its own name, or the cells of one that is broken.
+  inputOf(row, fields) {
+    return this.faultOf(row) ? JSON.stringify(this.rows[row]) : writeObject(this.membersOf(row, fields));
   }
 
   payloadOf(row, fields, leftOut) {
-    return writePayload(fields, this.header, this.rows[row], leftOut);
+    return writeObject(toPayload(this.membersOf(row, fields), fields, leftOut));
   }
 }
 

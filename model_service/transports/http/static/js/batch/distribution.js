@@ -7,11 +7,17 @@ const LEAST_POWER = -300;
 const NOISE = 1e-9;
 const STEPS = [1, 2, 2.5, 5, 10];
 
-export function countClasses(values) {
+// `nameOf` gives a value the words it is shown with.
+export function countClasses(values, nameOf = String) {
   const counts = new Map();
-  for (const value of values) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
+  const names = new Map();
+  for (const value of values) {
+    const key = String(value);
+    if (!counts.has(key)) names.set(key, nameOf(value));
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
   const sorted = [...counts].sort((one, other) => other[1] - one[1]);
-  const classes = sorted.slice(0, MAX_CLASSES).map(([label, count]) => ({ label, count }));
+  const classes = sorted.slice(0, MAX_CLASSES).map(([key, count]) => ({ label: names.get(key), count }));
   const others = sorted.slice(MAX_CLASSES);
   if (others.length) {
     classes.push({ label: `other (${others.length})`, count: others.reduce((sum, [, count]) => sum + count, 0) });

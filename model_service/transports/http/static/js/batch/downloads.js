@@ -16,12 +16,11 @@ export function* csvLines(results) {
   }
 }
 
-export function* jsonLines(results, fields, leftOut) {
+export function* jsonLines(results, fields) {
   const { table } = results;
   for (let row = 0; row < table.length; row += 1) {
-    // Inputs stay the text that was sent, so that large numbers keep their digits.
-    const input = table.faultOf(row) ? JSON.stringify(table.rawOf(row)) : table.payloadOf(row, fields, leftOut);
-    yield `{"row":${row + 1},"input":${input},${writeResult(results, row)}}\n`;
+    // Inputs are put in as text, so that large numbers keep their digits.
+    yield `{"row":${row + 1},"input":${table.inputOf(row, fields)},${writeResult(results, row)}}\n`;
   }
 }
 

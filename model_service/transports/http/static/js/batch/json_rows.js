@@ -1,5 +1,6 @@
 // Reads JSON lines, or one JSON array of objects. Rows stay the text that they were in the file, so that
 // no digit of a large number is lost on the way to the server.
+import { fieldName, toPayload, writeObject } from "./columns.js";
 import { FileFault, MAX_ROWS, checkColumns, tooManyRows } from "./file_text.js";
 import { Slices } from "./slices.js";
 
@@ -25,14 +26,22 @@ export class JsonTable {
     return this.faults[row] ?? "";
   }
 
-  rawOf(row) {
-    return this.rows[row];
+  describeBroken(count) {
+    return count === 1 ? "is no JSON object" : "are no JSON objects";
+  }
+
+  membersOf(row) {
+    return readMembers(this.rows[row]);
+  }
+
+  // In one line: between the parts of a sound object, line ends are blanks.
+  inputOf(row) {
+    return this.faultOf(row) ? JSON.stringify(this.rows[row]) : this.rows[row].replace(/\s*[\r\n]\s*/g, " ");
   }
 
   payloadOf(row, fields, leftOut) {
-    if (!leftOut.size) return this.rows[row];
-    const members = readMembers(this.rows[row]).filter(([name]) => !leftOut.has(name));
-    return `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
+    if (!leftOut.size && this.columns.every((name) => fieldName(fields, name) === name)) return this.rows[row];
+    return writeObject(toPayload(this.membersOf(row), fields, leftOut));
   }
 }
 

@@ -1,10 +1,11 @@
 // What is known of a file before it is sent: its facts, faults of its columns, its first rows.
-import { fieldsByName, findColumnFaults } from "./columns.js";
+import { findColumnFaults, namesIn } from "./column_faults.js";
 import { clip, countOf, element, formatCount } from "./elements.js";
 import { drawCell } from "./results_table.js";
 
 const ROWS = 10;
 const MAX_COLUMNS = 60;
+const MAX_RENAMED = 8;
 
 export class Preview {
   constructor(root, { columns, isClosed }) {
@@ -13,6 +14,7 @@ export class Preview {
     this.isClosed = isClosed;
     this.heading = root.querySelector("h2");
     this.facts = root.querySelector("[data-facts]");
+    this.renamed = root.querySelector("[data-renamed]");
     this.faults = root.querySelector("[data-faults]");
     this.choice = root.querySelector("[data-leave-out]");
     this.table = root.querySelector("table");
@@ -20,8 +22,9 @@ export class Preview {
     this.choice.querySelector("input").addEventListener("change", () => this.#judge());
   }
 
-  start(file, table) {
-    this.file = table;
+  // fields: the field of each column of the file; cellFaults: what findCellFaults found.
+  start(file, table, fields, cellFaults) {
+    [this.file, this.fields, this.cellFaults] = [table, fields, cellFaults];
     this.choice.querySelector("input").checked = false;
     this.heading.textContent = clip(file.name, 80);
     this.facts.textContent = [
@@ -29,6 +32,7 @@ export class Preview {
       countOf(table.length, "row"),
       countOf(table.columns.length, "column"),
     ].join(", ");
+    this.#showRenamed();
     this.#judge();
     this.#draw();
   }
@@ -38,12 +42,22 @@ export class Preview {
     return new Set(this.choice.querySelector("input").checked ? this.found.unknown : []);
   }
 
+  #showRenamed() {
+    const renamed = namesIn(this.file).filter((name) => this.fields.has(name) && this.fields.get(name).name !== name);
+    const pairs = renamed.slice(0, MAX_RENAMED).map((name) => `“${clip(name, 40)}” as ${this.fields.get(name).name}`);
+    if (renamed.length > MAX_RENAMED) pairs.push(`${formatCount(renamed.length - MAX_RENAMED)} more likewise`);
+    this.renamed.hidden = !renamed.length;
+    this.renamed.textContent = `Read ${pairs.join(", ")}. The downloads keep the names of the file.`;
+  }
+
   #judge() {
-    const about = { isClosed: this.isClosed, sampleRows: ROWS };
-    this.found = findColumnFaults(this.file, this.columns, about);
+    const find = (leftOut) => findColumnFaults(this.file, this.columns, this.fields, { isClosed: this.isClosed, leftOut });
+    this.found = find(new Set());
     this.choice.hidden = !this.found.unknown.length;
-    if (this.leftOut.size) this.found = { ...findColumnFaults(this.file, this.columns, { ...about, leftOut: this.leftOut }) };
-    const { faults, isHopeless } = this.found;
+    if (this.leftOut.size) this.found = find(this.leftOut);
+    const sent = this.file.length - this.cellFaults.broken;
+    const faults = [...this.found.faults, ...this.cellFaults.sentences];
+    const isHopeless = this.found.isHopeless || !sent;
     this.faults.hidden = !faults.length;
     this.faults.querySelector("p").textContent = isHopeless
       ? "No row can be predicted like this."
@@ -51,14 +65,14 @@ export class Preview {
     this.faults.querySelector("ul").replaceChildren(...faults.map((fault) => element("li", {}, fault)));
     this.faults.className = `alert alert-${isHopeless ? "danger" : "warning"}`;
     this.send.disabled = isHopeless;
-    this.send.textContent = `Predict ${countOf(this.file.length, "row")}`;
+    const all = countOf(this.file.length, "row");
+    this.send.textContent = `Predict ${sent === this.file.length ? all : `${formatCount(sent)} of ${all}`}`;
   }
 
   #draw() {
-    const known = fieldsByName(this.columns);
     const names = this.file.columns.slice(0, MAX_COLUMNS);
     const head = names.map((name) => {
-      const isUnknown = this.isClosed && !known.has(name);
+      const isUnknown = this.isClosed && !this.fields.has(name);
       return element("th", { scope: "col", class: isUnknown ? "text-danger-emphasis" : undefined }, clip(name, 60));
     });
     this.table.tHead.replaceChildren(element("tr", {}, element("th", { scope: "col", class: "text-end" }, "Row"), ...head));

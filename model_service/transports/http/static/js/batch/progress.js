@@ -5,6 +5,7 @@ export class Progress {
   #spoken = 0;
   #started_ms = 0;
   #before = 0; // rows done when the present run began
+  #time = ""; // of the day, when it began
 
   constructor(root, announce) {
     this.bar = root.querySelector(".progress-bar");
@@ -16,6 +17,7 @@ export class Progress {
 
   start(results, now_ms = performance.now()) {
     [this.#started_ms, this.#before, this.#spoken] = [now_ms, results.done, 0];
+    this.#time = new Date().toLocaleTimeString();
   }
 
   show(results, sender, { wait_s = 0, now_ms = performance.now() } = {}) {
@@ -29,7 +31,7 @@ export class Progress {
     const sentence = describeProgress({ done: results.done, total, failed: results.failed, rate: isRunning ? rate : 0 });
     this.track.setAttribute("aria-valuetext", sentence);
     this.text.textContent = sentence;
-    this.#notify(noticeOf(sender, wait_s));
+    this.#notify(noticeOf(sender, wait_s, this.#time));
     const quarter = Math.floor(4 * share);
     if (quarter > this.#spoken && isRunning) this.announce(sentence);
     this.#spoken = Math.max(this.#spoken, quarter);
@@ -46,8 +48,8 @@ export class Progress {
   }
 }
 
-function noticeOf(sender, wait_s) {
-  if (sender.state === "paused") return { text: `Paused. ${sender.reason}`, kind: "warning" };
+function noticeOf(sender, wait_s, time) {
+  if (sender.state === "paused") return { text: `Paused. ${sender.reason} Last try at ${time}.`, kind: "warning" };
   if (sender.state === "cancelled") return { text: "Cancelled. What is done is kept; the other rows are not sent.", kind: "secondary" };
   if (wait_s) return { text: `The server is busy, trying again in ${wait_s} s.`, kind: "info" };
   return { text: "", kind: "" };

@@ -2,6 +2,7 @@
 // inputs, so that a narrow screen shows them first; what is wrong with a row stands where its output would.
 import { clip, countOf, element, formatCount } from "./elements.js";
 import { writeValue } from "./results.js";
+import { choicesOf, fieldAt, titleOf } from "./schema.js";
 
 const PAGE_ROWS = 50;
 //: Wider tables cannot be read; the downloads hold every column.
@@ -12,14 +13,19 @@ export class ResultsTable {
   #page = 0;
 
   // root holds the table, the filter and the pager of the template.
-  constructor(root) {
+  constructor(root, outputSchema) {
+    this.schema = outputSchema;
+    this.frame = root.querySelector("[data-scrolls]");
     this.table = root.querySelector("table");
     this.note = root.querySelector("[data-note]");
     this.filter = root.querySelector("[data-filter]");
     this.pager = root.querySelector("[data-pager]");
     this.number = this.pager.querySelector("input");
     this.filter.addEventListener("change", () => this.#turn(0));
-    this.number.addEventListener("change", () => this.#turn(this.number.valueAsNumber - 1 || 0));
+    this.number.addEventListener("change", () => {
+      this.#turn(Math.floor(this.number.valueAsNumber) - 1 || 0);
+      this.number.value = this.#page + 1; // what was typed may be no page
+    });
     for (const button of this.pager.querySelectorAll("button")) {
       button.addEventListener("click", () => this.#turn(this.#page + Number(button.dataset.step)));
     }
@@ -43,6 +49,7 @@ export class ResultsTable {
     this.#page = Math.max(0, Math.min(pages - 1, page));
     const start = this.#page * PAGE_ROWS;
     const length = Math.min(PAGE_ROWS, count - start);
+    this.frame.hidden = !count;
     this.#draw(Array.from({ length }, (_, i) => (failed ? failed[start + i] : start + i)));
     this.#drawPager(pages, count);
   }
@@ -62,8 +69,10 @@ export class ResultsTable {
 
   #draw(rows) {
     const inputs = this.results.table.columns.slice(0, MAX_COLUMNS);
-    const outputs = this.results.columns.slice(0, MAX_COLUMNS);
-    const isNumeric = (column) => rows.some((row) => typeof this.results.valueAt(row, column) === "number");
+    const outputs = this.results.columns
+      .slice(0, MAX_COLUMNS)
+      .map((column) => ({ ...column, choices: choicesOf(fieldAt(this.schema, column.keys)) }));
+    const isNumeric = (column) => rows.some((row) => isPlainNumber(this.results.valueAt(row, column), column.choices));
     const names = outputs.map((column) => drawName(column.name, isNumeric(column) ? "text-end" : undefined));
     this.table.tHead.replaceChildren(...drawHead(inputs.map((name) => drawName(name)), names));
     this.table.tBodies[0].replaceChildren(...rows.map((row) => this.#drawRow(row, outputs)));
@@ -92,7 +101,7 @@ export class ResultsTable {
       return [element("td", { colspan, class: "row-errors text-danger-emphasis" }, ...sentences)];
     }
     if (state !== "ok") return [element("td", { colspan })];
-    return outputs.map((column) => drawValue(this.results.valueAt(row, column)));
+    return outputs.map((column) => drawValue(this.results.valueAt(row, column), column.choices));
   }
 
   #stateOf(row) {
@@ -127,8 +136,12 @@ export function drawCell(text) {
   return element("td", { class: "text-cell" }, clip(text));
 }
 
-function drawValue(value) {
-  const isNumber = typeof value === "number";
-  const text = isNumber ? String(Number(value.toPrecision(6))) : clip(writeValue(value));
-  return element("td", { class: isNumber ? "text-end" : "text-cell" }, text);
+function drawValue(value, choices) {
+  if (isPlainNumber(value, choices)) return element("td", { class: "text-end" }, String(Number(value.toPrecision(6))));
+  const [title, code] = [titleOf(choices, value), writeValue(value)];
+  return element("td", { class: "text-cell" }, clip(title && title !== code ? `${title} (${code})` : code));
+}
+
+function isPlainNumber(value, choices) {
+  return typeof value === "number" && !titleOf(choices, value);
 }

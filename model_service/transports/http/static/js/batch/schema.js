@@ -1,0 +1,38 @@
+// What a JSON Schema says of one field: where it is, and the values it chooses among. It validates nothing.
+
+const MAX_REFERENCES = 10;
+
+// The field that keys lead to, or nothing.
+export function fieldAt(schema, keys) {
+  return keys.reduce((field, key) => resolve(schema, field?.properties?.[key]), resolve(schema, schema));
+}
+
+// [{value, title}] where the field lists plain values, else nothing; the title is empty where the schema has none.
+export function choicesOf(field) {
+  const choices = Array.isArray(field?.enum) ? field.enum.map((value) => ({ value, title: "" })) : titledChoices(field);
+  return choices.some(({ value }) => value === undefined || (value !== null && typeof value === "object")) ? [] : choices;
+}
+
+// A value in the words of the schema: its title where it has one, else nothing.
+export function titleOf(choices, value) {
+  return choices.find((choice) => choice.value === value)?.title ?? "";
+}
+
+function titledChoices(field) {
+  const alternatives = field?.oneOf ?? field?.anyOf;
+  if (!Array.isArray(alternatives)) return [];
+  return alternatives.map((choice) => ({
+    value: choice?.type === "null" ? null : choice?.const,
+    title: typeof choice?.title === "string" ? choice.title : "",
+  }));
+}
+
+function resolve(schema, field) {
+  for (let i = 0; i < MAX_REFERENCES && typeof field?.$ref === "string" && field.$ref.startsWith("#/"); i += 1) {
+    const parts = field.$ref.slice(2).split("/").map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
+    const { $ref, ...own } = field; // words beside a reference, such as a title, come first
+    const target = parts.reduce((node, part) => node?.[part], schema);
+    field = { ...target, ...own };
+  }
+  return field;
+}

@@ -35,7 +35,7 @@ browser:  ## Install Chromium, which the tests of the pages need, where there is
 	elif [ -x /usr/bin/chromium ] || command -v chromium || command -v chromium-browser || command -v google-chrome; then \
 	  echo "there is a browser"; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
-	  apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; \
+	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes chromium fonts-dejavu-core fonts-liberation; \
 	else \
 	  echo "install Chromium (as root: apt-get install chromium), or name a browser in CHROMIUM" >&2; exit 1; \
 	fi

@@ -1,7 +1,7 @@
 // What is wrong with the rows and cells of a file, told before anything is sent: one sentence for each column and kind of
 // fault. It finds what a person can mend at a glance; the server judges every row all the same.
 import { clip, countOf, formatCount } from "./elements.js";
-import { choicesOf, fieldAt } from "./schema.js";
+import { choicesOf, fieldAt } from "../schema.js";
 import { Slices } from "./slices.js";
 
 const MAX_SENTENCES = 20;

@@ -2,7 +2,7 @@
 import { drawClasses, drawHistogram, formatShare } from "./chart.js";
 import { countClasses, makeHistogram } from "./distribution.js";
 import { clip, countOf, element, formatCount } from "./elements.js";
-import { choicesOf, fieldAt, titleOf } from "./schema.js";
+import { choicesOf, fieldAt, titleOf } from "../schema.js";
 
 //: A column of texts with more different ones is rather a name of the row than a class.
 const MAX_CLASSES = 20;

@@ -2,7 +2,7 @@
 // inputs, so that a narrow screen shows them first; what is wrong with a row stands where its output would.
 import { clip, countOf, element, formatCount } from "./elements.js";
 import { writeValue } from "./results.js";
-import { choicesOf, fieldAt, titleOf } from "./schema.js";
+import { choicesOf, fieldAt, titleOf } from "../schema.js";
 
 const PAGE_ROWS = 50;
 //: Wider tables cannot be read; the downloads hold every column.

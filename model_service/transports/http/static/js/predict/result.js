@@ -1,6 +1,7 @@
 // Draws an output with the words of its schema: titles, units, choices, probabilities as bars.
 // Every text is set as text, so nothing in an output can become markup.
 
+import { choicesOf, resolve, titleOf } from "../schema.js";
 import { drawBars, readShares } from "./bars.js";
 
 const MOST_ENTRIES = 100;
@@ -62,8 +63,8 @@ function findHeadline(output, schema) {
 
 function drawValue(value, rule, root) {
   if (value === null || value === undefined) return element("span", "text-body-secondary", "none");
-  const choice = choicesOf(rule).find((one) => one.const === value);
-  if (choice?.title) return element("span", "", choice.title);
+  const title = titleOf(choicesOf(rule), value);
+  if (title) return element("span", "", title);
   if (typeof value === "boolean") return element("span", "", value ? "Yes" : "No");
   if (typeof value === "number") return drawNumber(value, rule);
   if (value === "") return element("span", "text-body-secondary", "empty text");
@@ -109,7 +110,7 @@ function drawArray(value, rule, root) {
   const shown = value.slice(0, MOST_ENTRIES);
   const more = value.length - shown.length;
   const note = more > 0 ? [element("p", "form-text", `and ${formatNumber(more)} more; see JSON`)] : [];
-  const entryRule = (i) => resolve(rule.prefixItems?.[i] ?? rule.items, root);
+  const entryRule = (i) => ruleOf(rule.prefixItems?.[i] ?? rule.items, root);
   if (!shown.every(isObject)) {
     const entries = shown.map((entry, i) => element("li", "", drawValue(entry, entryRule(i), root)));
     return element("div", "", element("ol", "", ...entries), ...note);
@@ -144,24 +145,6 @@ const humanise = (key) => {
   return words ? words[0].toUpperCase() + words.slice(1) : key;
 };
 
-// The schema of a key, with local references followed; `{}` when the schema says nothing.
-function propertyOf(rule, key, root) {
-  return Object.hasOwn(rule?.properties ?? {}, key) ? resolve(rule.properties[key], root) : {};
-}
-
-function resolve(rule, root, hops = 0) {
-  if (rule === null || typeof rule !== "object") return {};
-  if (typeof rule.$ref !== "string" || !rule.$ref.startsWith("#") || hops > 10) return rule;
-  let target = root;
-  for (const part of decodeURIComponent(rule.$ref).split("/").slice(1)) {
-    target = target?.[part.replaceAll("~1", "/").replaceAll("~0", "~")];
-  }
-  return { ...resolve(target, root, hops + 1), ...rule };
-}
-
-function choicesOf(rule) {
-  const titled = rule?.oneOf ?? rule?.anyOf;
-  if (Array.isArray(titled) && titled.every((one) => one && Object.hasOwn(one, "const"))) return titled;
-  return Array.isArray(rule?.enum) ? rule.enum.map((value) => ({ const: value })) : [];
-}
-
+// The schema of a place, with local references followed; `{}` when the schema says nothing.
+const ruleOf = (field, root) => resolve(root, field) ?? {};
+const propertyOf = (rule, key, root) => ruleOf(Object.hasOwn(rule?.properties ?? {}, key) ? rule.properties[key] : null, root);

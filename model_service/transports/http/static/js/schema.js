@@ -27,9 +27,10 @@ function titledChoices(field) {
   }));
 }
 
-function resolve(schema, field) {
-  for (let i = 0; i < MAX_REFERENCES && typeof field?.$ref === "string" && field.$ref.startsWith("#/"); i += 1) {
-    const parts = field.$ref.slice(2).split("/").map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
+// A field with its local references followed; what is no field comes back as it is.
+export function resolve(schema, field) {
+  for (let i = 0; i < MAX_REFERENCES && typeof field?.$ref === "string" && field.$ref.startsWith("#"); i += 1) {
+    const parts = field.$ref.split("/").slice(1).map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
     const { $ref, ...own } = field; // words beside a reference, such as a title, come first
     const target = parts.reduce((node, part) => node?.[part], schema);
     field = { ...target, ...own };

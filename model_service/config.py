@@ -78,7 +78,13 @@ class ServerConfig:
         bounds=(1, 256),
         help="Worker processes; each loads the models that run `local`. Null: one a core that may be used.",
     )
-    threads: int = setting(4, bounds=(1, 512), help="Requests that one worker answers at the same time.")
+    threads: int = setting(16, bounds=(1, 512), help="Requests that one worker answers at the same time.")
+    model_threads: int | None = setting(
+        None,
+        bounds=(1, 1024),
+        help="Threads that one call of a model may use, in any framework. Null: what the environment says "
+        "(`OMP_NUM_THREADS` and the like), else 1.",
+    )
     max_body_bytes: int = setting(
         16 * MIB,
         bounds=(1, 4096 * MIB),

@@ -9,13 +9,10 @@ import logging
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
-
-import orjson
 
 from model_service.config import LogFormat, LoggingConfig
 
@@ -72,76 +69,32 @@ class TextFormatter(logging.Formatter):
         return line
 
 
-class RequestLog:
-    """Writes one line a request, as the formatters above would, at a tenth of their price.
+class AdviceFilter(logging.Filter):
+    """Drops the server's advice to use fewer threads: ours wait for a batch, which is as large as they are many."""
 
-    A log record, its formatting and its way through handlers cost several times what a small
-    model does, so a line of JSON is made and written here, in one system call. Whether it is written
-    follows the logger of this class. Thread-safe.
-
-    Args:
-        config: As for `build_logging_settings`.
-        stream: Where that writes.
-    """
-
-    _logger = logging.getLogger("model_service.requests")
-
-    def __init__(self, config: LoggingConfig, stream: TextIO | None = None) -> None:
-        output = stream if stream is not None else sys.stderr
-        self._is_text = _writes_text(config, output)
-        self._write = _open_writer(output)
-        self._second = (0, "")
-
-    @property
-    def is_enabled(self) -> bool:
-        """Whether a line would be written; asked before its fields are gathered."""
-        return self._logger.isEnabledFor(logging.INFO)
-
-    def write(self, fields: Mapping[str, Any]) -> None:
-        """Write the fields of `_FIELDS` that a request has, after its id."""
-        if not self.is_enabled:
-            return
-        if self._is_text:
-            self._logger.info("request", extra=dict(fields))
-            return
-        line: dict[str, Any] = {"time": self._format_time(time.time()), "level": "info", "logger": self._logger.name}
-        line |= {"message": "request", "request_id": _request_id.get(), **fields}
-        self._write(orjson.dumps({name: value for name, value in line.items() if value is not None}) + b"\n")
-
-    def _format_time(self, now: float) -> str:
-        second, text = self._second
-        if second != int(now):
-            second = int(now)
-            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = (second, text)
-        return f"{text}.{int(now * 1000) % 1000:03}+00:00"
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Configuration allows spawning up to")
 
 
-def _open_writer(output: TextIO) -> Callable[[bytes], object]:
-    try:
-        number = output.fileno()
-    except (OSError, AttributeError):  # a stream that is no file, as tests have
-        return lambda line: output.write(line.decode())
-    return lambda line: os.write(number, line)
-
-
-def _writes_text(config: LoggingConfig, output: TextIO) -> bool:
+def writes_text(config: LoggingConfig, output: TextIO) -> bool:
+    """Whether lines are for people, by the configuration and what they are written to."""
     return config.format is LogFormat.TEXT or (config.format is LogFormat.AUTO and output.isatty())
 
 
 def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) -> dict[str, Any]:
     """Return the `logging.config.dictConfig` of the whole process, to be applied by whoever runs it."""
     output = stream if stream is not None else sys.stderr
-    formatter = TextFormatter if _writes_text(config, output) else JsonFormatter
+    formatter = TextFormatter if writes_text(config, output) else JsonFormatter
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"advice": {"()": AdviceFilter}},
         "formatters": {"line": {"()": formatter}},
         "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": output}},
         "root": {"handlers": ["stream"], "level": "WARNING"},
         "loggers": {
             "model_service": {"level": config.level.upper()},
-            "_granian": {"level": config.level.upper()},
+            "_granian": {"level": config.level.upper(), "filters": ["advice"]},
         },
     }
 

@@ -9,15 +9,17 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
-#: One thread a session: requests already run side by side, and for one row of a small
-#: graph a thread pool costs more than it saves.
-THREADS = 1
+from model_service.threads import count_threads
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Return a CPU session for the graph at ``path``; its ``run`` may be called from several threads."""
+    """Return a CPU session for the graph at ``path``; its ``run`` may be called from several threads.
+
+    A run uses the thread that calls it and no other, unless ``server.model_threads`` or ``OMP_NUM_THREADS`` says more:
+    requests already run side by side, and for one row of a small graph a thread pool costs more than it saves.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    options.inter_op_num_threads = THREADS
+    options.intra_op_num_threads = count_threads(os.environ)
+    options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: warnings concern the exporter, not the operator
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

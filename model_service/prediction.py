@@ -104,7 +104,7 @@ def _find_violations(served: ServedModel, documents: list[Any]) -> list[list[Vio
 
     The list is shorter than the documents when there are more violations than an answer holds.
     """
-    if len(documents) > 1 and served.input_validator.accepts_all(documents):
+    if served.input_validator.accepts_all(documents):
         return _find_own_violations(served, documents)
     found: list[list[Violation]] = []
     for document in documents:
@@ -140,7 +140,7 @@ def _check_outputs(served: ServedModel, outputs: list[Output]) -> None:
     Raises:
         OutputInvalid: Names the broken rules of the first bad output, for the log.
     """
-    if len(outputs) > 1 and served.output_validator.accepts_all(outputs):
+    if served.output_validator.accepts_all(outputs):
         return
     for i, output in enumerate(outputs):
         violations = served.output_validator.find_violations(output)

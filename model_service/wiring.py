@@ -30,8 +30,10 @@ from model_service.config import BackendName, ServerConfig, ServiceConfig
 from model_service.config_file import DEFAULT_FILE, load_config
 from model_service.errors import ConfigInvalid, PackageError, ServiceError
 from model_service.manager import ModelManager
-from model_service.observability import RequestLog, build_logging_settings
+from model_service.observability import build_logging_settings
 from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
+from model_service.threads import limit_threads
 from model_service.transports.http.app import build_app
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ def create_app(config_path: str | Path = DEFAULT_FILE) -> Flask:
     """
     config = load_config(Path(config_path), os.environ)
     configure_logging(config)
+    limit_threads(config.server.model_threads, os.environ)
     return build_service(config)[1]
 
 
@@ -84,6 +87,7 @@ def serve(config: ServiceConfig) -> None:
     """
     server = config.server
     _check_address(server)
+    limit_threads(server.model_threads, os.environ)  # workers and model processes inherit it
     try:
         granian = Granian(
             "model_service.wiring:build_service",

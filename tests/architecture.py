@@ -9,9 +9,9 @@ PACKAGE = "model_service"
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records"),
-    ("model", "strict_json", "artifacts", "onnx"),
+    ("model", "strict_json", "artifacts", "threads", "onnx"),
     ("schema",),
-    ("config", "config_file", "observability"),
+    ("config", "config_file", "observability", "request_log"),
     ("loading",),
     ("backends",),
     ("manager",),
@@ -24,7 +24,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 SIBLINGS = {
     ("errors", "records"),
     ("artifacts", "model"),
+    ("onnx", "threads"),
     ("observability", "config"),
+    ("request_log", "config"),
+    ("request_log", "observability"),
     ("config_file", "config"),
     ("__main__", "cli"),
 }
@@ -41,7 +44,7 @@ ONLY_IN = {
     "granian": ("wiring",),
     "jsonschema": ("schema.validation", "schema.messages"),
     "jsonschema_rs": ("schema.verdict",),
-    "orjson": ("strict_json", "observability", "transports.http.codec"),
+    "orjson": ("strict_json", "request_log", "transports.http.codec"),
     "onnxruntime": ("onnx",),
     "click": ("cli",),
     "grpc": ("transports.grpc",),

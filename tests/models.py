@@ -1,11 +1,13 @@
 """Toy models for unit tests: each is wrong, slow or plain in one way. Import them as ``models:Class``."""
 
+import os
 import sys
 import threading
 import time
 from typing import Any
 
 from model_service import MLModel, Violation
+from model_service.threads import VARIABLES
 
 NUMBER_IN = {
     "type": "object",
@@ -239,6 +241,40 @@ class JealousModel(DoubleModel):
             return super().predict(payload)
         finally:
             self.is_busy.release()
+
+
+class ThreadsModel(DoubleModel):
+    """Answers what frameworks are told about threads."""
+
+    qualified_name = "threads_model"
+    output_schema = {"type": "object"}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {name: os.environ.get(name) for name in VARIABLES}
+
+
+class MeetingModel(DoubleModel):
+    """Thread-safe: its predictions wait for each other, two by two."""
+
+    qualified_name = "meeting_model"
+    thread_safe = True
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2, timeout=30)
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        self.barrier.wait()
+        return super().predict(payload)
+
+
+class ClosingMeetingModel(JealousModel):
+    """Says that it is thread-safe, but has something to close, and refuses two threads at once."""
+
+    qualified_name = "closing_meeting_model"
+    thread_safe = True
+
+    def close(self) -> None:
+        pass
 
 
 class RaisingCloseModel(ClosingModel):

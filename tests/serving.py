@@ -56,6 +56,14 @@ class Server:
         self.process.kill()
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
+    def wait_for_log(self, text: str) -> str:
+        """Return the log once it holds a text; lines of requests gather before they are written."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while text not in (log := self.log.read_text()):
+            assert time.monotonic() < deadline, f"no line of the log holds {text!r}:\n{log}"
+            time.sleep(0.02)
+        return log
+
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:

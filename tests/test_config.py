@@ -76,7 +76,7 @@ def test_the_defaults_are_modest_and_local():
         host="127.0.0.1",
         port=8000,
         workers=None,
-        threads=4,
+        threads=16,
         max_body_bytes=16 * 1024 * 1024,
         max_request_rows=10_000,
         shutdown_timeout_s=30,
@@ -319,6 +319,7 @@ BOUNDS = {
     "port": (1, 65535),
     "workers": (1, 256),
     "threads": (1, 512),
+    "model_threads": (1, 1024),
     "max_body_bytes": (1, 4096 * 1024 * 1024),
     "max_request_rows": (1, 10_000_000),
     "shutdown_timeout_s": (1, 3600),
@@ -334,7 +335,7 @@ def test_a_bound_is_allowed_and_the_next_number_is_not(load, refuse, key):
     low, high = BOUNDS[key]
     for allowed in (low, high):
         assert getattr(load(f"server: {{{key}: {allowed}}}").server, key) == allowed
-    or_null = ", or null" if key == "workers" else ""
+    or_null = ", or null" if key in ("workers", "model_threads") else ""
     for refused in (low - 1, high + 1, -high, 10**30):
         assert refuse(f"server:\n  {key}: {refused}") == (
             f"FILE, line 2: 'server.{key}' must be an integer from {low} to {high}{or_null}, not {refused}"

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 
 def test_the_runtime_leaves_no_device_id_and_no_events_behind(tmp_path):
     program = "from iris_model import IrisModel; model = IrisModel(); model.predict(model.input_schema['examples'][0])"
@@ -17,9 +19,13 @@ def test_the_runtime_leaves_no_device_id_and_no_events_behind(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_session_runs_in_the_thread_that_calls_it():
+@pytest.mark.parametrize(("said", "threads"), [(None, 1), ("3", 3), ("2,1", 2), ("0", 1), ("many", 1)])
+def test_a_session_has_the_threads_that_the_environment_says_or_one(monkeypatch, said, threads):
     from iris_model import IrisModel
     from model_service.onnx import open_session
 
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
     options = open_session(IrisModel.artifact_path("model.onnx")).get_session_options()
-    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)

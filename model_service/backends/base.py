@@ -55,6 +55,11 @@ class Backend(ABC):
             CapacityError: The model has no time or no process for it.
         """
 
+    @property
+    def is_concurrent(self) -> bool:
+        """Whether several threads may be in `run` at once without waiting for each other; known once started."""
+        return False
+
     def describe_batching(self) -> str:
         """Return ``batched`` when it predicts rows of different runs together, else ``direct``."""
         return "direct"

@@ -15,20 +15,19 @@ Locks are raw and nothing is polled: a call costs some 2 microseconds direct. Ba
 cost some 15 to 20 of processor time, and up to 50 of waiting; docs/decisions/0012 says what they buy.
 """
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
 from model_service.backends.base import Backend
+from model_service.backends.service_rate import ServiceRate
 from model_service.config import ModelConfig
 from model_service.errors import CapacityError, ModelNotReady, PayloadTooLarge, PredictionTimeout, QueueFull
 from model_service.records import ModelInfo, Output, Payload, Problem, Violation
 
 #: How long a slice of a large request should take, and so how long it keeps a single row waiting.
 SLICE_S = 0.05
-LONGEST_RETRY_AFTER_S = 60
 
 
 class _Call:
@@ -81,14 +80,13 @@ class MicroBatcher(Backend):
         self._is_batching = is_batching
         self._clock = clock
         self._max_rows = config.max_batch_rows
+        self._max_rows_at_once = min(config.max_batch_rows, config.max_queue_rows)
         self._timeout_s = config.timeout_s
         self._lock = threading.Lock()
         self._line: deque[_Call] = deque()
         self._waiting_rows = 0
         self._is_started = False
-        # The measured rate: seconds and rows of the latest batches, each counting half of the one after it.
-        self._recent_s = 0.0
-        self._recent_rows = 0.0
+        self._rate = ServiceRate()
         self._is_led = False  # direct: whether a caller runs its rows
         self._dispatcher: threading.Thread | None = None  # batched: it sleeps until so many rows wait
         self._wanted_rows = 0
@@ -126,6 +124,8 @@ class MicroBatcher(Backend):
             QueueFull: As many rows wait as may; at once.
             PredictionTimeout: The deadline passed before all rows had run.
         """
+        if self._lead_at_once(len(payloads)):
+            return self._run_at_once(payloads)
         call = _Call(payloads, self._clock() + self._timeout_s)
         is_leading = self._enter(call)
         while not call.is_done:
@@ -158,6 +158,27 @@ class MicroBatcher(Backend):
             if dispatcher is not None:
                 dispatcher.join()
 
+    # Nobody waits: no line, for a line costs as much as a small model
+
+    def _lead_at_once(self, rows: int) -> bool:
+        """Whether the caller may run its rows now: direct, nobody runs, and they are one batch."""
+        if self._is_batching or rows > self._max_rows_at_once:
+            return False
+        with self._lock:
+            if self._is_led or not self._is_started:
+                return False
+            self._is_led = True
+            return True
+
+    def _run_at_once(self, payloads: list[Payload]) -> list[Output]:
+        started = self._clock()
+        try:
+            outputs = self._backend.run(payloads)
+            self._rate.learn(self._clock() - started, len(payloads))
+            return outputs
+        finally:
+            self._pass_on()
+
     # The line
 
     def _enter(self, call: _Call) -> bool:
@@ -169,7 +190,8 @@ class MicroBatcher(Backend):
             if self._waiting_rows + rows > most:
                 if rows > most:
                     raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {most}")
-                raise QueueFull(f"{self._waiting_rows} rows wait for the model already", retry_after_s=self._estimate())
+                wait_s = self._rate.estimate_s(self._waiting_rows)
+                raise QueueFull(f"{self._waiting_rows} rows wait for the model already", retry_after_s=wait_s)
             self._line.append(call)
             self._waiting_rows += rows
             if self._is_batching:
@@ -191,7 +213,7 @@ class MicroBatcher(Backend):
         is_leading, call.is_leading = call.is_leading, False
         return is_leading
 
-    def _pass_on(self, call: _Call) -> bool:
+    def _pass_on(self, call: _Call | None = None) -> bool:
         """Let the first in line run; return whether that is the call itself again."""
         with self._lock:
             if not self._line:
@@ -229,7 +251,7 @@ class MicroBatcher(Backend):
                     break  # the call is the one whose thread this is
                 if rows > self._max_rows:
                     is_alone = len(line) == 1 and not batch
-                    rows = min(rows, self._slice_rows(), rows if is_alone else room)
+                    rows = min(rows, self._rate.count_rows(SLICE_S) or self._max_rows, rows if is_alone else room)
                 elif rows > room:
                     break
                 line.popleft()
@@ -241,18 +263,9 @@ class MicroBatcher(Backend):
                     break
         return batch
 
-    def _slice_rows(self) -> int:
-        if not self._recent_rows:
-            return self._max_rows
-        return max(1, int(SLICE_S * self._recent_rows / max(self._recent_s, 1e-9)))
-
-    def _estimate(self) -> int:
-        """Return whole seconds until the rows that wait should have run."""
-        seconds = self._waiting_rows * self._recent_s / max(self._recent_rows, 1)
-        return min(max(math.ceil(seconds), 1), LONGEST_RETRY_AFTER_S)
-
     def _overdue(self) -> PredictionTimeout:
-        return PredictionTimeout(f"no answer within {self._timeout_s} s", retry_after_s=self._estimate())
+        wait_s = self._rate.estimate_s(self._waiting_rows)
+        return PredictionTimeout(f"no answer within {self._timeout_s} s", retry_after_s=wait_s)
 
     # Running
 
@@ -291,10 +304,8 @@ class MicroBatcher(Backend):
         except BaseException as error:  # whatever it is, it belongs to those who wait, in whose thread it is raised
             self._fail(batch, error)
             return
-        took = self._clock() - started
+        self._rate.learn(self._clock() - started, len(payloads))
         with self._lock:
-            self._recent_s = self._recent_s / 2 + took
-            self._recent_rows = self._recent_rows / 2 + len(payloads)
             end = 0
             for call, part in batch:
                 start, end = end, end + len(part)

@@ -1,11 +1,15 @@
-"""Which line a started backend gets: batched, direct, or none of ours. It measures when it is not told.
+"""Which line a started backend gets: batched, turns, or none of ours. It measures when it is not told.
 
 A run costs what its rows cost, and something beside them: arrays, one call of the framework. Only
 the latter is saved by a batch, and a batch costs a change of threads. So one row and two are
 timed: what a run costs beside its rows is twice the time of one less the time of two.
+
+Taking turns costs a change of threads, too, wherever callers meet. A model that is thread-safe and
+fast is called by all of them at once: it is over before another thread comes to run.
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -18,11 +22,13 @@ from model_service.records import Payload
 #: What it costs to hand a row to the dispatcher and the answer back: two changes of threads
 #: (`benchmarks/hand_off.py` measures some 15 to 20 microseconds of processor time).
 HAND_OFF_S = 20e-6
+#: A longer run keeps a core busy while others wait for one; taking turns then costs next to nothing.
+FAST_S = 100e-6
 #: A smaller share of a row's time is not worth the wait for the other rows of a batch, nor can it be told from noise.
 LEAST_SHARE = 0.25
 #: Enough for hundreds of runs of a cheap model; a service of many models starts later by as much for each. Others
 #: load meanwhile, so the shortest of several runs counts; a slow model is not run that often.
-MEASURE_S, LEAST_RUNS, LONGEST_MEASURE_S = 0.005, 20, 0.05
+MEASURE_S, LEAST_RUNS, LONGEST_MEASURE_S = 0.003, 5, 0.05
 
 
 def line_up(
@@ -43,26 +49,29 @@ def line_up(
     if config.backend is BackendName.PROCESS and config.batching is not Batching.ON:
         return backend
     is_batching = config.batching is Batching.ON
-    if config.batching is Batching.AUTO and examples:
-        is_batching = _gains_from_batches(backend, copy.deepcopy(examples[0]), clock)
+    if examples and (config.batching is Batching.AUTO or (backend.is_concurrent and not is_batching)):
+        one_s, two_s = _time_rows(backend, copy.deepcopy(examples[0]), clock)
+        beside_rows_s = 2 * one_s - two_s
+        is_batching = config.batching is Batching.AUTO and beside_rows_s > max(HAND_OFF_S, LEAST_SHARE * one_s)
+        if not is_batching and backend.is_concurrent and one_s < FAST_S:
+            return backend
     batcher = MicroBatcher(backend, config, is_batching=is_batching)
     batcher.open()
     return batcher
 
 
-def _gains_from_batches(backend: Backend, payload: Payload, clock: Callable[[], float]) -> bool:
-    """Time runs of one row and of two; the shortest of each counts."""
-    shortest = {1: float("inf"), 2: float("inf")}
+def _time_rows(backend: Backend, payload: Payload, clock: Callable[[], float]) -> tuple[float, float]:
+    """Return the shortest of several runs of one row, and of two."""
+    shortest = {1: math.inf, 2: math.inf}
     began = clock()
     runs = 0
-    try:
-        while (took := clock() - began) < MEASURE_S or (runs < LEAST_RUNS and took < LONGEST_MEASURE_S):
-            runs += 1
-            for rows in shortest:
-                started = clock()
+    while (took := clock() - began) < MEASURE_S or (runs < LEAST_RUNS and took < LONGEST_MEASURE_S):
+        runs += 1
+        for rows in shortest:
+            started = clock()
+            try:
                 backend.run([payload] * rows)
-                shortest[rows] = min(shortest[rows], clock() - started)
-    except ServiceError:  # it failed for two rows what it did for one: leave them apart
-        return False
-    beside_rows_s = 2 * shortest[1] - shortest[2]
-    return beside_rows_s > max(HAND_OFF_S, LEAST_SHARE * shortest[1])
+            except ServiceError:  # it failed for two rows what it did for one: leave them apart
+                return shortest[1], math.inf
+            shortest[rows] = min(shortest[rows], clock() - started)
+    return shortest[1], shortest[2]

@@ -6,6 +6,7 @@ would mend (a missing field's own place, not its parent's) and a sentence of
 `schema/messages.py`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -18,7 +19,7 @@ from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
 from model_service.schema.messages import explain
-from model_service.schema.verdict import Verdict
+from model_service.schema.verdict import Verdict, is_schema
 
 #: More would not help a person, and an answer must not be larger than its question.
 MAX_VIOLATIONS = 100
@@ -127,8 +128,33 @@ def _find_names(schema: Any) -> Iterator[str]:
             stack.extend(node)
 
 
+def _find_patterns(schema: Any) -> Iterator[Any]:
+    """Yield everything in a schema that could be meant as a pattern."""
+    stack = [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if "pattern" in node:
+                yield node["pattern"]
+            named = node.get("patternProperties")
+            yield from named if isinstance(named, dict) else ()
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def _is_pattern(text: Any) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, TypeError, RecursionError):
+        return False
+    return True
+
+
 def find_metaschema_faults(schema: Schema) -> list[str]:
     """Return why a schema is not valid JSON Schema 2020-12, each with the pointer of the fault."""
+    if is_schema(schema) and all(map(_is_pattern, _find_patterns(schema))):
+        return []
     # Other formats, such as that of a URI, are stricter than the library that follows them.
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
     errors = validator.iter_errors(schema)

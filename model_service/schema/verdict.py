@@ -20,6 +20,7 @@ from model_service.schema.json_values import find_unrepresentable
 _DISTRUSTED = frozenset(
     {"$dynamicRef", "$dynamicAnchor", "$id", "$anchor", "unevaluatedItems", "unevaluatedProperties"}
 )
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
@@ -60,6 +61,8 @@ class Verdict:
 
     def accepts_all(self, documents: list[Any]) -> bool:
         """Whether each of the documents is; one call for all is many times faster than one each."""
+        if len(documents) == 1:  # the usual number
+            return self.accepts(documents[0])
         return self._many is not None and self._judge(self._many, documents)
 
     def _judge(self, validator: Any, document: object) -> bool:
@@ -68,6 +71,15 @@ class Verdict:
         except Exception:  # a value that is of no JSON type, or half a character
             return False
         return is_valid and (self._is_closed or next(find_unrepresentable(document), None) is None)
+
+
+def is_schema(schema: Schema) -> bool:
+    """Whether a schema is certainly valid JSON Schema 2020-12; whether its patterns are patterns is not looked at."""
+    try:
+        is_valid: bool = jsonschema_rs.meta.is_valid({**schema, "$schema": _DIALECT})
+    except Exception:  # a value that is of no JSON type
+        return False
+    return is_valid
 
 
 def _walk(schema: Any) -> Iterator[dict[str, Any]]:
@@ -107,6 +119,8 @@ def _is_closed(schema: Any) -> bool:
         return False
     if "enum" in schema or "const" in schema:
         return all(isinstance(value, _SCALARS) for value in [*schema.get("enum", ()), schema.get("const")])
+    if any(schema.get(keyword) and all(map(_is_closed, schema[keyword])) for keyword in ("oneOf", "anyOf")):
+        return True
     types = schema.get("type", "any")
     return all(_is_closed_type(schema, name) for name in ([types] if isinstance(types, str) else types))
 

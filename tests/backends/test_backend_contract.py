@@ -229,8 +229,9 @@ def test_a_failing_row_of_one_thread_fails_no_other(start):
     assert run_in_threads(16, call) == [[{"y": 2 * i}] if i % 2 else None for i in range(16)]
 
 
-def test_a_model_is_called_by_one_thread_at_a_time(start):
-    backend = start("models.JealousModel")
+@pytest.mark.parametrize("name", ["JealousModel", "ClosingMeetingModel"])
+def test_a_model_is_called_by_one_thread_at_a_time(start, name):
+    backend = start(f"models.{name}")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -238,6 +239,17 @@ def test_a_model_is_called_by_one_thread_at_a_time(start):
     finally:
         sys.setswitchinterval(interval)
     assert answers == [[[{"y": 2 * i}]] * 20 for i in range(16)]
+
+
+def test_a_model_that_is_thread_safe_is_called_by_several_threads_at_once():
+    backend = LocalBackend(ModelConfig(class_path="models.MeetingModel"))
+    assert not backend.is_concurrent  # nothing is known before it has started
+    backend.start()
+    assert backend.is_concurrent
+    assert run_in_threads(8, lambda i: backend.run(rows(i))) == [[{"y": 2 * i}] for i in range(8)]
+    backend.stop()
+    with pytest.raises(ModelNotReady):
+        backend.run(rows(1))
 
 
 def test_two_backends_of_one_class_know_nothing_of_each_other(start):

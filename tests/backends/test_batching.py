@@ -10,7 +10,8 @@ from backends.lines import HELD, Clock, Line, RecordingBackend, answers, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_service.backends.batching import LONGEST_RETRY_AFTER_S, SLICE_S
+from model_service.backends.batching import SLICE_S
+from model_service.backends.service_rate import LONGEST_RETRY_AFTER_S
 from model_service.errors import ModelNotReady, PayloadTooLarge, PredictionFailed, PredictionTimeout, QueueFull
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +131,7 @@ def test_the_list_that_a_backend_answers_is_not_changed(make_line):
             return self.same
 
     line = make_line(backend=SameListBackend(), max_batch_rows=2)
-    line.batcher._recent_rows, line.batcher._recent_s = 1, SLICE_S / 2  # slices of two rows
+    line.batcher._rate.learn(SLICE_S / 2, 1)  # slices of two rows
     assert line.batcher.run(rows(1, 1, 1, 1)) == answers(1, 1, 1, 1)
     assert SameListBackend.same == answers(1, 1)
 

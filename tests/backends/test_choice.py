@@ -3,7 +3,7 @@
 import pytest
 from backends.lines import Clock, RecordingBackend, rows
 
-from model_service.backends.choice import HAND_OFF_S, LONGEST_MEASURE_S, MEASURE_S, line_up
+from model_service.backends.choice import FAST_S, HAND_OFF_S, LONGEST_MEASURE_S, MEASURE_S, line_up
 from model_service.backends.process import ProcessBackend
 from model_service.config import BackendName, Batching, ModelConfig
 from model_service.errors import PredictionFailed
@@ -68,6 +68,35 @@ def test_whoever_says_what_they_want_gets_it_unmeasured(choose, batching, expect
     backend = RecordingBackend()
     assert choose(backend, batching=batching) == expected
     assert backend.batches == []
+
+
+class ConcurrentBackend(RecordingBackend):
+    is_concurrent = True
+
+
+@pytest.mark.parametrize("batching", [Batching.AUTO, Batching.OFF])
+@pytest.mark.parametrize(
+    ("row_s", "is_alone"), [(FAST_S * 0.9, True), (FAST_S * 1.1, False)], ids=["a-fast-model", "a-slow-model"]
+)
+def test_a_fast_model_that_is_thread_safe_has_no_line(batching, row_s, is_alone):
+    clock = Clock()
+    backend = ConcurrentBackend(clock, row_s=row_s)
+    line = line_up(backend, ModelConfig(class_path="m.M", batching=batching), EXAMPLES, clock=clock)
+    assert (line is backend) is is_alone
+    assert line.describe_batching() == "direct"
+    line.stop()
+
+
+def test_a_thread_safe_model_is_batched_where_that_pays_or_is_asked_for(choose):
+    clock = Clock()
+    assert choose(ConcurrentBackend(clock, run_s=HAND_OFF_S * 2), clock) == "batched"
+    assert choose(ConcurrentBackend(clock), clock, batching=Batching.ON) == "batched"
+
+
+def test_a_fast_model_that_is_not_thread_safe_has_a_line(choose):
+    clock = Clock()
+    backend = RecordingBackend(clock, row_s=1e-6)
+    assert line_up(backend, ModelConfig(class_path="m.M"), EXAMPLES, clock=clock) is not backend
 
 
 def test_a_model_without_examples_is_called_directly(choose):

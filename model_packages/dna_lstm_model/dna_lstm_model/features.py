@@ -49,8 +49,8 @@ def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
         return [Violation(pointer, "minLength", EMPTY_MESSAGE)]
     violations = []
     # Compared before upper(), which makes ASCII of some other letters.
-    wrong = [(place, letter) for place, letter in enumerate(sequence, start=1) if letter not in _ACCEPTED]
-    if wrong:
+    if not _ACCEPTED.issuperset(sequence):
+        wrong = [(place, letter) for place, letter in enumerate(sequence, start=1) if letter not in _ACCEPTED]
         violations.append(Violation(pointer, "pattern", _describe_letters(wrong)))
     if len(sequence) != LENGTH:
         is_short = len(sequence) < LENGTH

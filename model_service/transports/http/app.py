@@ -9,8 +9,9 @@ from flask_bootstrap import Bootstrap5
 import model_service
 from model_service.config import ServerConfig
 from model_service.manager import ModelManager
-from model_service.observability import RequestLog, bind_request_id, choose_request_id, get_request_id
+from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
 from model_service.transports.http import docs, health, pages, rest
 from model_service.transports.http.errors import register_error_handlers
 from model_service.transports.http.headers import add_headers, digest_files
@@ -50,14 +51,12 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
     names = request.view_args or {}
     log.write(
-        {
-            "method": request.method,
-            "path": request.path[:200],
-            "status": response.status_code,
-            "model": names.get("qualified_name", "")[:64] or None,
-            "version": response.headers.get("X-Model-Version"),
-            "duration_ms": round((time.perf_counter() - g.started) * 1000, 3),
-        }
+        request.method,
+        request.path[:200],
+        response.status_code,
+        names.get("qualified_name", "")[:64] or None,
+        response.headers.get("X-Model-Version"),
+        time.perf_counter() - g.started,
     )
     return response
 

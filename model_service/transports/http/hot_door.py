@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from model_service.config import ServerConfig
-from model_service.errors import ServiceError
 from model_service.manager import ModelManager
-from model_service.observability import RequestLog, bind_request_id, choose_request_id
+from model_service.observability import bind_request_id, choose_request_id
 from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
 from model_service.strict_json import decode_json
 from model_service.transports.http.codec import JSON, encode_outputs
 from model_service.transports.http.headers import API_HEADERS
@@ -82,27 +82,22 @@ class HotDoor:
     def _predict(
         self, qualified_name: str, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        started = environ[STARTED] = time.perf_counter()
-        request_id = environ["HTTP_X_REQUEST_ID"] = choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
+        started = time.perf_counter()
+        request_id = choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
         bind_request_id(request_id)
+        raw, length = None, int(environ["CONTENT_LENGTH"])
         try:
             self._manager.get_model(qualified_name)  # an unknown model is told before a large body is read
-        except ServiceError:
-            return self._application(environ, start_response)
-        length = int(environ["CONTENT_LENGTH"])
-        raw = environ["wsgi.input"].read(length)
-        environ["wsgi.input"] = io.BytesIO(raw)
-        if len(raw) < length:  # the caller has left
-            return self._application(environ, start_response)
-        try:
+            raw = environ["wsgi.input"].read(length)
+            if len(raw) < length:  # the caller has left
+                return self._hand_on(environ, start_response, started, request_id, raw)
             document: Any = decode_json(raw)
             is_many = isinstance(document, list)
             predict = self._service.predict_many if is_many else self._service.predict
             prediction = predict(qualified_name, document)
             body = encode_outputs(prediction, is_many=is_many)
         except Exception as error:
-            environ[ERROR] = error
-            return self._application(environ, start_response)
+            return self._hand_on(environ, start_response, started, request_id, raw, error)
         headers = [
             ("Content-Type", JSON),
             ("Content-Length", str(len(body))),
@@ -111,12 +106,27 @@ class HotDoor:
             ("X-Request-ID", request_id),
         ]
         start_response("200 OK", headers)
-        if self._log.is_enabled:
-            duration_ms = round((time.perf_counter() - started) * 1000, 3)
-            names = {"method": "POST", "path": environ["PATH_INFO"], "status": 200, "model": qualified_name}
-            self._log.write({**names, "version": prediction.version, "duration_ms": duration_ms})
+        duration_s = time.perf_counter() - started
+        self._log.write("POST", environ["PATH_INFO"], 200, qualified_name, prediction.version, duration_s)
         bind_request_id(None)
         return [body]
+
+    def _hand_on(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        started: float,
+        request_id: str,
+        raw: bytes | None,
+        error: Exception | None = None,
+    ) -> Iterable[bytes]:
+        """Let the application answer a request that is not the happy one, as it came."""
+        environ[STARTED], environ["HTTP_X_REQUEST_ID"] = started, request_id
+        if raw is not None:
+            environ["wsgi.input"] = io.BytesIO(raw)
+            if error is not None:
+                environ[ERROR] = error
+        return self._application(environ, start_response)
 
 
 def raise_known_error(environ: "WSGIEnvironment") -> None:

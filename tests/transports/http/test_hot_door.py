@@ -15,8 +15,8 @@ from models import CountingModel
 
 from model_service.config import LoggingConfig, ServerConfig
 from model_service.manager import ModelManager
-from model_service.observability import RequestLog
 from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
 from model_service.transports.http.app import build_app
 from model_service.transports.http.hot_door import HotDoor
 from model_service.wiring import build_manager
@@ -35,21 +35,19 @@ MAX_BODY_BYTES, MAX_ROWS = 2000, 5
 
 
 @pytest.fixture(scope="module")
-def doors() -> Iterator[tuple[Flask, Flask, list[dict[str, Any]]]]:
+def doors() -> Iterator[tuple[Flask, Flask, list[tuple[Any, ...]]]]:
     """Two applications over the same models, the second without the hot door, and what they log."""
     config = make_config(*MODELS, max_body_bytes=MAX_BODY_BYTES, max_request_rows=MAX_ROWS)
     manager = build_manager(config)
-    lines: list[dict[str, Any]] = []
+    lines: list[tuple[Any, ...]] = []
     yield build(manager, config.server, lines), build(manager, replace(config.server, hot_door=False), lines), lines
     manager.close()
 
 
-def build(manager: ModelManager, config: ServerConfig, lines: list[dict[str, Any]]) -> Flask:
+def build(manager: ModelManager, config: ServerConfig, lines: list[tuple[Any, ...]]) -> Flask:
     class Lines(RequestLog):
-        is_enabled = True
-
-        def write(self, fields):
-            lines.append({name: value for name, value in fields.items() if name != "duration_ms"})
+        def write(self, *fields):
+            lines.append(fields[:-1])  # without the duration
 
     service = PredictionService(manager, max_rows=config.max_request_rows)
     return build_app(manager, service, config, Lines(LoggingConfig()))

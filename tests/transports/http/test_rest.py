@@ -122,7 +122,7 @@ def test_values_of_the_payload_are_never_repeated(client, server):
     response = post(client, body)
     assert_problem(response, 422, "payload_invalid")
     assert marker not in response.text
-    assert marker not in server.log.read_text()
+    assert marker not in server.wait_for_log(response.headers["x-request-id"])
 
 
 def test_more_rows_than_allowed_are_413(client):
@@ -325,7 +325,8 @@ def test_metadata_of_an_unknown_model_is_404(client):
 def test_a_callers_request_id_comes_back_and_finds_the_log_line(client, server):
     response = post(client, b'{"x": 1}', **{"x-request-id": "order 66/a~"})
     assert response.headers["x-request-id"] == "order 66/a~"
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "order 66/a~" in line]
+    log = server.wait_for_log("order 66/a~")
+    lines = [json.loads(line) for line in log.splitlines() if "order 66/a~" in line]
     assert len(lines) == 1
     assert lines[0] | {"time": "", "duration_ms": 0.0} == {
         "time": "",

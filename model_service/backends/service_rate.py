@@ -1,0 +1,29 @@
+"""`ServiceRate`: how fast a backend has been lately, for slices of a fair length and an honest Retry-After."""
+
+import math
+
+LONGEST_RETRY_AFTER_S = 60
+
+
+class ServiceRate:
+    """Seconds and rows of the latest batches, each counting half of the one after it.
+
+    One batch runs at a time, so one thread writes; a reader beside it may see the batch before.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._rows = 0.0
+
+    def learn(self, took_s: float, rows: int) -> None:
+        """Count a batch."""
+        self._seconds = self._seconds / 2 + took_s
+        self._rows = self._rows / 2 + rows
+
+    def count_rows(self, seconds: float) -> int | None:
+        """Return how many rows should run in so many seconds, at least one; ``None`` while nothing has run."""
+        return max(1, int(seconds * self._rows / max(self._seconds, 1e-9))) if self._rows else None
+
+    def estimate_s(self, rows: int) -> int:
+        """Return whole seconds until so many rows should have run, from 1 to `LONGEST_RETRY_AFTER_S`."""
+        return min(max(math.ceil(rows * self._seconds / max(self._rows, 1)), 1), LONGEST_RETRY_AFTER_S)

@@ -1,0 +1,169 @@
+"""`RequestLog`: one line a request, at a small part of what a log record costs.
+
+A log record, its formatting and its way through handlers cost several times what a small model
+does; so does a system call, which lets go of the interpreter for another thread to take. So a request
+only notes what happened. A thread, which sleeps while there is nothing to write, makes lines of the
+notes and writes many in one call.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from multiprocessing.util import Finalize
+from typing import Any, NamedTuple, TextIO
+
+import orjson
+
+from model_service.config import LoggingConfig
+from model_service.observability import get_request_id, writes_text
+
+_NAME = "model_service.requests"
+#: How long notes gather before they are written.
+GATHER_S = 0.05
+#: Notes made into lines before requests get the interpreter again.
+NOTES_AT_ONCE = 64
+#: As many notes may wait; where the reader of the log is that slow, requests wait for it, too.
+MOST_NOTES = 20_000
+
+
+class _Note(NamedTuple):
+    """What is known of a request when it has been answered."""
+
+    time_s: float
+    request_id: str | None
+    method: str
+    path: str
+    status: int
+    model: str | None
+    version: str | None
+    duration_s: float
+
+
+class RequestLog:
+    """Writes one line a request, as the formatters of `model_service.observability` would. Thread-safe.
+
+    Whether lines are written follows the logger ``model_service.requests``.
+
+    Args:
+        config: As for `build_logging_settings`.
+        stream: Where that writes.
+    """
+
+    _logger = logging.getLogger(_NAME)
+
+    def __init__(self, config: LoggingConfig, stream: TextIO | None = None) -> None:
+        output = stream if stream is not None else sys.stderr
+        self._is_text = writes_text(config, output)
+        self._write = _open_writer(output)
+        self._notes: list[_Note] = []
+        self._lines = _LineMaker()
+        self._writing = threading.Lock()
+        self._is_awake = False
+        self._waking = threading.Lock()
+        self._wake = threading.Semaphore(0)
+        self._thread: threading.Thread | None = None
+
+    def write(
+        self, method: str, path: str, status: int, model: str | None, version: str | None, duration_s: float
+    ) -> None:
+        """Have the line of an answered request written soon, with the request id that is bound now."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        note = _Note(time.time(), get_request_id(), method, path, status, model, version, duration_s)
+        if self._is_text:
+            self._logger.info("request", extra=_list_fields(note))
+            return
+        self._notes.append(note)
+        if not self._is_awake:
+            self._rouse()
+        elif len(self._notes) > MOST_NOTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when every line so far has been written."""
+        with self._writing:
+            while notes := self._notes[:NOTES_AT_ONCE]:
+                del self._notes[: len(notes)]
+                lines = b"".join(map(self._lines.make_line, notes))
+                with contextlib.suppress(OSError):  # a full disk, a reader that left: no reason to fail a prediction
+                    self._write(lines)
+
+    def _rouse(self) -> None:
+        with self._waking:
+            if self._is_awake:
+                return
+            self._is_awake = True
+            if self._thread is None:  # not before the first line: a server may fork until then
+                self._thread = threading.Thread(target=self._write_in_turn, name="request-log", daemon=True)
+                self._thread.start()
+                Finalize(None, self.flush, exitpriority=0)  # atexit forgets the processes of multiprocessing
+        self._wake.release()
+
+    def _write_in_turn(self) -> None:
+        while True:
+            self._wake.acquire()
+            time.sleep(GATHER_S)
+            self._is_awake = False  # before the writing: a note that comes during it rouses again
+            self.flush()
+
+
+class _LineMaker:
+    """Makes the line of a note; for one thread at a time, because it remembers the second it has spelled out."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def make_line(self, note: _Note) -> bytes:
+        line = {
+            "time": self._format_time(note.time_s),
+            "level": "info",
+            "logger": _NAME,
+            "message": "request",
+            "request_id": note.request_id,
+            **_list_fields(note),
+        }
+        try:
+            return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # half a character, which orjson does not escape
+            return json.dumps(line).encode() + b"\n"
+
+    def _format_time(self, time_s: float) -> str:
+        second = int(time_s)
+        if second != self._second:
+            self._second, self._text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{int((time_s - second) * 1000):03}+00:00"
+
+
+def _list_fields(note: _Note) -> dict[str, Any]:
+    """Return the fields of a line by name, without those that are not known."""
+    fields = {
+        "method": note.method,
+        "path": note.path,
+        "status": note.status,
+        "model": note.model,
+        "version": note.version,
+        "duration_ms": int(note.duration_s * 1e6) / 1000,
+    }
+    if note.version is None:
+        return {name: value for name, value in fields.items() if value is not None}
+    return fields
+
+
+def _open_writer(output: TextIO) -> Callable[[bytes], object]:
+    try:
+        output.fileno()
+    except (OSError, AttributeError):  # a stream that is no file, as tests have
+        return lambda lines: output.write(lines.decode())
+    return lambda lines: _write_all(output, lines)
+
+
+def _write_all(output: TextIO, lines: bytes) -> None:
+    while lines:  # a pipe may take a part
+        lines = lines[os.write(output.fileno(), lines) :]

@@ -1,0 +1,204 @@
+"""The line of a request: what it says, that none is lost, and that writing it harms nobody."""
+
+import io
+import json
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
+
+from model_service import request_log
+from model_service.config import LogFormat, LoggingConfig
+from model_service.observability import JsonFormatter, bind_request_id
+from model_service.request_log import RequestLog
+
+REQUEST = ("POST", "/api/models/iris_model/predict", 200, "iris_model", "1.0.0", 0.0015)
+
+
+@pytest.fixture(autouse=True)
+def _logging_requests(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("model_service"), "level", logging.INFO)
+    monkeypatch.setattr(logging.getLogger("model_service.requests"), "_cache", {})
+    yield
+    bind_request_id(None)
+
+
+@pytest.fixture
+def pipe():
+    """Return both ends of a pipe, as a file to write to and the number to read from."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        yield reading, output
+    os.close(reading)
+
+
+def make_log(output) -> RequestLog:
+    return RequestLog(LoggingConfig(format=LogFormat.JSON), output)
+
+
+def read_lines(output: io.StringIO) -> list[dict]:
+    return [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+def test_a_line_says_what_happened():
+    output = io.StringIO()
+    log = make_log(output)
+    bind_request_id("r-1")
+    log.write(*REQUEST)
+    log.flush()
+    (line,) = read_lines(output)
+    moment = datetime.fromisoformat(line.pop("time"))
+    assert moment.utcoffset().total_seconds() == 0
+    assert abs(moment.timestamp() - datetime.now().timestamp()) < 60
+    assert line == {
+        "level": "info",
+        "logger": "model_service.requests",
+        "message": "request",
+        "request_id": "r-1",
+        "method": "POST",
+        "path": "/api/models/iris_model/predict",
+        "status": 200,
+        "model": "iris_model",
+        "version": "1.0.0",
+        "duration_ms": 1.5,
+    }
+
+
+def test_a_line_has_the_fields_of_every_other_in_their_order():
+    output = io.StringIO()
+    log = make_log(output)
+    bind_request_id("r-1")
+    log.write(*REQUEST)
+    log.flush()
+    names = ("method", "path", "status", "model", "version", "duration_ms")
+    extra = dict(zip(names, REQUEST, strict=True))
+    record = logging.getLogger("model_service.requests").makeRecord("n", logging.INFO, "", 1, "request", (), None)
+    record.__dict__.update(extra)
+    assert list(read_lines(output)[0]) == list(json.loads(JsonFormatter().format(record)))
+
+
+@pytest.mark.parametrize("model", [None, "iris_model"])
+def test_what_is_not_known_is_left_out(model):
+    output = io.StringIO()
+    log = make_log(output)
+    log.write("GET", "/health/live", 404, model, None, 0.0)
+    log.flush()
+    expected = {"method", "path", "status", "duration_ms"} | ({"model"} if model else set())
+    assert set(read_lines(output)[0]) - {"time", "level", "logger", "message", "request_id"} == expected
+
+
+def test_half_a_character_stops_nothing():
+    output = io.StringIO()
+    log = make_log(output)
+    log.write("GET", "/\ud800", 404, None, None, 0.0)
+    log.write(*REQUEST)
+    log.flush()
+    assert [line["path"] for line in read_lines(output)] == ["/\ud800", REQUEST[1]]
+
+
+def test_the_level_of_the_logger_decides(monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(logging.getLogger("model_service"), "level", logging.WARNING)
+    log = make_log(output)
+    log.write(*REQUEST)
+    log.flush()
+    assert output.getvalue() == ""
+
+
+def test_text_for_people_goes_the_way_of_every_other_line(caplog):
+    bind_request_id("r-1")
+    with caplog.at_level(logging.INFO, "model_service"):
+        RequestLog(LoggingConfig(format=LogFormat.TEXT), io.StringIO()).write(*REQUEST)
+    (record,) = caplog.records
+    assert (record.message, record.method, record.status, record.duration_ms) == ("request", "POST", 200, 1.5)
+
+
+def test_lines_appear_without_being_asked_for(pipe):
+    reading, output = pipe
+    log = make_log(output)
+    for number in (1, 2):  # the thread that writes is asleep before each
+        log.write("GET", f"/{number}", 200, None, None, 0.0)
+        assert json.loads(os.read(reading, 10_000))["path"] == f"/{number}"
+
+
+def test_of_many_threads_every_line_is_written_once(pipe):
+    reading, output = pipe
+    log = make_log(output)
+    received = bytearray()
+
+    def read() -> None:
+        while part := os.read(reading, 999):
+            received.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+
+    def write(thread: int) -> None:
+        for number in range(500):
+            log.write("GET", f"/{thread}/{number}", 200, None, None, 0.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    log.flush()
+    output.close()
+    reader.join()
+    paths = [json.loads(line)["path"] for line in received.splitlines()]
+    for thread in range(8):  # in order, too
+        assert [path for path in paths if path.startswith(f"/{thread}/")] == [f"/{thread}/{n}" for n in range(500)]
+
+
+def test_a_reader_that_left_stops_nothing(pipe):
+    reading, output = pipe
+    log = make_log(output)
+    os.close(os.dup(reading))
+    with open(os.devnull) as nothing:  # the reading end is gone, its number is not
+        os.dup2(nothing.fileno(), reading)
+    for _ in range(2):
+        log.write(*REQUEST)
+        log.flush()
+
+
+def test_notes_are_bounded_by_writing_them_where_they_come_from(monkeypatch):
+    monkeypatch.setattr(request_log, "MOST_NOTES", 10)
+    monkeypatch.setattr(request_log, "GATHER_S", 3600)
+    output = io.StringIO()
+    log = make_log(output)
+    for _ in range(25):
+        log.write(*REQUEST)
+    assert 10 < len(read_lines(output)) <= 25
+    assert len(log._notes) <= 10
+
+
+_SCRIPT = """
+import logging, sys
+from model_service import request_log
+from model_service.config import LogFormat, LoggingConfig
+request_log.GATHER_S = 3600
+logging.getLogger("model_service").setLevel(logging.INFO)
+request_log.RequestLog(LoggingConfig(format=LogFormat.JSON), sys.stderr).write("GET", "/last", 200, None, None, 0.0)
+"""
+
+
+def test_the_last_line_of_a_process_is_written():
+    ended = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(ended.stderr)["path"] == "/last"
+
+
+def _write_last_line(path: str) -> None:
+    request_log.GATHER_S = 3600
+    logging.getLogger("model_service").setLevel(logging.INFO)
+    make_log(open(path, "w")).write("GET", "/last", 200, None, None, 0.0)  # noqa: SIM115 - open until the process ends
+
+
+def test_the_last_line_of_a_forked_worker_is_written(tmp_path):
+    path = tmp_path / "log"
+    worker = multiprocessing.get_context("fork").Process(target=_write_last_line, args=(str(path),))
+    worker.start()
+    worker.join(timeout=60)
+    assert json.loads(path.read_text())["path"] == "/last"

@@ -6,7 +6,7 @@ line written meanwhile carries it, so that an answer's id finds the lines of its
 
 import json
 import logging
-import os
+import random
 import re
 import sys
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def choose_request_id(offered: str | None) -> str:
     """Return the caller's id if it is printable and at most 128 characters, else a new one."""
     if offered is not None and _ACCEPTABLE_ID.fullmatch(offered):
         return offered
-    return os.urandom(16).hex()
+    return f"{random.getrandbits(128):032x}"
 
 
 def bind_request_id(request_id: str | None) -> None:

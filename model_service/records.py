@@ -1,4 +1,4 @@
-"""Frozen dataclasses that cross layers.
+"""What crosses layers: frozen dataclasses, and a tuple.
 
 Payloads and outputs are JSON objects and stay plain dicts; everything else that
 one layer hands to another is one of these.
@@ -7,7 +7,7 @@ one layer hands to another is one of these.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 #: One input object of a model, and one output object: JSON types only.
 Payload = dict[str, Any]
@@ -124,9 +124,8 @@ class ModelStatus:
     batching: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the one road returns for one or many payloads.
+class Prediction(NamedTuple):
+    """What the one road returns for one or many payloads. A tuple, because one is made in every request.
 
     Attributes:
         outputs: One output a payload, in the order of the payloads.

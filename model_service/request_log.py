@@ -15,15 +15,17 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from multiprocessing.util import Finalize
-from typing import Any, NamedTuple, TextIO
-
-import orjson
+from typing import Any, TextIO
 
 from model_service.config import LoggingConfig
 from model_service.observability import get_request_id, writes_text
 
 _NAME = "model_service.requests"
+#: What every line says, as JSON.
+_SAME = f'"level":"info","logger":"{_NAME}","message":"request",'
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 #: How long notes gather before they are written.
 GATHER_S = 0.05
 #: Notes made into lines before requests get the interpreter again.
@@ -32,17 +34,9 @@ NOTES_AT_ONCE = 64
 MOST_NOTES = 20_000
 
 
-class _Note(NamedTuple):
-    """What is known of a request when it has been answered."""
-
-    time_s: float
-    request_id: str | None
-    method: str
-    path: str
-    status: int
-    model: str | None
-    version: str | None
-    duration_s: float
+#: Time, request id, method, path, status, model, version, seconds: what is known of a request when it has been
+#: answered. A tuple, because one is made in every request.
+_Note = tuple[float, str | None, str, str, int, str | None, str | None, float]
 
 
 class RequestLog:
@@ -75,11 +69,11 @@ class RequestLog:
         """Have the line of an answered request written soon, with the request id that is bound now."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
-        note = _Note(time.time(), get_request_id(), method, path, status, model, version, duration_s)
         if self._is_text:
-            self._logger.info("request", extra=_list_fields(note))
+            fields = _list_fields(method, path, status, model, version)
+            self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
             return
-        self._notes.append(note)
+        self._notes.append((time.time(), get_request_id(), method, path, status, model, version, duration_s))
         if not self._is_awake:
             self._rouse()
         elif len(self._notes) > MOST_NOTES:
@@ -121,18 +115,10 @@ class _LineMaker:
         self._text = ""
 
     def make_line(self, note: _Note) -> bytes:
-        line = {
-            "time": self._format_time(note.time_s),
-            "level": "info",
-            "logger": _NAME,
-            "message": "request",
-            "request_id": note.request_id,
-            **_list_fields(note),
-        }
-        try:
-            return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # half a character, which orjson does not escape
-            return json.dumps(line).encode() + b"\n"
+        time_s, request_id, method, path, status, model, version, duration_s = note
+        start = f'{{"time":"{self._format_time(time_s)}",{_SAME}"request_id":{_encode(request_id)},'
+        fields = _encode_fields(method, path, status, model, version)
+        return f'{start}{fields},"duration_ms":{_to_ms(duration_s)}}}\n'.encode()
 
     def _format_time(self, time_s: float) -> str:
         second = int(time_s)
@@ -141,19 +127,19 @@ class _LineMaker:
         return f"{self._text}.{int((time_s - second) * 1000):03}+00:00"
 
 
-def _list_fields(note: _Note) -> dict[str, Any]:
+@lru_cache(maxsize=256)  # most requests differ in id and duration only
+def _encode_fields(method: str, path: str, status: int, model: str | None, version: str | None) -> str:
+    return _encode(_list_fields(method, path, status, model, version))[1:-1]
+
+
+def _list_fields(method: str, path: str, status: int, model: str | None, version: str | None) -> dict[str, Any]:
     """Return the fields of a line by name, without those that are not known."""
-    fields = {
-        "method": note.method,
-        "path": note.path,
-        "status": note.status,
-        "model": note.model,
-        "version": note.version,
-        "duration_ms": int(note.duration_s * 1e6) / 1000,
-    }
-    if note.version is None:
-        return {name: value for name, value in fields.items() if value is not None}
-    return fields
+    fields = {"method": method, "path": path, "status": status, "model": model, "version": version}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _to_ms(seconds: float) -> float:
+    return int(seconds * 1e6) / 1000
 
 
 def _open_writer(output: TextIO) -> Callable[[bytes], object]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from model_service.backends.supervisor import Supervisor
@@ -99,6 +99,8 @@ def serve(config: ServiceConfig) -> None:
             workers_kill_timeout=server.shutdown_timeout_s,
             respawn_failed_workers=True,
             websockets=False,
+            # Without TLS nobody agrees on HTTP/2, and looking for it costs every connection.
+            http=HTTPModes.auto if server.tls_certificate else HTTPModes.http1,
             log_level=LogLevels(config.logging.level.value),
             log_dictconfig=build_logging_settings(config.logging),
             ssl_cert=server.tls_certificate,

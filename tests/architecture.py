@@ -44,7 +44,7 @@ ONLY_IN = {
     "granian": ("wiring",),
     "jsonschema": ("schema.validation", "schema.messages"),
     "jsonschema_rs": ("schema.verdict",),
-    "orjson": ("strict_json", "request_log", "transports.http.codec"),
+    "orjson": ("strict_json", "transports.http.codec"),
     "onnxruntime": ("onnx",),
     "click": ("cli",),
     "grpc": ("transports.grpc",),

@@ -58,9 +58,8 @@ class RequestLog:
         self._notes: list[_Note] = []
         self._lines = _LineMaker()
         self._writing = threading.Lock()
-        self._is_awake = False
-        self._waking = threading.Lock()
-        self._wake = threading.Semaphore(0)
+        self._has_notes = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def write(
@@ -74,7 +73,7 @@ class RequestLog:
             self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
             return
         self._notes.append((time.time(), get_request_id(), method, path, status, model, version, duration_s))
-        if not self._is_awake:
+        if not self._has_notes.is_set():
             self._rouse()
         elif len(self._notes) > MOST_NOTES:
             self.flush()
@@ -89,21 +88,18 @@ class RequestLog:
                     self._write(lines)
 
     def _rouse(self) -> None:
-        with self._waking:
-            if self._is_awake:
-                return
-            self._is_awake = True
+        with self._starting:
             if self._thread is None:  # not before the first line: a server may fork until then
                 self._thread = threading.Thread(target=self._write_in_turn, name="request-log", daemon=True)
                 self._thread.start()
                 Finalize(None, self.flush, exitpriority=0)  # atexit forgets the processes of multiprocessing
-        self._wake.release()
+        self._has_notes.set()
 
     def _write_in_turn(self) -> None:
         while True:
-            self._wake.acquire()
+            self._has_notes.wait()
             time.sleep(GATHER_S)
-            self._is_awake = False  # before the writing: a note that comes during it rouses again
+            self._has_notes.clear()  # before the writing: a note that comes during it rouses again
             self.flush()
 
 

@@ -46,13 +46,19 @@ def read_lines(output: io.StringIO) -> list[dict]:
     return [json.loads(line) for line in output.getvalue().splitlines()]
 
 
-def test_a_line_says_what_happened():
+def write_lines(*requests: tuple) -> list[dict]:
+    """Return the lines of requests."""
     output = io.StringIO()
     log = make_log(output)
-    bind_request_id("r-1")
-    log.write(*REQUEST)
+    for request in requests:
+        log.write(*request)
     log.flush()
-    (line,) = read_lines(output)
+    return read_lines(output)
+
+
+def test_a_line_says_what_happened():
+    bind_request_id("r-1")
+    (line,) = write_lines(REQUEST)
     moment = datetime.fromisoformat(line.pop("time"))
     assert moment.utcoffset().total_seconds() == 0
     assert abs(moment.timestamp() - datetime.now().timestamp()) < 60
@@ -71,44 +77,30 @@ def test_a_line_says_what_happened():
 
 
 def test_a_line_has_the_fields_of_every_other_in_their_order():
-    output = io.StringIO()
-    log = make_log(output)
     bind_request_id("r-1")
-    log.write(*REQUEST)
-    log.flush()
+    (line,) = write_lines(REQUEST)
     names = ("method", "path", "status", "model", "version", "duration_ms")
     extra = dict(zip(names, REQUEST, strict=True))
     record = logging.getLogger("model_service.requests").makeRecord("n", logging.INFO, "", 1, "request", (), None)
     record.__dict__.update(extra)
-    assert list(read_lines(output)[0]) == list(json.loads(JsonFormatter().format(record)))
+    assert list(line) == list(json.loads(JsonFormatter().format(record)))
 
 
 @pytest.mark.parametrize("model", [None, "iris_model"])
 def test_what_is_not_known_is_left_out(model):
-    output = io.StringIO()
-    log = make_log(output)
-    log.write("GET", "/health/live", 404, model, None, 0.0)
-    log.flush()
+    (line,) = write_lines(("GET", "/health/live", 404, model, None, 0.0))
     expected = {"method", "path", "status", "duration_ms"} | ({"model"} if model else set())
-    assert set(read_lines(output)[0]) - {"time", "level", "logger", "message", "request_id"} == expected
+    assert set(line) - {"time", "level", "logger", "message", "request_id"} == expected
 
 
 def test_half_a_character_stops_nothing():
-    output = io.StringIO()
-    log = make_log(output)
-    log.write("GET", "/\ud800", 404, None, None, 0.0)
-    log.write(*REQUEST)
-    log.flush()
-    assert [line["path"] for line in read_lines(output)] == ["/\ud800", REQUEST[1]]
+    lines = write_lines(("GET", "/\ud800", 404, None, None, 0.0), REQUEST)
+    assert [line["path"] for line in lines] == ["/\ud800", REQUEST[1]]
 
 
 def test_the_level_of_the_logger_decides(monkeypatch):
-    output = io.StringIO()
     monkeypatch.setattr(logging.getLogger("model_service"), "level", logging.WARNING)
-    log = make_log(output)
-    log.write(*REQUEST)
-    log.flush()
-    assert output.getvalue() == ""
+    assert write_lines(REQUEST) == []
 
 
 def test_text_for_people_goes_the_way_of_every_other_line(caplog):

@@ -44,8 +44,7 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_0(start, signal_nu
         )
     )
     request.start()
-    while "fell asleep" not in server.log.read_text():
-        time.sleep(0.02)
+    server.wait_for_log("fell asleep")
     assert server.stop(signal_number) == 0
     request.join()
     assert answers[0].json() == {"y": 3.0}

@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 from model_service.records import Schema
 from model_service.schema.validation import SchemaValidator, find_metaschema_faults, make_pointer
+from model_service.schema.verdict import DIALECT
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Keywords whose value is data, not a schema: a "$ref" inside is only a word.
 DATA_KEYWORDS = frozenset({"const", "enum", "examples", "default", "x-error-messages"})
 #: Keywords whose keys are names of fields or definitions, which may be spelt like keywords.
@@ -22,7 +22,7 @@ def find_schema_faults(schema: Any, name: str) -> list[str]:
     """
     if not isinstance(schema, dict):
         return [f"{name} must be a dict that holds a JSON Schema"]
-    if str(schema.get("$schema", _DIALECT)).rstrip("#") != _DIALECT:
+    if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
         return [f"{name} must be JSON Schema 2020-12; its $schema names another dialect"]
     if strangers := SchemaValidator({}).find_violations(schema):
         return [f"{name} is not JSON: '{fault.pointer or '/'}' {fault.message}" for fault in strangers]

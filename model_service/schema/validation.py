@@ -115,32 +115,31 @@ def make_pointer(path: Iterable[Any]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _find_names(schema: Any) -> Iterator[str]:
-    """Yield every text in a schema: the names that are no secret are among them."""
+def _find_nodes(schema: Any) -> Iterator[Any]:
+    """Yield a schema and everything in it, the keys of its objects included."""
     stack = [schema]
     while stack:
         node = stack.pop()
-        if isinstance(node, str):
-            yield node
-        elif isinstance(node, dict):
+        yield node
+        if isinstance(node, dict):
             stack.extend([*node, *node.values()])
         elif isinstance(node, list):
             stack.extend(node)
 
 
+def _find_names(schema: Any) -> Iterator[str]:
+    """Yield every text in a schema: the names that are no secret are among them."""
+    return (node for node in _find_nodes(schema) if isinstance(node, str))
+
+
 def _find_patterns(schema: Any) -> Iterator[Any]:
     """Yield everything in a schema that could be meant as a pattern."""
-    stack = [schema]
-    while stack:
-        node = stack.pop()
+    for node in _find_nodes(schema):
         if isinstance(node, dict):
             if "pattern" in node:
                 yield node["pattern"]
             named = node.get("patternProperties")
             yield from named if isinstance(named, dict) else ()
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
 
 
 def _is_pattern(text: Any) -> bool:

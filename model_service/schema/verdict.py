@@ -20,7 +20,7 @@ from model_service.schema.json_values import find_unrepresentable
 _DISTRUSTED = frozenset(
     {"$dynamicRef", "$dynamicAnchor", "$id", "$anchor", "unevaluatedItems", "unevaluatedProperties"}
 )
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCHEMAS = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
@@ -76,7 +76,7 @@ class Verdict:
 def is_schema(schema: Schema) -> bool:
     """Whether a schema is certainly valid JSON Schema 2020-12; whether its patterns are patterns is not looked at."""
     try:
-        is_valid: bool = jsonschema_rs.meta.is_valid({**schema, "$schema": _DIALECT})
+        is_valid: bool = jsonschema_rs.meta.is_valid({**schema, "$schema": DIALECT})
     except Exception:  # a value that is of no JSON type
         return False
     return is_valid

@@ -30,10 +30,11 @@ def main() -> None:
     manager = ModelManager()
     manager.load_models(ServiceConfig(models=(ModelConfig(class_path="circrna_model.CircRnaModel"),)))
     service = PredictionService(manager, max_rows=1)
+    target = service.find_target("circrna_model")
     letters = random.Random(0)
     for length in LENGTHS:
         payload = {"rna_sequence": "".join(letters.choice("ACGT") for _ in range(length))}
-        print(f"| {length} | {median_ms(lambda p=payload: service.predict('circrna_model', p), 5):.1f} |")
+        print(f"| {length} | {median_ms(lambda p=payload: service.predict(target, p), 5):.1f} |")
     manager.close()
 
 
@@ -46,11 +47,11 @@ def print_row(config: ModelConfig, backend: BackendName) -> None:
     service = PredictionService(manager, max_rows=1)
     (status,) = manager.get_models()
     assert status.info is not None
-    name, payload = status.qualified_name, status.info.examples[0]
-    median_ms(lambda: service.predict(name, payload), 20)
-    row_ms = median_ms(lambda: service.predict(name, payload), ROWS)
+    target, payload = service.find_target(status.qualified_name), status.info.examples[0]
+    median_ms(lambda: service.predict(target, payload), 20)
+    row_ms = median_ms(lambda: service.predict(target, payload), ROWS)
     memory = f"{sum(map(read_pss_mb, find_children()))}" if backend is BackendName.PROCESS else ""
-    print(f"| {name} | {backend} | {start_s:.2f} | {row_ms:.2f} | {memory} |", flush=True)
+    print(f"| {status.qualified_name} | {backend} | {start_s:.2f} | {row_ms:.2f} | {memory} |", flush=True)
     manager.close()
 
 

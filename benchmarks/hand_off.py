@@ -1,17 +1,19 @@
-"""What a line costs and saves: predictions a second of processor time, direct and batched, by threads and by model.
+"""What a queue costs and saves: predictions a second of processor time, in the loop and dispatched, by connections.
 
 python benchmarks/hand_off.py
 
-Each thread computes as long as a web request does and then asks for one row. `HAND_OFF_S` in
-model_service/backends/choice.py comes from the first row: what batched costs more than direct with
-one thread, for a model that costs next to nothing.
+Each connection computes in the loop as long as a web request does and then asks for one row. `HAND_OFF_S` in
+model_service/backends/choice.py comes from the first rows: what a row costs more when it is handed to the
+dispatcher, for a model that costs next to nothing.
 """
 
 import threading
 import time
 
 from model_service.backends.base import Backend
-from model_service.backends.batching import MicroBatcher
+from model_service.backends.loop import ServiceLoop
+from model_service.backends.queued import QueuedBackend
+from model_service.backends.ticket import Ticket
 from model_service.config import ModelConfig
 from model_service.records import ModelInfo, Output, Payload, Violation
 
@@ -35,6 +37,8 @@ class SpinningBackend(Backend):
     def start(self) -> None:
         pass
 
+    has_rules = False
+
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return [[] for _ in payloads]
 
@@ -49,45 +53,62 @@ class SpinningBackend(Backend):
 
 
 def main() -> None:
-    """Print one row a model and number of threads."""
-    print(
-        "| run us + row us | threads | direct /cpu s | batched /cpu s | batched costs more us |\n|--|--:|--:|--:|--:|"
-    )
+    """Print one row a model and number of connections."""
+    print("| run us + row us | connections | in the loop /cpu s | apart /cpu s | joined /cpu s | hand-off us |")
+    print("|--|--:|--:|--:|--:|--:|")
     for costs in COSTS:
-        for threads in (1, 4, 16, 64):
-            direct, batched = (
-                max(measure(SpinningBackend(*costs), threads, is_batching=is_batching) for _ in range(REPEATS))
-                for is_batching in (False, True)
+        for connections in (1, 4, 16, 64):
+            in_loop, apart, joined = (
+                max(measure(SpinningBackend(*costs), connections, **kind) for _ in range(REPEATS))
+                for kind in (
+                    {"is_in_loop": True, "is_joining": True},
+                    {"is_in_loop": False, "is_joining": False},
+                    {"is_in_loop": False, "is_joining": True},
+                )
             )
-            more_us = 1e6 / batched - 1e6 / direct
-            print(f"| {costs[0]} + {costs[1]} | {threads} | {direct:.0f} | {batched:.0f} | {more_us:.1f} |", flush=True)
+            hand_off_us = 1e6 / apart - 1e6 / in_loop
+            print(
+                f"| {costs[0]} + {costs[1]} | {connections} | {in_loop:.0f} | {apart:.0f} | {joined:.0f} "
+                f"| {hand_off_us:.1f} |",
+                flush=True,
+            )
 
 
-def measure(backend: Backend, threads: int, *, is_batching: bool) -> float:
+def measure(backend: Backend, connections: int, *, is_in_loop: bool, is_joining: bool) -> float:
     """Return answered rows a second of processor time."""
-    batcher = MicroBatcher(backend, ModelConfig(class_path="m.M"), is_batching=is_batching)
-    batcher.start()
-    counts = [0] * threads
-    is_over = threading.Event()
+    loop = ServiceLoop()
+    loop.start_thread()
+    config = ModelConfig(class_path="m.M")
+    queued = QueuedBackend(backend, config, loop, is_in_loop=is_in_loop, is_joining=is_joining)
+    queued.start()
+    answered = ended = 0
+    is_over, is_quiet = threading.Event(), threading.Event()
 
-    def call(i: int) -> None:
-        while not is_over.is_set():
-            for _ in range(WEB_STEPS):
-                pass
-            batcher.run([{}])
-            counts[i] += 1
+    def ask() -> None:
+        for _ in range(WEB_STEPS):
+            pass
+        queued.submit(Ticket([{}], time.monotonic() + config.timeout_s, take_answer))
 
-    workers = [threading.Thread(target=call, args=(i,)) for i in range(threads)]
+    def take_answer(ticket: Ticket) -> None:
+        nonlocal answered, ended
+        answered += 1
+        if not is_over.is_set():
+            loop.loop.call_soon(ask)  # in another turn, as what a socket brings
+            return
+        ended += 1
+        if ended == connections:
+            is_quiet.set()
+
     began = time.process_time()
-    for worker in workers:
-        worker.start()
+    for _ in range(connections):
+        loop.post(ask)
     time.sleep(SECONDS)
     is_over.set()
-    for worker in workers:
-        worker.join()
+    is_quiet.wait()
     used_s = time.process_time() - began
-    batcher.stop()
-    return sum(counts) / used_s
+    queued.stop()
+    loop.close()
+    return answered / used_s
 
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ class Batching(StrEnum):
     OFF = "off"
 
 
+class ExecutionChoice(StrEnum):
+    """Where a worker runs the batches of a `local` model."""
+
+    AUTO = "auto"
+    IN_LOOP = "in_loop"
+    DISPATCHED = "dispatched"
+
+
 def setting(
     default: Any = dataclasses.MISSING,
     *,
@@ -73,12 +81,19 @@ class ServerConfig:
 
     host: str = setting("127.0.0.1", help="Address to listen on; `0.0.0.0` for every interface.")
     port: int = setting(8000, bounds=(1, 65535), help="Port to listen on.")
+    unix_socket: Path | None = setting(
+        None, help="Path of a Unix socket to listen on instead of `host` and `port`, for a proxy on the same machine."
+    )
     workers: int | None = setting(
         None,
         bounds=(1, 256),
         help="Worker processes; each loads the models that run `local`. Null: one a core that may be used.",
     )
-    threads: int = setting(16, bounds=(1, 512), help="Requests that one worker answers at the same time.")
+    threads: int = setting(
+        16,
+        bounds=(1, 512),
+        help="Pages, documents and explained errors that one worker writes at the same time. Predictions need none.",
+    )
     model_threads: int | None = setting(
         None,
         bounds=(1, 1024),
@@ -93,8 +108,33 @@ class ServerConfig:
     max_request_rows: int = setting(
         10_000, bounds=(1, 10_000_000), help="Most payloads in one JSON array of a predict request."
     )
-    hot_door: bool = setting(
-        True, help="Answers plain predict requests in front of Flask, several times faster; `false` is for comparing."
+    max_connections: int = setting(
+        10_000,
+        bounds=(1, 1_000_000),
+        help="Most open connections of one worker; beyond them only health is answered. Fewer where the system allows "
+        "fewer open files.",
+    )
+    max_pending_bytes: int = setting(
+        256 * MIB,
+        bounds=(1, 2**50),
+        help="Most bytes of large request bodies (over 32 KiB) that one worker holds at the same time, else 503; the "
+        "requests of one model may hold half of them. In memory a body takes several times its bytes.",
+    )
+    header_timeout_s: float = setting(
+        10.0, bounds=(0.1, 3600), help="Seconds that the headers of a request, or a TLS handshake, may take."
+    )
+    body_timeout_s: float = setting(
+        60.0,
+        bounds=(0.1, 86400),
+        help="Seconds that the body of a request may take, and that an answer may wait for its reader.",
+    )
+    min_body_bytes_per_s: int = setting(
+        1024,
+        bounds=(0, 2**30),
+        help="Slowest rate at which the body of a request may arrive, after its first five seconds.",
+    )
+    keep_alive_timeout_s: float = setting(
+        75.0, bounds=(0.1, 86400), help="Seconds that a connection may wait for its next request."
     )
     shutdown_timeout_s: int = setting(
         30, bounds=(1, 3600), help="Seconds that running requests have to finish after SIGTERM."
@@ -121,8 +161,12 @@ class ModelConfig:
     batching: Batching = setting(
         Batching.AUTO,
         help="`on`: requests that wait together are predicted together; `off`: one after the other; `auto`: measured "
-        "at the start, `on` where a batch saves more than it costs. `process` batches by itself, whatever stands here; "
-        "`on` gathers the rows of each worker before.",
+        "at the start, `on` where a batch saves more than it costs. `process` batches by itself, whatever stands here.",
+    )
+    execution: ExecutionChoice = setting(
+        ExecutionChoice.AUTO,
+        help="`in_loop`: in the event loop of each worker, for models that take no time; `dispatched`: in a thread; "
+        "`auto`: measured at the start. Not for `process`.",
     )
     max_batch_rows: int = setting(
         64,
@@ -135,8 +179,7 @@ class ModelConfig:
     max_queue_rows: int = setting(
         20_000,
         bounds=(1, 100_000_000),
-        help="Most rows that wait for the model in one worker, else 429; a request of more is answered 413. Not for "
-        "`process`, unless `batching` is `on`.",
+        help="Most rows that wait for the model in one worker, else 429; a request of more is answered 413.",
     )
     timeout_s: float = setting(
         60.0,

@@ -82,6 +82,23 @@ def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None
     return typing.cast(ServiceConfig, config)
 
 
+def write_config(config: ServiceConfig, path: Path) -> None:
+    """Write a configuration, overrides and all, for `load_config` to read the same from anywhere."""
+    path.write_text(yaml.safe_dump(_dump(config), allow_unicode=True), encoding="utf-8")
+
+
+def _dump(value: Any) -> Any:
+    """Return a dataclass as a mapping of what differs from its defaults, and other values as YAML has them."""
+    if dataclasses.is_dataclass(value):
+        pairs = [(key, field, getattr(value, field.name)) for key, field, _ in list_keys(type(value))]
+        return {key: _dump(each) for key, field, each in pairs if each != field.default}
+    if isinstance(value, tuple):
+        return [_dump(each) for each in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
 def _locate(node: yaml.Node, path: Path) -> _Located:
     where = f"{path}, line {node.start_mark.line + 1}"
     if isinstance(node, yaml.MappingNode):

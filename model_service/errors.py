@@ -23,6 +23,7 @@
     `- CapacityError      try again later
        |- ModelNotReady
        |- QueueFull
+       |- ServerBusy
        `- PredictionTimeout
 
 Each leaf has a stable ``code`` that programs may rely on. This module knows no
@@ -243,6 +244,13 @@ class QueueFull(CapacityError):
 
     code = "queue_full"
     title = "Too many requests are waiting."
+
+
+class ServerBusy(CapacityError):
+    """The server itself has no room: for the request's body, its connection, or a thread to write its answer."""
+
+    code = "server_busy"
+    title = "The server is busy."
 
 
 class PredictionTimeout(CapacityError):

@@ -133,8 +133,6 @@ def find_contract_faults(model_class: type[MLModel]) -> list[str]:
             faults.append(f"{name} is missing")
         else:
             faults.extend(find_schema_faults(getattr(model_class, name), name))
-    if getattr(model_class, "thread_safe", False) not in (True, False):
-        faults.append("thread_safe must be True or False")
     faults.extend(f"{name} must be a method" for name in _METHODS if not callable(getattr(model_class, name, None)))
     faults.extend(f"{name} is not implemented" for name in sorted(model_class.__abstractmethods__))
     return faults

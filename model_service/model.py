@@ -33,8 +33,8 @@ from model_service.records import Output, Payload, Schema, Violation
 class MLModel(ABC):
     """A trained model with a name, a version and two JSON Schemas.
 
-    The platform builds one object a process and calls it from one thread at a
-    time, so a model needs no lock of its own, unless it says that it is thread-safe.
+    The platform builds one object per process and runs one batch at a time, so a
+    model needs no lock of its own. Batches may come from different threads.
 
     Attributes:
         qualified_name: Identifier, unique in a service: ``[a-z][a-z0-9_]*``, at most 64 characters.
@@ -46,9 +46,6 @@ class MLModel(ABC):
             self-test that runs before the model takes requests. A subschema may carry
             ``x-error-messages``, ``{keyword: sentence}``, to speak the author's words.
         output_schema: JSON Schema 2020-12 of one output, ``type: object``.
-        thread_safe: Whether `predict` and `predict_batch` may be called from several threads at once: they
-            change nothing of the object, and what they call may be called so, as a session of ONNX Runtime may.
-            Fast models are then called without a queue; one with a `close` of its own still takes turns.
     """
 
     qualified_name: ClassVar[str]
@@ -57,7 +54,6 @@ class MLModel(ABC):
     version: ClassVar[str]
     input_schema: ClassVar[Schema]
     output_schema: ClassVar[Schema]
-    thread_safe: ClassVar[bool] = False
 
     def __init__(self) -> None:  # noqa: B027 - a model without parameters needs none
         """Load the parameters from the package's own artifacts; called once."""

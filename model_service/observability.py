@@ -69,13 +69,6 @@ class TextFormatter(logging.Formatter):
         return line
 
 
-class AdviceFilter(logging.Filter):
-    """Drops the server's advice to use fewer threads: ours wait for a batch, which is as large as they are many."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Configuration allows spawning up to")
-
-
 def writes_text(config: LoggingConfig, output: TextIO) -> bool:
     """Whether lines are for people, by the configuration and what they are written to."""
     return config.format is LogFormat.TEXT or (config.format is LogFormat.AUTO and output.isatty())
@@ -88,13 +81,13 @@ def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) 
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"advice": {"()": AdviceFilter}},
         "formatters": {"line": {"()": formatter}},
         "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": output}},
         "root": {"handlers": ["stream"], "level": "WARNING"},
         "loggers": {
             "model_service": {"level": config.level.upper()},
-            "_granian": {"level": config.level.upper(), "filters": ["advice"]},
+            # What it says of its start and end, and of what is no HTTP, is said better here.
+            "uvicorn": {"level": "ERROR"},
         },
     }
 

@@ -1,4 +1,10 @@
-"""`PredictionService`: the one road that every prediction takes, from every door."""
+"""`PredictionService`: the one road that every prediction takes, from every door.
+
+    submit   for doors that wait in an event loop: it admits a request and returns
+    predict  for threads that may block: a view, the command line, a notebook; it waits on the same
+
+Both find the input valid first, run it through the same queue, and hold the outputs against the output schema.
+"""
 
 import logging
 import time
@@ -6,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from model_service.backends.ticket import Ticket, Waiter
 from model_service.errors import ModelError, OutputInvalid, PayloadInvalid, PayloadMalformed, PayloadTooLarge
-from model_service.manager import ModelManager, ServedModel
-from model_service.records import ModelInfo, Output, Payload, Prediction, Violation
+from model_service.manager import ModelManager
+from model_service.records import ModelInfo, Output, Payload, Prediction, RequestContext, Violation
+from model_service.registry.entry import ServedModel
 from model_service.schema.validation import MAX_VIOLATIONS
 
 logger = logging.getLogger(__name__)
@@ -19,40 +27,100 @@ class PredictionService:
 
     Args:
         manager: Knows the models.
-        max_rows: Most payloads of one `predict_many`.
-        clock: Seconds that only grow; a parameter so that tests need not sleep.
+        max_rows: Most payloads of one request.
+        clock: Seconds that only grow, and by which deadlines are meant: `time.monotonic`.
     """
 
-    def __init__(self, manager: ModelManager, *, max_rows: int, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, manager: ModelManager, *, max_rows: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
         self._max_rows = max_rows
         self._clock = clock
 
-    def predict(self, qualified_name: str, payload: Any, *, version: str | None = None) -> Prediction:
-        """Predict for one payload.
+    def find_target(self, qualified_name: str, version: str | None = None) -> ServedModel:
+        """Return the model that answers a request, to be handed to the methods below.
 
         Args:
             qualified_name: The model's name.
-            payload: Any JSON document; whether it is a payload is decided here.
             version: The default version of the name when ``None``.
+
+        Raises:
+            ModelNotFound, ModelNotReady: From the manager.
+        """
+        return self._manager.get_model(qualified_name, version)
+
+    def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
+        """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
+        return 0 < len(documents) <= self._max_rows and target.input_validator.accepts_all(documents)
+
+    def submit(self, target: ServedModel, ticket: Ticket) -> None:
+        """Admit a request; for any thread, and it does not block.
+
+        Args:
+            target: From `find_target`.
+            ticket: Its payloads are what `accepts` accepted. Its ``done`` is called once when it is over, by the
+                thread that ended it: `is_sound` tells whether its outputs may leave, and `settle` explains where
+                they may not.
+
+        Raises:
+            CapacityError, PayloadTooLarge: It is not admitted, and ``done`` is not called.
+        """
+        target.backend.submit(ticket)
+
+    def cancel(self, target: ServedModel, ticket: Ticket) -> None:
+        """Forget a request whose caller has left; what has not run yet never will."""
+        target.backend.cancel(ticket)
+
+    def is_sound(self, target: ServedModel, ticket: Ticket) -> bool:
+        """Whether a ticket that is over has outputs that its model's output schema accepts."""
+        return ticket.error is None and target.output_validator.accepts_all(ticket.outputs)
+
+    def settle(self, target: ServedModel, ticket: Ticket, *, is_many: bool) -> list[Output]:
+        """Return the outputs of a ticket that is over.
+
+        Args:
+            target: The model it was submitted to.
+            ticket: What `submit` returned.
+            is_many: Whether its caller sent an array, so that pointers start with the index of the row.
+
+        Raises:
+            PayloadInvalid: The model's own rules refuse it: every violation.
+            PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
+        """
+        error, ticket.error = ticket.error, None
+        try:
+            if error is None:
+                _check_outputs(target, ticket.outputs)
+                return ticket.outputs
+            if isinstance(error, PayloadInvalid):
+                violations = _find_all(target, ticket.payloads, is_many=is_many) or list(error.violations)
+                raise _invalid(target.info, violations)
+            raise error
+        except ModelError as fault:
+            raise _log_fault(target.info, fault) from None
+        finally:
+            del error  # its traceback holds this frame
+
+    def predict(self, target: ServedModel, payload: Any, context: RequestContext | None = None) -> Prediction:
+        """Predict for one payload, and wait for it.
+
+        Args:
+            target: From `find_target`.
+            payload: Any JSON document; whether it is a payload is decided here.
+            context: Of the request; without one, the deadline is the model's own, from now.
 
         Returns:
             A prediction with one output.
 
         Raises:
-            ModelNotFound, ModelNotReady: From the manager.
             PayloadInvalid: Every violation, with pointers into the payload.
             PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
         """
-        started = self._clock()
-        served = self._manager.get_model(qualified_name, version)
-        (violations,) = _find_violations(served, [payload])
-        if violations:
-            raise _invalid(served.info, violations)
-        return self._run(served, [payload], started)
+        return self._predict(target, [payload], context, is_many=False)
 
-    def predict_many(self, qualified_name: str, payloads: list[Any], *, version: str | None = None) -> Prediction:
-        """Predict for many payloads, all or nothing.
+    def predict_many(
+        self, target: ServedModel, payloads: list[Any], context: RequestContext | None = None
+    ) -> Prediction:
+        """Predict for many payloads, all or nothing, and wait for it.
 
         Returns:
             A prediction with one output a payload, in order.
@@ -61,35 +129,26 @@ class PredictionService:
             PayloadMalformed: There are none.
             PayloadTooLarge: There are more than ``max_rows``.
             PayloadInvalid: Every violation, with pointers that start with the row's index.
-            ModelNotFound, ModelNotReady, PredictionFailed, OutputInvalid, CapacityError: As `predict`.
+            PredictionFailed, OutputInvalid, CapacityError: As `predict`.
         """
-        started = self._clock()
-        served = self._manager.get_model(qualified_name, version)
         if not payloads:
             raise PayloadMalformed("the array is empty; send at least one payload")
         if len(payloads) > self._max_rows:
             raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
-        found = _find_violations(served, payloads)
-        if any(found):
-            raise _invalid(
-                served.info,
-                [
-                    replace(violation, pointer=f"/{i}{violation.pointer}")
-                    for i, violations in enumerate(found)
-                    for violation in violations
-                ],
-            )
-        return self._run(served, payloads, started)
+        return self._predict(target, payloads, context, is_many=True)
 
-    def _run(self, served: ServedModel, documents: list[Any], started: float) -> Prediction:
-        """Run documents that are payloads: the input schema, whose type is object, has accepted each."""
-        info = served.info
-        try:
-            outputs = served.backend.run(documents)
-            _check_outputs(served, outputs)
-        except ModelError as error:
-            raise _log_fault(info, error) from None
-        return Prediction(info.qualified_name, info.version, outputs, self._clock() - started)
+    def _predict(
+        self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
+    ) -> Prediction:
+        started = self._clock()
+        is_sure = target.input_validator.accepts_all(documents)
+        if not is_sure and (violations := _find_all(target, documents, is_many=is_many)):
+            raise _invalid(target.info, violations)
+        waiter = Waiter(documents, context.deadline if context else started + target.backend.timeout_s)
+        target.backend.submit(waiter.ticket)
+        ticket = waiter.wait(target.backend.cancel)
+        outputs = self.settle(target, ticket, is_many=is_many)
+        return Prediction(target.info.qualified_name, target.info.version, outputs, self._clock() - started)
 
 
 def _log_fault(info: ModelInfo, error: ModelError) -> ModelError:
@@ -97,6 +156,18 @@ def _log_fault(info: ModelInfo, error: ModelError) -> ModelError:
     names = {"model": info.qualified_name, "version": info.version}
     logger.error("prediction failed: %s", error.message, extra=names, exc_info=error)
     return type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id")
+
+
+def _find_all(served: ServedModel, documents: list[Any], *, is_many: bool) -> list[Violation]:
+    """Return the violations of all documents; of an array, with pointers that start with the index of the row."""
+    found = _find_violations(served, documents)
+    if not is_many:
+        return found[0]
+    return [
+        replace(violation, pointer=f"/{i}{violation.pointer}")
+        for i, violations in enumerate(found)
+        for violation in violations
+    ]
 
 
 def _find_violations(served: ServedModel, documents: list[Any]) -> list[list[Violation]]:

@@ -24,6 +24,28 @@ class ModelState(StrEnum):
     FAILED = "failed"
 
 
+class Execution(StrEnum):
+    """How a model runs."""
+
+    IN_LOOP = "in_loop"
+    DISPATCHED = "dispatched"
+    PROCESS = "process"
+
+
+class RequestContext(NamedTuple):
+    """What is known of a request beside its data; doors make it. A tuple, because one is made in every request.
+
+    Attributes:
+        request_id: Finds the log lines of the request.
+        arrived: When its headers had arrived, on the clock of `time.monotonic`.
+        deadline: When its caller stops waiting, on the same clock.
+    """
+
+    request_id: str
+    arrived: float
+    deadline: float
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One broken rule of a schema.
@@ -109,8 +131,8 @@ class ModelStatus:
         is_required: Whether the service is ready only when this model is.
         info: ``None`` when the class could not be imported or breaks the contract.
         problem: Set if and only if the state is ``failed``.
-        batching: ``batched`` when rows of different requests are predicted together, ``direct`` when requests take
-            turns; ``None`` while that is not decided.
+        execution: How it runs; ``None`` while that is not decided.
+        batching: Whether rows of different requests are predicted together; ``None`` while that is not decided.
     """
 
     qualified_name: str
@@ -121,7 +143,8 @@ class ModelStatus:
     is_required: bool
     info: ModelInfo | None
     problem: Problem | None
-    batching: str | None = None
+    execution: Execution | None = None
+    batching: bool | None = None
 
 
 class Prediction(NamedTuple):

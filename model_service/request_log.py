@@ -6,6 +6,7 @@ only notes what happened. A thread, which sleeps while there is nothing to write
 notes and writes many in one call.
 """
 
+import atexit
 import contextlib
 import json
 import logging
@@ -16,11 +17,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from multiprocessing.util import Finalize
 from typing import Any, TextIO
 
 from model_service.config import LoggingConfig
-from model_service.observability import get_request_id, writes_text
+from model_service.observability import bind_request_id, writes_text
 
 _NAME = "model_service.requests"
 #: What every line says, as JSON.
@@ -30,7 +30,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 GATHER_S = 0.01
 #: Notes made into lines before requests get the interpreter again.
 NOTES_AT_ONCE = 32
-#: As many notes may wait; where the reader of the log is that slow, requests wait for it, too.
+#: As many notes may wait. Where the reader of the log is that slow, more are counted and dropped: no request,
+#: and least of all the event loop, waits for a log.
 MOST_NOTES = 20_000
 
 
@@ -56,6 +57,7 @@ class RequestLog:
         self._is_text = writes_text(config, output)
         self._write = _open_writer(output)
         self._notes: list[_Note] = []
+        self._dropped = 0
         self._lines = _LineMaker()
         self._writing = threading.Lock()
         self._has_notes = threading.Event()
@@ -63,36 +65,54 @@ class RequestLog:
         self._thread: threading.Thread | None = None
 
     def write(
-        self, method: str, path: str, status: int, model: str | None, version: str | None, duration_s: float
+        self,
+        method: str,
+        path: str,
+        status: int,
+        model: str | None,
+        version: str | None,
+        duration_s: float,
+        request_id: str | None,
     ) -> None:
-        """Have the line of an answered request written soon, with the request id that is bound now."""
+        """Have the line of an answered request written soon; it never blocks."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
-        if self._is_text:
-            fields = _list_fields(method, path, status, model, version)
-            self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
+        if len(self._notes) >= MOST_NOTES:
+            self._dropped += 1
             return
-        self._notes.append((time.time(), get_request_id(), method, path, status, model, version, duration_s))
+        self._notes.append((time.time(), request_id, method, path, status, model, version, duration_s))
         if not self._has_notes.is_set():
             self._rouse()
-        elif len(self._notes) > MOST_NOTES:
-            self.flush()
 
     def flush(self) -> None:
         """Return when every line so far has been written."""
         with self._writing:
             while notes := self._notes[:NOTES_AT_ONCE]:
                 del self._notes[: len(notes)]
+                if self._is_text:
+                    for note in notes:
+                        self._write_text(note)
+                    continue
                 lines = b"".join(map(self._lines.make_line, notes))
                 with contextlib.suppress(OSError):  # a full disk, a reader that left: no reason to fail a prediction
                     self._write(lines)
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                self._logger.warning("%d lines of requests were dropped: the log is read too slowly", dropped)
+
+    def _write_text(self, note: _Note) -> None:
+        _, request_id, method, path, status, model, version, duration_s = note
+        bind_request_id(request_id)  # of this thread, which writes nothing else
+        fields = _list_fields(method, path, status, model, version)
+        self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
+        bind_request_id(None)
 
     def _rouse(self) -> None:
         with self._starting:
             if self._thread is None:  # not before the first line: a server may fork until then
                 self._thread = threading.Thread(target=self._write_in_turn, name="request-log", daemon=True)
                 self._thread.start()
-                Finalize(None, self.flush, exitpriority=0)  # atexit forgets the processes of multiprocessing
+                atexit.register(self.flush)
         self._has_notes.set()
 
     def _write_in_turn(self) -> None:

@@ -12,9 +12,9 @@ SHIPPED = (
 )
 
 
-def make_config(*class_paths: str, **server: object) -> ServiceConfig:
-    """Return a configuration of models, with server settings."""
+def make_config(*models: str | ModelConfig, **server: object) -> ServiceConfig:
+    """Return a configuration of models, or of their class paths, with server settings."""
     return ServiceConfig(
-        models=tuple(ModelConfig(class_path=path) for path in class_paths),
+        models=tuple(model if isinstance(model, ModelConfig) else ModelConfig(class_path=model) for model in models),
         server=ServerConfig(**server),  # type: ignore[arg-type] - each test passes what the field takes
     )

@@ -253,30 +253,6 @@ class ThreadsModel(DoubleModel):
         return {name: os.environ.get(name) for name in VARIABLES}
 
 
-class MeetingModel(DoubleModel):
-    """Thread-safe: its predictions wait for each other, two by two."""
-
-    qualified_name = "meeting_model"
-    thread_safe = True
-
-    def __init__(self) -> None:
-        self.barrier = threading.Barrier(2, timeout=30)
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        self.barrier.wait()
-        return super().predict(payload)
-
-
-class ClosingMeetingModel(JealousModel):
-    """Says that it is thread-safe, but has something to close, and refuses two threads at once."""
-
-    qualified_name = "closing_meeting_model"
-    thread_safe = True
-
-    def close(self) -> None:
-        pass
-
-
 class RaisingCloseModel(ClosingModel):
     """Counts like its base, then raises."""
 
@@ -477,3 +453,23 @@ class AwkwardSchemaModel(EchoModel):
         },
         "examples": [{"tree": {"children": [{}]}, "named": None, "$ref": "x", "whole": {}}],
     }
+
+
+class PidModel(DoubleModel):
+    """Answers the process that it runs in."""
+
+    qualified_name = "pid_model"
+    output_schema = {"type": "object", "properties": {"pid": {"type": "integer"}}, "required": ["pid"]}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"pid": os.getpid()}
+
+
+class SleepyModel(DoubleModel):
+    """Takes its time."""
+
+    qualified_name = "sleepy_model"
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.01)
+        return super().predict(payload)

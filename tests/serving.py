@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from model_service.wiring import create_app
+
 TESTS = Path(__file__).parent
 START_TIMEOUT_S = 60
 #: Bounds of the server that the tests of ``transports/http`` share: small, so that they are easily crossed.
@@ -26,19 +28,33 @@ class Server:
         log: File that receives standard output and error.
     """
 
-    def __init__(self, config: str, folder: Path, *, environment: dict[str, str] | None = None, scheme: str = "http"):
+    def __init__(
+        self,
+        config: str,
+        folder: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        scheme: str = "http",
+        options: list[str] | None = None,
+        new_group: bool = False,
+    ) -> None:
         self.port = find_free_port()
+        self._options = ["--port", str(self.port)] if options is None else options
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
         path = folder / "config.yaml"
         path.write_text(config)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "model_service", "--config", str(path), "serve", "--port", str(self.port)],
+                self._command(path),
                 env={**os.environ, "PYTHONPATH": str(TESTS), **_one_worker(config), **(environment or {})},
                 stdout=log,
                 stderr=log,
+                start_new_session=new_group,
             )
+
+    def _command(self, config: Path) -> list[str]:
+        return [sys.executable, "-m", "model_service", "--config", str(config), "serve", *self._options]
 
     def wait_until_ready(self, *, verify: ssl.SSLContext | bool = True) -> "Server":
         """Return when the server answers and loads no model any more, or fail with its log."""
@@ -71,6 +87,17 @@ class Server:
         return self.process.wait(timeout=60)
 
 
+class GunicornServer(Server):
+    """The application of a configuration under gunicorn, as any WSGI server would run it."""
+
+    def _command(self, config: Path) -> list[str]:
+        return [
+            *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread"),
+            *("--threads", "4", "--limit-request-line", "8190"),
+            f"model_service.wiring:create_app({str(config)!r})",
+        ]
+
+
 def _one_worker(config: str) -> dict[str, str]:
     """Return the setting of a single worker, which is what most tests need, unless the configuration says otherwise."""
     return {} if "workers:" in config else {"MODEL_SERVICE__SERVER__WORKERS": "1"}
@@ -82,3 +109,8 @@ def find_free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def make_toys():
+    """Return the application of the configuration that the environment names, for servers that take a name only."""
+    return create_app(os.environ["TOYS"])

@@ -16,7 +16,7 @@ from model_service.config import (
     ServiceConfig,
     describe_settings,
 )
-from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config
+from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
 from model_service.errors import ConfigInvalid
 
 ROOT = Path(__file__).parent.parent
@@ -322,6 +322,9 @@ BOUNDS = {
     "model_threads": (1, 1024),
     "max_body_bytes": (1, 4096 * 1024 * 1024),
     "max_request_rows": (1, 10_000_000),
+    "max_connections": (1, 1_000_000),
+    "max_pending_bytes": (1, 2**50),
+    "min_body_bytes_per_s": (0, 2**30),
     "shutdown_timeout_s": (1, 3600),
 }
 
@@ -679,3 +682,18 @@ def test_an_unknown_key_is_told_with_its_own_line_and_not_its_values(tmp_path):
     path.write_text("modles:\n  - class: a.B\n")
     with pytest.raises(ConfigInvalid, match="line 1: unknown key 'modles'"):
         load_config(path)
+
+
+def test_a_configuration_that_is_written_is_read_as_the_same(tmp_path):
+    source = tmp_path / "here" / "config.yaml"
+    source.parent.mkdir()
+    source.write_text(
+        "server: {port: 9000, workers: null, header_timeout_s: 3, unix_socket: x.sock}\n"
+        "models: [{class: 'a.B', backend: process, python: envs/old/bin/python, batching: off}, {class: 'c:D'}]\n"
+        "logging: {level: error}\n"
+    )
+    config = load_config(source, {f"{ENVIRONMENT_PREFIX}MODELS__1__REQUIRED": "true"})
+    written = tmp_path / "there" / "config.yaml"
+    written.parent.mkdir()
+    write_config(config, written)
+    assert load_config(written, {}) == config

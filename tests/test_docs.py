@@ -13,8 +13,7 @@ from serving import TESTS, Server
 
 import model_service
 from model_service import errors
-from model_service.cli.commands import COMMANDS
-from model_service.cli.main import cli
+from model_service.cli.main import COMMANDS
 from model_service.config import describe_settings
 from model_service.config_file import load_config
 
@@ -38,8 +37,7 @@ def test_every_error_is_documented_with_its_code():
 
 def test_every_command_is_in_the_changelog():
     text = (ROOT / "CHANGELOG.md").read_text()
-    assert [command.name for command in COMMANDS if command.name not in text] == []
-    assert {command.name for command in COMMANDS} == set(cli.commands)
+    assert [name for name in COMMANDS if name not in text] == []
 
 
 def test_every_path_that_a_document_names_exists():

@@ -241,11 +241,6 @@ def test_a_method_must_be_one(method):
     assert find_contract_faults(derive(**{method: "predict"})) == [f"{method} must be a method"]
 
 
-@pytest.mark.parametrize(("value", "faults"), [(True, []), (False, []), ("yes", ["thread_safe must be True or False"])])
-def test_whether_a_model_is_thread_safe_is_yes_or_no(value, faults):
-    assert find_contract_faults(derive(thread_safe=value)) == faults
-
-
 def test_an_example_that_its_own_schema_refuses_breaks_the_contract():
     schema = {**models.NUMBER_IN, "examples": [{"x": 1}, {"x": "one"}]}
     assert find_contract_faults(derive(input_schema=schema)) == [

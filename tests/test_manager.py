@@ -1,3 +1,4 @@
+import itertools
 import logging
 import os
 import subprocess
@@ -9,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import models
 import pytest
 
-from model_service.config import BackendName, Batching, ModelConfig, ServiceConfig
+from model_service.backends.choice import Choice, agree
+from model_service.backends.loop import ServiceLoop
+from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig, ServiceConfig
 from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, PayloadTooLarge
 from model_service.manager import ModelManager
-from model_service.records import ModelState, Violation
+from model_service.records import Execution, ModelState, Violation
 
 
 def configure(*entries):
@@ -281,15 +284,20 @@ def test_quarantine_is_logged_with_the_traceback_of_the_cause(manager, caplog):
 # Batching
 
 
-def test_a_ready_model_says_whether_its_rows_are_batched(manager):
-    manager.load_models(
-        configure(
-            ("models.DoubleModel", {"batching": Batching.ON}),
-            ("models.EchoModel", {"batching": Batching.OFF}),
-            "models.UnloadableModel",
-        )
+def test_a_ready_model_says_how_it_runs_and_whether_its_rows_are_batched(manager):
+    configuration = configure(
+        ("models.DoubleModel", {"batching": Batching.ON, "execution": ExecutionChoice.IN_LOOP}),
+        ("models.EchoModel", {"batching": Batching.OFF, "execution": ExecutionChoice.DISPATCHED}),
+        "models.UnloadableModel",
     )
-    assert [status.batching for status in manager.get_models()] == ["batched", "direct", None]
+    manager.announce_models(configuration)
+    assert [(status.execution, status.batching) for status in manager.get_models()] == [(None, None)] * 3
+    manager.load_models(configuration)
+    assert [(status.execution, status.batching) for status in manager.get_models()] == [
+        (Execution.IN_LOOP, True),
+        (Execution.DISPATCHED, False),
+        (None, None),
+    ]
     for name, payload in (("double_model", {"x": 1}), ("echo_model", {"text": "a"})):
         assert len(manager.get_model(name).backend.run([payload])) == 1
 
@@ -307,13 +315,69 @@ class WarmingModel(DoubleModel):
         return super().predict_batch(payloads)
 """
     make_package("warming_for_manager", {"__init__.py": code})
-    manager.load_models(configure("warming_for_manager.WarmingModel", "models.DoubleModel"))
-    assert [status.batching for status in manager.get_models()] == ["batched", "direct"]
+    told = ("warming_for_manager.WarmingModel", {"batching": Batching.OFF})
+    manager.load_models(configure("warming_for_manager.WarmingModel"))
+    (status,) = manager.get_models()
+    assert (status.execution, status.batching) == (Execution.DISPATCHED, True)
+    manager.load_models(configure(told))
+    (status,) = manager.get_models()
+    assert (status.execution, status.batching) == (Execution.DISPATCHED, False)
+
+
+def test_the_workers_of_a_service_run_a_model_as_the_first_of_them_chose(manager, tmp_path):
+    for place, choice in enumerate(
+        [Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)]
+    ):
+        (tmp_path / str(place)).mkdir()
+        agree(tmp_path / str(place) / "choice.json", choice)
+    manager.load_models(configure("models.DoubleModel", "models.EchoModel"), home=tmp_path)
+    assert [(status.execution, status.batching) for status in manager.get_models()] == [
+        (Execution.IN_LOOP, False),
+        (Execution.DISPATCHED, True),
+    ]
+
+
+def test_models_run_in_the_loop_that_the_manager_is_given(manager, make_package):
+    code = """
+import threading
+from models import DoubleModel
+
+class ThreadNamingModel(DoubleModel):
+    qualified_name = "thread_naming_model"
+    output_schema = {"type": "object"}
+
+    def predict(self, payload):
+        return {"thread": threading.current_thread().name}
+"""
+    running = ServiceLoop()
+    running.start_thread()
+    try:
+        make_package("thread_naming", {"__init__.py": code})
+        manager.load_models(
+            configure(("thread_naming.ThreadNamingModel", {"execution": ExecutionChoice.IN_LOOP})), loop=running
+        )
+        assert manager.get_model("thread_naming_model").backend.run([{"x": 1}]) == [{"thread": "service-loop"}]
+        manager.close()
+        answered = threading.Event()
+        running.post(answered.set)
+        assert answered.wait(timeout=30)  # it belongs to whoever gave it
+    finally:
+        manager.close()
+        running.close()
+
+
+def test_the_loop_that_the_manager_runs_ends_with_it(manager):
+    before = set(threading.enumerate())
+    manager.load_models(configure("models.DoubleModel"))
+    own = [thread for thread in threading.enumerate() if thread not in before]
+    assert "service-loop" in {thread.name for thread in own}
+    manager.close()
+    assert not any(thread.is_alive() for thread in own if thread.name in ("service-loop", "dispatcher"))
 
 
 def test_the_bounds_of_an_entry_hold_with_and_without_batching(manager):
-    for batching in (Batching.ON, Batching.OFF):
-        bounds = {"max_queue_rows": 2, "batching": batching}
+    for batching, execution in itertools.product((Batching.ON, Batching.OFF), ExecutionChoice):
+        bounds = {"max_queue_rows": 2, "batching": batching, "execution": execution}
         manager.load_models(configure(("models.DoubleModel", bounds)))
         backend = manager.get_model("double_model").backend
         assert backend.run([{"x": 1}] * 2) == [{"y": 2}] * 2

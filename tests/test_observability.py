@@ -52,7 +52,7 @@ def _unbound():
 @pytest.fixture
 def configure():
     """Return a function that configures logging onto a stream, undone after the test."""
-    names = (None, "model_service", "_granian")
+    names = (None, "model_service", "uvicorn")
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
     handlers = logging.getLogger().handlers[:]
 
@@ -274,11 +274,10 @@ def test_lines_go_to_standard_error_by_default():
 @pytest.mark.parametrize("level", LogLevel)
 def test_lines_below_the_level_are_not_written(configure, level):
     output = configure(io.StringIO(), level=level, format=LogFormat.JSON)
-    for name in ("model_service.test", "_granian"):
-        for severity in LogLevel:
-            logging.getLogger(name).log(getattr(logging, severity.upper()), "%s", severity)
+    for severity in LogLevel:
+        logging.getLogger("model_service.test").log(getattr(logging, severity.upper()), "%s", severity)
     written = [json.loads(line)["level"] for line in output.getvalue().splitlines()]
-    assert written == [*LogLevel][[*LogLevel].index(level) :] * 2
+    assert written == [*LogLevel][[*LogLevel].index(level) :]
 
 
 def test_other_libraries_are_heard_from_warning_on(configure):
@@ -286,6 +285,14 @@ def test_other_libraries_are_heard_from_warning_on(configure):
     logging.getLogger("some_library").info("chatter")
     logging.getLogger("some_library").warning("trouble")
     assert [json.loads(line)["message"] for line in output.getvalue().splitlines()] == ["trouble"]
+
+
+def test_the_server_is_heard_from_error_on(configure):
+    output = configure(io.StringIO(), level=LogLevel.DEBUG, format=LogFormat.JSON)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).warning("what is said better by us")
+        logging.getLogger(name).error("trouble")
+    assert [json.loads(line)["message"] for line in output.getvalue().splitlines()] == ["trouble"] * 2
 
 
 def test_a_logger_made_before_goes_on(configure):

@@ -3,22 +3,22 @@
 import io
 import json
 import logging
-import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from queue import SimpleQueue
 
 import pytest
 
 from model_service import request_log
 from model_service.config import LogFormat, LoggingConfig
-from model_service.observability import JsonFormatter, bind_request_id
+from model_service.observability import JsonFormatter, TextFormatter, bind_request_id, get_request_id
 from model_service.request_log import RequestLog
 
-REQUEST = ("POST", "/api/models/iris_model/predict", 200, "iris_model", "1.0.0", 0.0015)
+REQUEST = ("POST", "/api/models/iris_model/predict", 200, "iris_model", "1.0.0", 0.0015, "r-1")
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def write_lines(*requests: tuple) -> list[dict]:
 
 
 def test_a_line_says_what_happened():
-    bind_request_id("r-1")
+    bind_request_id("another")  # of the thread; the request's own id is told
     (line,) = write_lines(REQUEST)
     moment = datetime.fromisoformat(line.pop("time"))
     assert moment.utcoffset().total_seconds() == 0
@@ -80,7 +80,7 @@ def test_a_line_has_the_fields_of_every_other_in_their_order():
     bind_request_id("r-1")
     (line,) = write_lines(REQUEST)
     names = ("method", "path", "status", "model", "version", "duration_ms")
-    extra = dict(zip(names, REQUEST, strict=True))
+    extra = dict(zip(names, REQUEST[:-1], strict=True))
     record = logging.getLogger("model_service.requests").makeRecord("n", logging.INFO, "", 1, "request", (), None)
     record.__dict__.update(extra)
     assert list(line) == list(json.loads(JsonFormatter().format(record)))
@@ -88,13 +88,13 @@ def test_a_line_has_the_fields_of_every_other_in_their_order():
 
 @pytest.mark.parametrize("model", [None, "iris_model"])
 def test_what_is_not_known_is_left_out(model):
-    (line,) = write_lines(("GET", "/health/live", 404, model, None, 0.0))
+    (line,) = write_lines(("GET", "/health/live", 404, model, None, 0.0, "r-1"))
     expected = {"method", "path", "status", "duration_ms"} | ({"model"} if model else set())
     assert set(line) - {"time", "level", "logger", "message", "request_id"} == expected
 
 
 def test_half_a_character_stops_nothing():
-    lines = write_lines(("GET", "/\ud800", 404, None, None, 0.0), REQUEST)
+    lines = write_lines(("GET", "/\ud800", 404, None, None, 0.0, "r-1"), REQUEST)
     assert [line["path"] for line in lines] == ["/\ud800", REQUEST[1]]
 
 
@@ -104,18 +104,42 @@ def test_the_level_of_the_logger_decides(monkeypatch):
 
 
 def test_text_for_people_goes_the_way_of_every_other_line(caplog):
-    bind_request_id("r-1")
+    caplog.handler.setFormatter(TextFormatter())
     with caplog.at_level(logging.INFO, "model_service"):
-        RequestLog(LoggingConfig(format=LogFormat.TEXT), io.StringIO()).write(*REQUEST)
+        log = RequestLog(LoggingConfig(format=LogFormat.TEXT), io.StringIO())
+        log.write(*REQUEST)
+        log.flush()
     (record,) = caplog.records
     assert (record.message, record.method, record.status, record.duration_ms) == ("request", "POST", 200, 1.5)
+    assert "request_id=r-1 method=POST" in caplog.text
+
+
+def test_text_is_written_by_the_thread_and_not_by_the_request():
+    written = SimpleQueue()
+
+    class NotingHandler(logging.Handler):
+        def emit(self, record):
+            written.put((threading.current_thread().name, get_request_id(), record.path))
+
+    handler = NotingHandler()
+    logging.getLogger("model_service").addHandler(handler)
+    try:
+        log = RequestLog(LoggingConfig(format=LogFormat.TEXT), io.StringIO())
+        for number in (1, 2):
+            log.write("GET", f"/{number}", 200, None, None, 0.0, f"r-{number}")
+        assert [written.get(timeout=30) for _ in range(2)] == [
+            ("request-log", "r-1", "/1"),
+            ("request-log", "r-2", "/2"),
+        ]
+    finally:
+        logging.getLogger("model_service").removeHandler(handler)
 
 
 def test_lines_appear_without_being_asked_for(pipe):
     reading, output = pipe
     log = make_log(output)
     for number in (1, 2):  # the thread that writes is asleep before each
-        log.write("GET", f"/{number}", 200, None, None, 0.0)
+        log.write("GET", f"/{number}", 200, None, None, 0.0, None)
         assert json.loads(os.read(reading, 10_000))["path"] == f"/{number}"
 
 
@@ -133,7 +157,7 @@ def test_of_many_threads_every_line_is_written_once(pipe):
 
     def write(thread: int) -> None:
         for number in range(500):
-            log.write("GET", f"/{thread}/{number}", 200, None, None, 0.0)
+            log.write("GET", f"/{thread}/{number}", 200, None, None, 0.0, None)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
@@ -156,15 +180,40 @@ def test_a_reader_that_left_stops_nothing(pipe):
         log.flush()
 
 
-def test_notes_are_bounded_by_writing_them_where_they_come_from(monkeypatch):
+def test_lines_beyond_what_may_wait_are_dropped_and_counted(monkeypatch, caplog):
     monkeypatch.setattr(request_log, "MOST_NOTES", 10)
     monkeypatch.setattr(request_log, "GATHER_S", 3600)
     output = io.StringIO()
     log = make_log(output)
-    for _ in range(25):
-        log.write(*REQUEST)
-    assert 10 < len(read_lines(output)) <= 25
-    assert len(log._notes) <= 10
+    for number in range(25):
+        log.write("GET", f"/{number}", 200, None, None, 0.0, None)
+    assert output.getvalue() == ""
+    log.flush()
+    assert [line["path"] for line in read_lines(output)] == [f"/{number}" for number in range(10)]
+    (record,) = caplog.records
+    assert record.getMessage() == "15 lines of requests were dropped: the log is read too slowly"
+    log.write(*REQUEST)  # there is room again, and what was told is not told again
+    log.flush()
+    assert (len(read_lines(output)), len(caplog.records)) == (11, 1)
+
+
+def test_a_log_that_nobody_reads_holds_no_request_up(pipe, monkeypatch, caplog):
+    monkeypatch.setattr(request_log, "MOST_NOTES", 100)
+    reading, output = pipe
+    log = make_log(output)
+    for number in range(20_000):  # a pipe holds some hundreds of lines
+        log.write("GET", f"/{number}", 200, None, None, 0.0, None)
+    received = bytearray()
+    reader = threading.Thread(target=lambda: received.extend(b"".join(iter(lambda: os.read(reading, 65536), b""))))
+    reader.start()
+    log.flush()
+    output.close()
+    reader.join()
+    numbers = [int(json.loads(line)["path"][1:]) for line in received.splitlines()]
+    assert numbers[0] == 0
+    assert numbers == sorted(numbers)
+    assert len(numbers) < 20_000
+    assert "lines of requests were dropped" in caplog.text
 
 
 _SCRIPT = """
@@ -173,7 +222,8 @@ from model_service import request_log
 from model_service.config import LogFormat, LoggingConfig
 request_log.GATHER_S = 3600
 logging.getLogger("model_service").setLevel(logging.INFO)
-request_log.RequestLog(LoggingConfig(format=LogFormat.JSON), sys.stderr).write("GET", "/last", 200, None, None, 0.0)
+log = request_log.RequestLog(LoggingConfig(format=LogFormat.JSON), sys.stderr)
+log.write("GET", "/last", 200, None, None, 0.0, None)
 """
 
 
@@ -182,15 +232,10 @@ def test_the_last_line_of_a_process_is_written():
     assert json.loads(ended.stderr)["path"] == "/last"
 
 
-def _write_last_line(path: str) -> None:
-    request_log.GATHER_S = 3600
-    logging.getLogger("model_service").setLevel(logging.INFO)
-    make_log(open(path, "w")).write("GET", "/last", 200, None, None, 0.0)  # noqa: SIM115 - open until the process ends
-
-
-def test_the_last_line_of_a_forked_worker_is_written(tmp_path):
-    path = tmp_path / "log"
-    worker = multiprocessing.get_context("fork").Process(target=_write_last_line, args=(str(path),))
-    worker.start()
-    worker.join(timeout=60)
-    assert json.loads(path.read_text())["path"] == "/last"
+def test_the_last_line_of_a_forked_worker_is_written():
+    # As the servers that fork their workers do: the child ends in the way of every program, and its parent waits.
+    fork = "import os, sys\nif os.fork():\n    os.wait()\n    os._exit(0)\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", fork + _SCRIPT], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(ended.stderr)["path"] == "/last"

@@ -49,6 +49,20 @@ class CountingModel(DoubleModel):
         return [{"y": len(payloads)} for _ in payloads]
 
 
+class RememberingModel(UnrulyModel):
+    """Answers which numbers it has run so far."""
+
+    qualified_name = "remembering_model"
+
+    def __init__(self) -> None:
+        self.ran: list[float] = []
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        super().predict(payload)
+        self.ran.append(payload["x"])
+        return {"ran": list(self.ran)}
+
+
 class DoomedModel(DoubleModel):
     """Ends its process whenever it is loaded."""
 

@@ -16,7 +16,20 @@ from benchmarks.serving import places
 
 OWN = "own"
 #: Of this project's own environment, what its figures depend on.
-_OWN_LIBRARIES = ("flask", "granian", "jsonschema", "jsonschema-rs", "numpy", "onnxruntime", "orjson", "werkzeug")
+_OWN_LIBRARIES = (
+    *(
+        "flask",
+        "httptools",
+        "jsonschema",
+        "jsonschema-rs",
+        "numpy",
+        "onnxruntime",
+        "orjson",
+        "uvicorn",
+        "uvloop",
+        "werkzeug",
+    ),
+)
 #: An installation must not take the core from what runs beside it.
 _GENTLY = ("nice", "-n", "19")
 

@@ -30,8 +30,8 @@ _BODIES = 100
 _LARGEST_BODY_BYTES = 2**30
 _PAYLOAD = {"length": 1.0, "width": 2.0, "height": 3.0, "weight": 4.0}
 #: What the server imports before it can answer for the shipped models; a library that is not installed is left out.
-_LIBRARIES = ("apispec", "click", "flask", "flask_compress", "granian", "jsonschema", "jsonschema_rs", "markdown_it")
-_MORE_LIBRARIES = ("marshmallow", "numpy", "onnxruntime", "orjson", "yaml")
+_LIBRARIES = ("apispec", "click", "flask", "flask_compress", "jsonschema", "jsonschema_rs", "markdown_it")
+_MORE_LIBRARIES = ("marshmallow", "numpy", "onnxruntime", "orjson", "uvicorn", "uvloop", "yaml")
 _TOY = """
 from model_service import MLModel
 

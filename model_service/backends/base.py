@@ -1,10 +1,13 @@
 """`Backend`: the seam between the road of a prediction and the place where model code runs."""
 
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
+from model_service.backends.ticket import Ticket, Waiter
 from model_service.errors import PredictionFailed
 from model_service.model import MLModel
-from model_service.records import ModelInfo, Output, Payload, Problem, Violation
+from model_service.records import Execution, ModelInfo, Output, Payload, Problem, Violation
 
 
 class Backend(ABC):
@@ -56,13 +59,9 @@ class Backend(ABC):
         """
 
     @property
-    def is_concurrent(self) -> bool:
-        """Whether several threads may be in `run` at once without waiting for each other; known once started."""
-        return False
-
-    def describe_batching(self) -> str:
-        """Return ``batched`` when it predicts rows of different runs together, else ``direct``."""
-        return "direct"
+    def has_rules(self) -> bool:
+        """Whether the model has a `find_violations` of its own; known once started."""
+        return True
 
     def find_problem(self) -> Problem | None:
         """Return why a model that had started will not run again; ``None`` while it runs."""
@@ -71,6 +70,55 @@ class Backend(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Close the model and give back what it held; calling it twice is fine."""
+
+
+class AsyncBackend(Backend):
+    """A backend that takes tickets, and so needs no thread for a caller that waits.
+
+    Args:
+        timeout_s: Seconds that a request may take when it says nothing else.
+        clock: Seconds that only grow, by which deadlines are meant.
+    """
+
+    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.timeout_s = timeout_s
+        self._clock = clock
+
+    @property
+    @abstractmethod
+    def execution(self) -> Execution:
+        """How the model runs, for people and documents."""
+
+    @property
+    @abstractmethod
+    def is_batching(self) -> bool:
+        """Whether rows of different requests are predicted together."""
+
+    @abstractmethod
+    def submit(self, ticket: Ticket) -> None:
+        """Admit a ticket and return; its ``done`` is called when it is over.
+
+        Raises:
+            CapacityError, PayloadTooLarge: It is not admitted, and ``done`` is not called.
+        """
+
+    @abstractmethod
+    def cancel(self, ticket: Ticket) -> None:
+        """Forget a ticket whose caller has left; ``done`` is not called. Rows that have not run yet never will."""
+
+    def run(self, payloads: list[Payload]) -> list[Output]:
+        """Predict, and wait for it; for any thread but the loop's. Arguments and answer as `Backend.run`."""
+        waiter = Waiter(payloads, self._clock() + self.timeout_s, clock=self._clock)
+        self.submit(waiter.ticket)
+        ticket = waiter.wait(self.cancel)
+        error, ticket.error = ticket.error, None
+        if error is None:
+            return ticket.outputs
+        del waiter, ticket  # the traceback that begins here holds this frame
+        try:
+            raise error
+        finally:
+            del error
 
 
 def check_count(payloads: list[Payload], outputs: object) -> list[Output]:

@@ -41,14 +41,14 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, raw: bytes) -> list[Frame]:
-        """Return the frames that ``raw`` completes, in order.
+    def feed(self, raw: bytes) -> list[bytes]:
+        """Return the frames that ``raw`` completes, in order, for `decode_frame`.
 
         Raises:
             FrameBroken: The bytes are no frame.
         """
         self._buffer += raw
-        frames: list[Frame] = []
+        frames: list[bytes] = []
         while len(self._buffer) >= _HEADER.size:
             (length,) = _HEADER.unpack_from(self._buffer)
             if length > MAX_FRAME_BYTES:
@@ -56,7 +56,7 @@ class FrameReader:
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 break
-            frames.append(_decode(bytes(self._buffer[_HEADER.size : end])))
+            frames.append(bytes(self._buffer[_HEADER.size : end]))
             del self._buffer[:end]
         return frames
 
@@ -66,10 +66,15 @@ def receive_frames(connection: socket.socket, reader: FrameReader) -> list[Frame
     raw = connection.recv(_CHUNK_BYTES)
     if not raw:
         raise EOFError("the other side closed the connection")
-    return reader.feed(raw)
+    return [decode_frame(frame) for frame in reader.feed(raw)]
 
 
-def _decode(raw: bytes) -> Frame:
+def decode_frame(raw: bytes) -> Frame:
+    """Return what a frame holds.
+
+    Raises:
+        FrameBroken: It is not a JSON object.
+    """
     try:
         frame = json.loads(raw)
     except ValueError as error:

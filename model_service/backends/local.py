@@ -1,9 +1,10 @@
-"""`LocalBackend`: the model lives in this process. It neither batches nor limits time: `MicroBatcher` does."""
+"""`LocalBackend`: the model lives in this process. It neither batches nor limits time: `QueuedBackend` does."""
 
 import threading
 from pathlib import Path
 
 from model_service.backends.base import Backend, collect_violations, predict_payloads
+from model_service.backends.loop import ServiceLoop
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady
 from model_service.loading import build_model, describe_model, import_model_class
@@ -12,18 +13,17 @@ from model_service.records import ModelInfo, Output, Payload, Violation
 
 
 class LocalBackend(Backend):
-    """Runs one model in this process; one call at a time, unless the class says that it is thread-safe.
+    """Runs one model in this process, one call at a time.
 
-    The lock keeps the promise of `MLModel` that a model needs none. In service nobody waits
-    for it: the line in front of this backend lets one call through at a time.
+    The lock keeps the promise of `MLModel` that a model needs none, also to `stop`: what `close` takes away
+    must not be in use. In service nobody waits for it: the queue in front lets one batch through at a time.
     """
 
-    def __init__(self, config: ModelConfig, folder: Path | None = None) -> None:
+    def __init__(self, config: ModelConfig, loop: ServiceLoop | None = None, folder: Path | None = None) -> None:
         self._class_path = config.class_path
         self._lock = threading.Lock()
         self._model: MLModel | None = None
         self._has_rules = True
-        self._is_concurrent = False
 
     def describe(self) -> ModelInfo:
         return describe_model(import_model_class(self._class_path))
@@ -31,21 +31,17 @@ class LocalBackend(Backend):
     def start(self) -> None:
         model_class = import_model_class(self._class_path)
         self._has_rules = model_class.find_violations.__func__ is not MLModel.find_violations.__func__  # type: ignore[attr-defined]
-        # What `close` takes away must not be in use: the lock is also what `stop` waits for.
-        self._is_concurrent = model_class.thread_safe and model_class.close is MLModel.close
         self._model = build_model(model_class)
 
     @property
-    def is_concurrent(self) -> bool:
-        return self._is_concurrent
+    def has_rules(self) -> bool:
+        return self._has_rules
 
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         model = self._running()
         return collect_violations(model, payloads) if self._has_rules else [[] for _ in payloads]
 
     def run(self, payloads: list[Payload]) -> list[Output]:
-        if self._is_concurrent:
-            return predict_payloads(self._running(), payloads)
         with self._lock:
             return predict_payloads(self._running(), payloads)
 

@@ -24,6 +24,10 @@ class ServiceRate:
         """Return how many rows should run in so many seconds, at least one; ``None`` while nothing has run."""
         return max(1, int(seconds * self._rows / max(self._seconds, 1e-9))) if self._rows else None
 
-    def estimate_s(self, rows: int) -> int:
+    def estimate_s(self, rows: int) -> float:
+        """Return the seconds that so many rows should take; 0 while nothing has run."""
+        return rows * self._seconds / max(self._rows, 1)
+
+    def choose_retry_after_s(self, rows: int) -> int:
         """Return whole seconds until so many rows should have run, from 1 to `LONGEST_RETRY_AFTER_S`."""
-        return min(max(math.ceil(rows * self._seconds / max(self._rows, 1)), 1), LONGEST_RETRY_AFTER_S)
+        return min(max(math.ceil(self.estimate_s(rows)), 1), LONGEST_RETRY_AFTER_S)

@@ -57,6 +57,25 @@ def read_status(path: Path) -> ProcessStatus | None:
     )
 
 
+class StatusReader:
+    """Reads one status file as often as anybody asks, and parses it only when it has changed. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[tuple[int, int], ProcessStatus | None] = ((0, 0), None)
+
+    def read(self) -> ProcessStatus | None:
+        """Return the status, or ``None`` while there is none."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return None
+        version = (stat.st_mtime_ns, stat.st_ino)
+        if self._known[0] != version:
+            self._known = (version, read_status(self._path))
+        return self._known[1]
+
+
 def _read_info(fields: dict[str, Any] | None) -> ModelInfo | None:
     if fields is None:
         return None

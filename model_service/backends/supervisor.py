@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from model_service.backends.status import EXIT_PACKAGE_BROKEN, STOP_SIGNAL, ProcessStatus, read_status, write_status
 from model_service.config import ModelConfig
+from model_service.home import make_home
 from model_service.records import ModelState, Problem
 
 logger = logging.getLogger(__name__)
@@ -53,33 +53,46 @@ def name_status(folder: Path, number: int) -> Path:
 
 
 class Supervisor:
-    """The processes of one model. `start` and `stop` are called once, by one thread."""
+    """The processes of one model. `start` and `stop` are called once, by one thread.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Args:
+        config: The model's entry.
+        folder: Where sockets and status files are kept, and removed with; one of its own when ``None``.
+        linger_s: Seconds that the processes go on for those who are connected, when this process is killed.
+    """
+
+    def __init__(self, config: ModelConfig, folder: Path | None = None, *, linger_s: float = 0.0) -> None:
         self._config = config
-        # mkdtemp makes it 0700: only this user can talk to the model.
-        self.folder = Path(tempfile.mkdtemp(prefix="model-service-"))
-        self._replicas = [_Replica(config, self.folder, i) for i in range(config.replicas)]
+        self._home = make_home() if folder is None else None
+        self.folder = folder or self._home.path  # type: ignore[union-attr]  # one of the two is there
+        self._replicas = [_Replica(config, self.folder, i, linger_s) for i in range(config.replicas)]
 
     def start(self) -> None:
         """Start every process; returns at once, the status files tell when they are ready."""
         for replica in self._replicas:
             replica.start()
 
-    def stop(self) -> None:
-        """End every process and remove the folder."""
+    def begin_stop(self) -> None:
+        """Ask every process to end; `stop` waits for it."""
         for replica in self._replicas:
             replica.begin_stop()
+
+    def stop(self) -> None:
+        """End every process and remove the folder."""
+        self.begin_stop()
         for replica in self._replicas:
             replica.finish_stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._home is not None:
+            self._home.leave()
 
 
 class _Replica:
     """One process after another on one socket."""
 
-    def __init__(self, config: ModelConfig, folder: Path, number: int) -> None:
+    def __init__(self, config: ModelConfig, folder: Path, number: int, linger_s: float) -> None:
         self._config = config
+        self._linger_s = linger_s
         self._name = config.class_path
         self._status_path = name_status(folder, number)
         self._deadline_path = folder / f"{number}.deadline"
@@ -154,7 +167,7 @@ class _Replica:
             [
                 *(python, "-P", "-m", "model_service.backends.worker", self._config.class_path),
                 *("--socket", str(listener), "--status", str(self._status_path), "--parent", str(os.getpid())),
-                *("--timeout-s", str(self._config.timeout_s)),
+                *("--timeout-s", str(self._config.timeout_s), "--linger-s", str(self._linger_s)),
             ],
             pass_fds=[listener],
             env=environment,

@@ -43,18 +43,20 @@ PARENT_POLL_S = 0.5
 
 @dataclass(slots=True)
 class _Call:
-    """A frame that asks for a prediction, and whom to answer."""
+    """A frame that asks for a prediction, and whom to answer until when."""
 
     connection: socket.socket
     id: int
     payloads: list[Payload]
+    deadline: float
 
 
 class ModelServer:
     """Answers the frames of any number of connections with one model."""
 
-    def __init__(self, model: MLModel, listener: socket.socket, *, timeout_s: float) -> None:
+    def __init__(self, model: MLModel, listener: socket.socket, *, timeout_s: float, has_rules: bool) -> None:
         self._model = model
+        self._has_rules = has_rules
         self._batch_budget_s = timeout_s * BATCH_SHARE
         self._row_s = self._batch_budget_s  # so the first batch is one call, and the next ones know better
         self._listener = listener
@@ -62,6 +64,11 @@ class ModelServer:
         self._selector.register(listener, selectors.EVENT_READ)
         self._readers: dict[socket.socket, FrameReader] = {}
         self._waiting: deque[_Call] = deque()
+
+    @property
+    def has_callers(self) -> bool:
+        """Whether any web process is connected."""
+        return bool(self._readers)
 
     def serve_forever(self) -> None:
         """Read, predict, answer, until the process is ended."""
@@ -97,9 +104,11 @@ class ModelServer:
             return
         for frame in frames:
             if frame["op"] == "run":
-                self._waiting.append(_Call(connection, frame["id"], frame["payloads"]))
+                self._waiting.append(_Call(connection, frame["id"], frame["payloads"], frame["deadline"]))
+            elif frame["op"] == "cancel":
+                self._forget(connection, set(frame["calls"]))
             else:
-                self._send(connection, self._check(frame))
+                self._send(connection, self._check(frame["id"], frame["payloads"]))
 
     def _drop(self, connection: socket.socket) -> None:
         if self._readers.pop(connection, None) is not None:
@@ -108,17 +117,28 @@ class ModelServer:
         # Nobody is left to answer: the rows would only keep the others waiting.
         self._waiting = deque(call for call in self._waiting if call.connection is not connection)
 
+    def _forget(self, connection: socket.socket, ids: set[int]) -> None:
+        """Drop calls for which nobody waits any more."""
+        self._waiting = deque(call for call in self._waiting if call.connection is not connection or call.id not in ids)
+
     def _take_batch(self) -> list[_Call]:
         limit = min(MAX_BATCH_ROWS, int(self._batch_budget_s / self._row_s))
-        batch = [self._waiting.popleft()]
-        rows = len(batch[0].payloads)
-        while self._waiting and rows + len(self._waiting[0].payloads) <= limit:
-            batch.append(self._waiting.popleft())
-            rows += len(batch[-1].payloads)
+        now = time.monotonic()  # one clock for all processes of a machine
+        batch: list[_Call] = []
+        rows = 0
+        while self._waiting and (not batch or rows + len(self._waiting[0].payloads) <= limit):
+            call = self._waiting.popleft()
+            if call.deadline > now:  # else nobody waits for it any more
+                batch.append(call)
+                rows += len(call.payloads)
         return batch
 
     def _run_batch(self, batch: list[_Call]) -> None:
+        if not batch:
+            return
         self._announce("started", batch)
+        if self._has_rules and not (batch := [call for call in batch if self._keeps_rules(call)]):
+            return
         payloads = [payload for call in batch for payload in call.payloads]
         started = time.perf_counter()
         try:
@@ -128,7 +148,7 @@ class ModelServer:
             if len(batch) > 1:
                 self._announce("waiting", batch)
                 for call in batch:
-                    self._run_batch([call])
+                    self._run_batch([call] if call.deadline > time.monotonic() else [])
             else:
                 self._send(batch[0].connection, _failure(batch[0].id, PredictionFailed.code, error))
             return
@@ -150,13 +170,21 @@ class ModelServer:
             raw = encode_frame(_failure(call.id, OutputInvalid.code, error))
         self._write(call.connection, raw)
 
-    def _check(self, frame: Frame) -> Frame:
+    def _keeps_rules(self, call: _Call) -> bool:
+        """Whether the model's own rules find nothing wrong; else the call has been answered."""
+        answer = self._check(call.id, call.payloads)
+        if any(answer.get("violations", [True])):
+            self._send(call.connection, answer)
+            return False
+        return True
+
+    def _check(self, call_id: int, payloads: list[Payload]) -> Frame:
         try:
-            found = collect_violations(self._model, frame["payloads"])
+            found = collect_violations(self._model, payloads)
         except PredictionFailed as error:
-            return _failure(frame["id"], PredictionFailed.code, error)
+            return _failure(call_id, PredictionFailed.code, error)
         fields = [[[v.pointer, v.rule, v.message] for v in violations] for violations in found]
-        return {"id": frame["id"], "violations": fields}
+        return {"id": call_id, "violations": fields}
 
     def _send(self, connection: socket.socket, frame: Frame) -> None:
         self._write(connection, encode_frame(frame))
@@ -176,6 +204,7 @@ def main() -> None:
     parser.add_argument("--socket", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--status", type=Path, required=True, help="file to keep the state in")
     parser.add_argument("--timeout-s", type=float, required=True, help="seconds that a prediction may take")
+    parser.add_argument("--linger-s", type=float, default=0.0, help="seconds to go on for callers without a parent")
     parser.add_argument("--parent", type=int, required=True, help="process without which this one ends")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -183,7 +212,9 @@ def main() -> None:
     signal.signal(STOP_SIGNAL, _stop)
     threading.excepthook = _end_with_thread
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    threading.Thread(target=_end_with_parent, args=(arguments.parent,), daemon=True).start()
+    servers: list[ModelServer] = []
+    watch = threading.Thread(target=_end_with_parent, args=(arguments.parent, arguments.linger_s, servers), daemon=True)
+    watch.start()
     info, has_rules = None, False
     try:
         model_class = import_model_class(arguments.class_path)
@@ -199,7 +230,8 @@ def main() -> None:
     write_status(arguments.status, ProcessStatus(ModelState.READY, os.getpid(), info, has_rules))
     try:
         listener = socket.socket(fileno=arguments.socket)
-        ModelServer(model, listener, timeout_s=arguments.timeout_s).serve_forever()
+        servers.append(ModelServer(model, listener, timeout_s=arguments.timeout_s, has_rules=has_rules))
+        servers[0].serve_forever()
     finally:
         model.close()
 
@@ -214,9 +246,13 @@ def _end_with_thread(fault: threading.ExceptHookArgs) -> None:
     os._exit(1)
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int, linger_s: float, servers: list[ModelServer]) -> None:
+    """End when the parent has ended and nobody is connected any more, or a while after it."""
     while os.getppid() == parent:
         time.sleep(PARENT_POLL_S)
+    ends_at = time.monotonic() + linger_s
+    while time.monotonic() < ends_at and any(server.has_callers for server in servers):
+        time.sleep(PARENT_POLL_S / 5)
     os._exit(0)  # whatever the model is doing: nobody is left to answer
 
 

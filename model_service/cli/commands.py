@@ -3,17 +3,16 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from model_service import wiring
 from model_service.cli.errors import EXIT_CODES
+from model_service.cli.source import ConfigSource
 from model_service.config import ServiceConfig, describe_settings
-from model_service.config_file import ENVIRONMENT_PREFIX, load_config
+from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.errors import PackageError
 from model_service.prediction import PredictionService
 from model_service.records import ModelState, ModelStatus
@@ -32,29 +31,6 @@ Relative paths resolve against the file's folder. An environment variable that s
 | key | type | default | meaning |
 |---|---|---|---|"""
 _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", ModelState.FAILED: "FAILED"}
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigSource:
-    """What every command reads its configuration from."""
-
-    path: Path
-    environment: Mapping[str, str]
-
-    def load(self) -> ServiceConfig:
-        """Return the configuration."""
-        return load_config(self.path, self.environment)
-
-
-@click.command()
-@click.option("--host", help="Address to listen on, instead of server.host.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on, instead of server.port.")
-@click.pass_obj
-def serve(source: ConfigSource, host: str | None, port: int | None) -> None:
-    """Run the server until SIGTERM or Ctrl+C."""
-    config = source.load()
-    server = replace(config.server, host=host or config.server.host, port=port or config.server.port)
-    wiring.serve(replace(config, server=server))
 
 
 @click.command()
@@ -105,15 +81,15 @@ def predict(
         click.get_current_context().exit(EXIT_CODES[PackageError])
     logging.getLogger().setLevel(logging.ERROR)  # what the model raises stands in the log: standard error, here
     service = PredictionService(manager, max_rows=config.server.max_request_rows)
+    target = service.find_target(qualified_name, version)
     if columns:
-        schema = manager.get_model(qualified_name, version).info.input_schema
-        document: Any = parse_columns(schema, _split(columns))
+        document: Any = parse_columns(target.info.input_schema, _split(columns))
     else:
         document = decode_json(os.fsencode(json_text) if json_text is not None else _read_stdin())
     if isinstance(document, list):
-        answer: Any = service.predict_many(qualified_name, document, version=version).outputs
+        answer: Any = service.predict_many(target, document).outputs
     else:
-        answer = service.predict(qualified_name, document, version=version).outputs[0]
+        answer = service.predict(target, document).outputs[0]
     click.echo(encode_json(answer).decode())
 
 
@@ -193,6 +169,3 @@ def _echo_problem(status: ModelStatus, *, err: bool = False) -> None:
     if status.problem is not None:
         for label in ("problem", "cause", "remedy"):
             click.echo(f"    {label}: {getattr(status.problem, label)}", err=err)
-
-
-COMMANDS = (serve, models, predict, openapi, check_config, list_settings)

@@ -1,5 +1,6 @@
 """The ``model-service`` command."""
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -8,13 +9,33 @@ from pathlib import Path
 import click
 
 import model_service
-from model_service.cli import commands
 from model_service.cli.errors import find_exit_code, format_error
+from model_service.cli.source import ConfigSource
 from model_service.config_file import DEFAULT_FILE
 from model_service.errors import ServiceError
 
+#: Name to ``module:command``; a module is imported when its command is asked for.
+COMMANDS = {
+    "serve": "model_service.cli.serve:serve",
+    "models": "model_service.cli.commands:models",
+    "predict": "model_service.cli.commands:predict",
+    "openapi": "model_service.cli.commands:openapi",
+    "check-config": "model_service.cli.commands:check_config",
+    "settings": "model_service.cli.commands:list_settings",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _LazyGroup(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        module, _, attribute = COMMANDS.get(name, "").partition(":")
+        command: click.Command | None = getattr(importlib.import_module(module), attribute) if module else None
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(model_service.__version__, prog_name="model-service")
 @click.option(
     "--config",
@@ -32,11 +53,7 @@ def cli(context: click.Context, config_path: Path) -> None:
     Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 configuration or environment,
     4 model package, 5 payload or name, 6 model, 7 try again later.
     """
-    context.obj = commands.ConfigSource(config_path, os.environ)
-
-
-for command in commands.COMMANDS:
-    cli.add_command(command)
+    context.obj = ConfigSource(config_path, os.environ)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

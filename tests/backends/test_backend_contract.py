@@ -10,9 +10,10 @@ import pytest
 
 from model_service.backends import BACKENDS
 from model_service.backends.base import Backend, check_count, check_violations
-from model_service.backends.batching import MicroBatcher
 from model_service.backends.local import LocalBackend
+from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
+from model_service.backends.queued import QueuedBackend
 from model_service.config import BackendName, ModelConfig
 from model_service.errors import (
     ModelContractBroken,
@@ -25,26 +26,35 @@ from model_service.errors import (
 from model_service.records import Violation
 
 BACKEND_CLASSES = {BackendName.LOCAL: LocalBackend, BackendName.PROCESS: ProcessBackend}
-#: Every place where a model may run, with the lines that may stand before it.
+#: Every place where a model may run, with the queues that may stand before it.
 PLACES = [
     (BackendName.LOCAL, None),
-    (BackendName.LOCAL, "direct"),
-    (BackendName.LOCAL, "batched"),
+    (BackendName.LOCAL, "in_loop"),
+    (BackendName.LOCAL, "dispatched"),
     (BackendName.PROCESS, None),
-    (BackendName.PROCESS, "batched"),
 ]
 
 
+@pytest.fixture(scope="module")
+def loop():
+    running = ServiceLoop()
+    running.start_thread()
+    yield running
+    running.close()
+
+
 @pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))
-def build(request):
+def build(request, loop):
     """Return a function that returns a backend that is not started; all are stopped after the test."""
-    name, line = request.param
+    name, execution = request.param
     built = []
 
     def make(class_path):
         config = ModelConfig(class_path=class_path, backend=name)
-        backend = BACKEND_CLASSES[name](config)
-        built.append(MicroBatcher(backend, config, is_batching=line == "batched") if line else backend)
+        backend = BACKEND_CLASSES[name](config, loop)
+        if execution is not None:
+            backend = QueuedBackend(backend, config, loop, is_in_loop=execution == "in_loop", is_joining=True)
+        built.append(backend)
         return built[-1]
 
     yield make
@@ -229,9 +239,8 @@ def test_a_failing_row_of_one_thread_fails_no_other(start):
     assert run_in_threads(16, call) == [[{"y": 2 * i}] if i % 2 else None for i in range(16)]
 
 
-@pytest.mark.parametrize("name", ["JealousModel", "ClosingMeetingModel"])
-def test_a_model_is_called_by_one_thread_at_a_time(start, name):
-    backend = start(f"models.{name}")
+def test_a_model_is_called_by_one_thread_at_a_time(start):
+    backend = start("models.JealousModel")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -239,17 +248,6 @@ def test_a_model_is_called_by_one_thread_at_a_time(start, name):
     finally:
         sys.setswitchinterval(interval)
     assert answers == [[[{"y": 2 * i}]] * 20 for i in range(16)]
-
-
-def test_a_model_that_is_thread_safe_is_called_by_several_threads_at_once():
-    backend = LocalBackend(ModelConfig(class_path="models.MeetingModel"))
-    assert not backend.is_concurrent  # nothing is known before it has started
-    backend.start()
-    assert backend.is_concurrent
-    assert run_in_threads(8, lambda i: backend.run(rows(i))) == [[{"y": 2 * i}] for i in range(8)]
-    backend.stop()
-    with pytest.raises(ModelNotReady):
-        backend.run(rows(1))
 
 
 def test_two_backends_of_one_class_know_nothing_of_each_other(start):

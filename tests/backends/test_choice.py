@@ -1,109 +1,142 @@
-"""Which line a backend gets: as its entry says, or as it was measured."""
+"""How a model runs: as its entry says, or as it was measured; and all workers of a service in one way."""
+
+import json
+import multiprocessing
 
 import pytest
-from backends.lines import Clock, RecordingBackend, rows
+from backends.queues import Clock, RecordingBackend, rows
 
-from model_service.backends.choice import FAST_S, HAND_OFF_S, LONGEST_MEASURE_S, MEASURE_S, line_up
+from model_service.backends.choice import (
+    HAND_OFF_S,
+    IN_LOOP_S,
+    LONGEST_MEASURE_S,
+    MEASURE_S,
+    Choice,
+    agree,
+    choose,
+    make_queued,
+)
+from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
-from model_service.config import BackendName, Batching, ModelConfig
+from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig
 from model_service.errors import PredictionFailed
 
 EXAMPLES = ({"x": 1},)
 
 
-@pytest.fixture
-def choose():
-    """Return a function that lines a backend up and returns the word for what it got; all are stopped in the end."""
-    lines = []
+@pytest.fixture(scope="module")
+def loop():
+    running = ServiceLoop()
+    running.start_thread()
+    yield running
+    running.close()
 
-    def choose(place, clock=None, *, examples=EXAMPLES, **settings):
-        config = ModelConfig(class_path="m.M", **settings)
-        lines.append(line_up(place, config, examples, clock=clock or Clock()))
-        return lines[-1].describe_batching()
 
-    yield choose
-    for line in lines:
-        line.stop()
+def choose_for(backend, clock=None, *, examples=EXAMPLES, **settings):
+    return choose(backend, ModelConfig(class_path="m.M", **settings), examples, clock=clock or Clock())
+
+
+# What is measured
 
 
 @pytest.mark.parametrize(
-    ("run_s", "row_s", "expected"),
+    ("run_s", "row_s", "is_joining"),
     [
-        pytest.param(1e-3, 0.0, "batched", id="a-run-costs-all"),
-        pytest.param(4.7e-3, 71e-6, "batched", id="a-forest"),
-        pytest.param(0.0, 1.0, "direct", id="rows-cost-all"),
-        pytest.param(1e-3, 1e-2, "direct", id="a-run-costs-little-beside-its-rows"),
-        pytest.param(HAND_OFF_S * 0.9, 1e-6, "direct", id="less-than-the-hand-off"),
-        pytest.param(HAND_OFF_S * 1.1, 1e-6, "batched", id="more-than-the-hand-off"),
+        pytest.param(1e-3, 0.0, True, id="a-run-costs-all"),
+        pytest.param(4.7e-3, 71e-6, True, id="a-forest"),
+        pytest.param(0.0, 1.0, False, id="rows-cost-all"),
+        pytest.param(1e-3, 1e-2, False, id="a-run-costs-little-beside-its-rows"),
+        pytest.param(HAND_OFF_S * 0.9, 1e-6, False, id="less-than-the-hand-off"),
+        pytest.param(HAND_OFF_S * 1.1, 1e-6, True, id="more-than-the-hand-off"),
     ],
 )
-def test_a_model_is_batched_when_a_run_costs_more_beside_its_rows_than_the_hand_off(choose, run_s, row_s, expected):
+def test_a_dispatched_model_is_batched_when_a_run_costs_more_beside_its_rows_than_the_hand_off(
+    run_s, row_s, is_joining
+):
     clock = Clock()
-    assert choose(RecordingBackend(clock, run_s=run_s, row_s=row_s), clock) == expected
+    backend = RecordingBackend(clock, run_s=run_s, row_s=row_s)
+    chosen = choose_for(backend, clock, execution=ExecutionChoice.DISPATCHED)
+    assert chosen == Choice(is_in_loop=False, is_joining=is_joining)
 
 
-def test_one_slow_run_among_many_is_not_what_decides(choose):
+@pytest.mark.parametrize(
+    ("run_s", "row_s", "is_joining"),
+    [
+        pytest.param(HAND_OFF_S / 10, 1e-7, True, id="a-run-costs-nearly-all"),
+        pytest.param(1e-6, 1e-5, False, id="a-run-costs-little-beside-its-rows"),
+    ],
+)
+def test_in_the_loop_there_is_no_hand_off_that_batches_must_be_worth(run_s, row_s, is_joining):
+    clock = Clock()
+    chosen = choose_for(RecordingBackend(clock, run_s=run_s, row_s=row_s), clock)
+    assert chosen == Choice(is_in_loop=True, is_joining=is_joining)
+
+
+@pytest.mark.parametrize(
+    ("row_s", "is_in_loop"), [(IN_LOOP_S * 0.9, True), (IN_LOOP_S * 1.1, False)], ids=["a-fast-model", "a-slow-model"]
+)
+@pytest.mark.parametrize("batching", [Batching.AUTO, Batching.ON, Batching.OFF])
+def test_a_row_that_the_loop_does_not_feel_runs_in_it(row_s, is_in_loop, batching):
+    clock = Clock()
+    assert choose_for(RecordingBackend(clock, row_s=row_s), clock, batching=batching).is_in_loop is is_in_loop
+
+
+def test_a_model_whose_batches_wait_for_more_rows_is_dispatched():
+    clock = Clock()
+    assert not choose_for(RecordingBackend(clock, row_s=1e-6), clock, max_wait_s=0.001).is_in_loop
+
+
+def test_the_example_that_takes_longest_decides():
+    class PickyBackend(RecordingBackend):
+        def run(self, payloads):
+            clock.now += sum(IN_LOOP_S * 2 for payload in payloads if payload["x"] == 7)
+            return super().run(payloads)
+
+    clock = Clock()
+    assert choose_for(PickyBackend(clock, row_s=1e-6), clock, examples=rows(1, 2)).is_in_loop
+    assert not choose_for(PickyBackend(clock, row_s=1e-6), clock, examples=rows(1, 7, 2)).is_in_loop
+
+
+def test_the_rules_of_a_model_are_part_of_what_a_row_takes():
+    class RulingBackend(RecordingBackend):
+        has_rules = True
+
+        def find_violations(self, payloads):
+            clock.now += IN_LOOP_S * 2 * len(payloads)
+            return super().find_violations(payloads)
+
+    clock = Clock()
+    assert not choose_for(RulingBackend(clock), clock).is_in_loop
+
+
+def test_one_slow_run_among_many_is_not_what_decides():
     clock = Clock()
 
     class HiccupingBackend(RecordingBackend):
         def run(self, payloads):
-            if len(self.batches) == 0:
+            if len(self.batches) == 2:
                 clock.now += MEASURE_S / 2
             return super().run(payloads)
 
-    assert choose(HiccupingBackend(clock, row_s=1e-3), clock) == "direct"
+    assert choose_for(HiccupingBackend(clock, row_s=1e-4), clock) == Choice(is_in_loop=True, is_joining=False)
 
 
-def test_measuring_takes_a_bounded_time(choose):
+def test_measuring_takes_a_bounded_time():
     clock = Clock()
-    choose(RecordingBackend(clock, run_s=1e-3, row_s=1e-3), clock)
+    choose_for(RecordingBackend(clock, run_s=1e-3, row_s=1e-3), clock)
     assert MEASURE_S <= clock.now < LONGEST_MEASURE_S + 0.01
     slow = Clock()
-    choose(RecordingBackend(slow, row_s=10.0), slow)
-    assert slow.now == 30.0  # one row, then two: not to be had for less
+    choose_for(RecordingBackend(slow, row_s=10.0), slow)
+    assert slow.now == 40.0  # each example once, then one row and two of the slowest: not to be had for less
 
 
-@pytest.mark.parametrize(("batching", "expected"), [(Batching.ON, "batched"), (Batching.OFF, "direct")])
-def test_whoever_says_what_they_want_gets_it_unmeasured(choose, batching, expected):
+def test_a_model_without_examples_is_dispatched_and_its_rows_are_kept_apart():
     backend = RecordingBackend()
-    assert choose(backend, batching=batching) == expected
+    assert choose_for(backend, examples=()) == Choice(is_in_loop=False, is_joining=False)
     assert backend.batches == []
 
 
-class ConcurrentBackend(RecordingBackend):
-    is_concurrent = True
-
-
-@pytest.mark.parametrize("batching", [Batching.AUTO, Batching.OFF])
-@pytest.mark.parametrize(
-    ("row_s", "is_alone"), [(FAST_S * 0.9, True), (FAST_S * 1.1, False)], ids=["a-fast-model", "a-slow-model"]
-)
-def test_a_fast_model_that_is_thread_safe_has_no_line(batching, row_s, is_alone):
-    clock = Clock()
-    backend = ConcurrentBackend(clock, row_s=row_s)
-    line = line_up(backend, ModelConfig(class_path="m.M", batching=batching), EXAMPLES, clock=clock)
-    assert (line is backend) is is_alone
-    assert line.describe_batching() == "direct"
-    line.stop()
-
-
-def test_a_thread_safe_model_is_batched_where_that_pays_or_is_asked_for(choose):
-    clock = Clock()
-    assert choose(ConcurrentBackend(clock, run_s=HAND_OFF_S * 2), clock) == "batched"
-    assert choose(ConcurrentBackend(clock), clock, batching=Batching.ON) == "batched"
-
-
-def test_a_fast_model_that_is_not_thread_safe_has_a_line(choose):
-    clock = Clock()
-    backend = RecordingBackend(clock, row_s=1e-6)
-    assert line_up(backend, ModelConfig(class_path="m.M"), EXAMPLES, clock=clock) is not backend
-
-
-def test_a_model_without_examples_is_called_directly(choose):
-    assert choose(RecordingBackend(), examples=()) == "direct"
-
-
-def test_a_model_that_fails_two_rows_together_is_called_directly(choose):
+def test_a_model_that_fails_two_rows_together_is_given_one_at_a_time():
     class LonelyBackend(RecordingBackend):
         def run(self, payloads):
             if len(payloads) > 1:
@@ -111,10 +144,10 @@ def test_a_model_that_fails_two_rows_together_is_called_directly(choose):
             return super().run(payloads)
 
     clock = Clock()
-    assert choose(LonelyBackend(clock, run_s=1.0), clock) == "direct"
+    assert choose_for(LonelyBackend(clock, run_s=1.0), clock) == Choice(is_in_loop=False, is_joining=False)
 
 
-def test_the_example_of_the_schema_is_not_handed_out(choose):
+def test_the_example_of_the_schema_is_not_handed_out():
     class ChangingBackend(RecordingBackend):
         def run(self, payloads):
             outputs = super().run(payloads)
@@ -123,14 +156,78 @@ def test_the_example_of_the_schema_is_not_handed_out(choose):
 
     examples = rows(1)
     clock = Clock()
-    choose(ChangingBackend(clock, run_s=0.1), clock, examples=examples)
+    choose_for(ChangingBackend(clock, run_s=0.1), clock, examples=examples)
     assert examples == rows(1)
 
 
-def test_the_processes_batch_on_their_own_unless_told_otherwise(choose):
-    for batching in (Batching.AUTO, Batching.OFF):
-        config = ModelConfig(class_path="m.M", backend=BackendName.PROCESS, batching=batching)
-        backend = ProcessBackend(config)
-        assert line_up(backend, config, rows(1)) is backend
-        assert backend.describe_batching() == "batched"
-    assert choose(RecordingBackend(), backend=BackendName.PROCESS, batching=Batching.ON) == "batched"
+# What is said
+
+
+@pytest.mark.parametrize("batching", [Batching.ON, Batching.OFF])
+@pytest.mark.parametrize("execution", [ExecutionChoice.IN_LOOP, ExecutionChoice.DISPATCHED])
+def test_whoever_says_what_they_want_gets_it_unmeasured(loop, batching, execution):
+    backend = RecordingBackend()
+    config = ModelConfig(class_path="m.M", batching=batching, execution=execution)
+    queued = make_queued(backend, config, loop, EXAMPLES)
+    try:
+        assert (queued.execution, queued.is_batching) == (execution, batching is Batching.ON)
+        assert backend.batches == []
+        assert queued.run(rows(2)) == [{"y": 4}]
+        assert backend.started == 0  # it had been started already
+    finally:
+        queued.stop()
+
+
+def test_the_processes_batch_on_their_own_and_need_no_queue(loop):
+    config = ModelConfig(class_path="m.M", backend=BackendName.PROCESS)
+    backend = ProcessBackend(config, loop)
+    assert make_queued(backend, config, loop, EXAMPLES) is backend
+    assert (backend.execution, backend.is_batching) == ("process", True)
+
+
+# What workers agree on
+
+
+def test_the_first_choice_is_the_choice_of_all(tmp_path):
+    path = tmp_path / "choice.json"
+    first, other = Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)
+    assert agree(path, first) == first
+    assert agree(path, other) == first
+    assert json.loads(path.read_text()) == {"is_in_loop": True, "is_joining": False}
+    assert [file.name for file in tmp_path.iterdir()] == ["choice.json"]
+
+
+def _agree(path, is_in_loop, start, answers):
+    start.wait()
+    answers.put(agree(path, Choice(is_in_loop=is_in_loop, is_joining=not is_in_loop)))
+
+
+def test_workers_that_choose_at_the_same_time_come_to_one_choice(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    for attempt in range(2):
+        start, answers = context.Barrier(4), context.Queue()
+        path = tmp_path / f"{attempt}.json"
+        workers = [context.Process(target=_agree, args=(path, number % 2 == 0, start, answers)) for number in range(4)]
+        for worker in workers:
+            worker.start()
+        found = {answers.get(timeout=60) for _ in workers}
+        for worker in workers:
+            worker.join(timeout=60)
+        assert len(found) == 1
+        assert found == {agree(path, Choice(is_in_loop=True, is_joining=True))}
+
+
+def test_two_workers_run_a_model_in_the_same_way_whatever_each_has_measured(loop, tmp_path):
+    config = ModelConfig(class_path="m.M", batching=Batching.ON)
+    queued = [
+        make_queued(backend, config, loop, examples, tmp_path)
+        for backend, examples in ((RecordingBackend(), ()), (RecordingBackend(), EXAMPLES))
+    ]
+    try:
+        assert [each.execution for each in queued] == ["dispatched", "dispatched"]
+        alone = make_queued(RecordingBackend(), config, loop, EXAMPLES)
+        queued.append(alone)
+        assert alone.execution == "in_loop"
+    finally:
+        for each in queued:
+            each.stop()

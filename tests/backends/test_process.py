@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -9,29 +10,50 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from serving import TESTS
 
 from model_service.backends import supervisor as supervision
+from model_service.backends.frames import FrameReader, encode_frame, receive_frames
+from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
 from model_service.backends.supervisor import Supervisor
+from model_service.backends.ticket import Ticket
 from model_service.config import BackendName, ModelConfig, ServiceConfig
-from model_service.errors import ModelLoadFailed, ModelNotReady, OutputInvalid, PredictionFailed, PredictionTimeout
+from model_service.errors import (
+    ModelLoadFailed,
+    ModelNotReady,
+    OutputInvalid,
+    PayloadInvalid,
+    PayloadTooLarge,
+    PredictionFailed,
+    PredictionTimeout,
+    QueueFull,
+)
 from model_service.manager import ModelManager
-from model_service.records import ModelState
+from model_service.records import ModelState, Violation
 
 UNRULY = "unruly_models.UnrulyModel"
 
 
+@pytest.fixture(scope="module")
+def loop():
+    running = ServiceLoop()
+    running.start_thread()
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def start():
+def start(loop):
     """Return a function that returns a started backend; all are stopped after the test."""
     started = []
 
     def make(class_path: str = UNRULY, *, folder: Path | None = None, **options: object) -> ProcessBackend:
         config = ModelConfig(class_path=class_path, backend=BackendName.PROCESS, **options)
-        started.append(ProcessBackend(config, folder))
+        started.append(ProcessBackend(config, loop, folder))
         started[-1].start()
         return started[-1]
 
@@ -101,9 +123,9 @@ def test_rows_that_waited_while_the_process_died_are_answered_by_the_next(start)
         assert [future.result() for future in waiting] == [[{"y": 2 * number}] for number in range(1, 8)]
 
 
-def status_pid(backend: ProcessBackend) -> int:
+def status_pid(backend: ProcessBackend, number: int = 0) -> int:
     folder = backend._supervisor.folder  # the test needs the process without asking the model
-    pid: int = supervision.read_status(supervision.name_status(folder, 0)).pid
+    pid: int = supervision.read_status(supervision.name_status(folder, number)).pid
     return pid
 
 
@@ -180,9 +202,9 @@ def test_a_process_that_swells_past_its_bound_is_replaced(start):
     assert pid_of(backend) != before
 
 
-def test_a_model_that_ends_its_process_while_loading_is_given_up_with_its_last_words(monkeypatch):
+def test_a_model_that_ends_its_process_while_loading_is_given_up_with_its_last_words(loop, monkeypatch):
     monkeypatch.setattr(supervision, "MAX_CRASHES", 2)
-    backend = ProcessBackend(ModelConfig(class_path="unruly_models.DoomedModel", backend=BackendName.PROCESS))
+    backend = ProcessBackend(ModelConfig(class_path="unruly_models.DoomedModel", backend=BackendName.PROCESS), loop)
     try:
         assert backend.describe().qualified_name == "doomed_model"
         with pytest.raises(ModelLoadFailed) as caught:
@@ -193,9 +215,9 @@ def test_a_model_that_ends_its_process_while_loading_is_given_up_with_its_last_w
         backend.stop()
 
 
-def test_an_interpreter_that_is_not_there_is_told_at_once(tmp_path):
+def test_an_interpreter_that_is_not_there_is_told_at_once(loop, tmp_path):
     config = ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS, python=tmp_path / "python")
-    backend = ProcessBackend(config)
+    backend = ProcessBackend(config, loop)
     try:
         with pytest.raises(ModelLoadFailed) as caught:
             backend.describe()
@@ -204,9 +226,9 @@ def test_an_interpreter_that_is_not_there_is_told_at_once(tmp_path):
         backend.stop()
 
 
-def test_a_model_that_does_not_load_in_time_is_given_up():
+def test_a_model_that_does_not_load_in_time_is_given_up(loop):
     config = ModelConfig(class_path="unruly_models.SluggishModel", backend=BackendName.PROCESS, start_timeout_s=1)
-    backend = ProcessBackend(config)
+    backend = ProcessBackend(config, loop)
     try:
         with pytest.raises(ModelLoadFailed, match="SluggishModel") as caught:
             backend.start()
@@ -288,9 +310,12 @@ def test_a_large_batch_goes_through_and_nothing_blocks(start):
 def test_the_process_ends_when_its_parent_is_killed(tmp_path):
     program = f"""
 import sys, time
+from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
 from model_service.config import BackendName, ModelConfig
-backend = ProcessBackend(ModelConfig(class_path="{UNRULY}", backend=BackendName.PROCESS))
+loop = ServiceLoop()
+loop.start_thread()
+backend = ProcessBackend(ModelConfig(class_path="{UNRULY}", backend=BackendName.PROCESS), loop)
 backend.start()
 print(backend.run([{{"x": 0}}])[0]["pid"], flush=True)
 backend.run([{{"x": -3}}])  # even while the model is busy
@@ -320,3 +345,174 @@ def test_stopping_answers_the_calls_under_way(start):
     threading.Timer(0.3, backend.stop).start()
     with pytest.raises((ModelNotReady, PredictionFailed)):
         backend.run(row(-3))
+
+
+# Admission
+
+
+def submit(backend: ProcessBackend, *numbers: float, timeout_s: float = 60.0) -> "tuple[Ticket, SimpleQueue]":
+    """Submit rows; return the ticket, and the queue that it is put into when it is over."""
+    over = SimpleQueue()
+    ticket = Ticket([{"x": number} for number in numbers], time.monotonic() + timeout_s, over.put)
+    backend.submit(ticket)
+    return ticket, over
+
+
+def test_more_rows_than_may_wait_are_sent_away_at_once_and_may_come_again(start):
+    backend = start(max_queue_rows=3, timeout_s=60)
+    _, busy = submit(backend, 550, 1)
+    with pytest.raises(QueueFull, match="^2 rows wait for the model already$") as caught:
+        submit(backend, 2, 3)
+    assert caught.value.retry_after_s >= 1
+    _, other = submit(backend, 4)
+    assert busy.get(timeout=30).outputs == [{"y": 1100}, {"y": 2}]
+    assert other.get(timeout=30).outputs == [{"y": 8}]
+    assert backend.run([{"x": number} for number in (5, 6, 7)]) == [{"y": 10}, {"y": 12}, {"y": 14}]
+
+
+def test_a_request_that_could_never_wait_is_too_large(start):
+    backend = start(max_queue_rows=3)
+    with pytest.raises(PayloadTooLarge, match="^4 rows in one request; this model accepts at most 3$"):
+        submit(backend, 1, 2, 3, 4)
+    assert len(backend.run([{"x": 1}] * 3)) == 3
+
+
+@pytest.mark.parametrize("number", [-1, -6], ids=["a crash", "a bad row"])
+def test_the_rows_of_a_request_that_failed_do_not_wait_any_more(start, number):
+    backend = start(max_queue_rows=1)
+    with pytest.raises(PredictionFailed):
+        backend.run(row(number))
+    assert backend.run(row(1)) == [{"y": 2}]
+
+
+def test_the_rows_of_a_request_that_no_frame_can_carry_do_not_wait(start):
+    backend = start(max_queue_rows=1)
+    with pytest.raises(TypeError):
+        submit(backend, {1, 2})
+    _, busy = submit(backend, 1)
+    assert busy.get(timeout=30).outputs == [{"y": 2}]
+
+
+def test_who_could_not_be_answered_in_time_is_sent_away_at_once(start):
+    backend = start(timeout_s=60)
+    backend.run(row(600))  # a second for a row
+    _, busy = submit(backend, 601)
+    with pytest.raises(QueueFull):
+        submit(backend, 1, timeout_s=0.01)
+    assert busy.get(timeout=30).outputs == [{"y": 1202}]
+
+
+# Callers that leave
+
+
+def is_running(backend: ProcessBackend, ticket: Ticket) -> bool:
+    """Whether the process has said that it runs a ticket; nobody else would know."""
+    _, call = backend._calls.get(ticket, (None, None))
+    return call is not None and call.running_since is not None
+
+
+def test_a_waiting_call_that_was_cancelled_is_never_run(start):
+    backend = start("unruly_models.RememberingModel", timeout_s=60, max_queue_rows=3)
+    _, busy = submit(backend, 550)
+    left, told = submit(backend, 3)
+    wait_until(lambda: left in backend._calls)  # it has been sent: the process must be told
+    backend.cancel(left)
+    sooner, _ = submit(backend, 3)
+    backend.cancel(sooner)
+    _, last = submit(backend, 4)
+    assert busy.get(timeout=30).error is None
+    assert last.get(timeout=30).outputs == [{"ran": [550, 4]}]
+    assert told.empty()
+    assert left.outputs == []
+    assert len(backend.run([{"x": 2}] * 3)) == 3  # the queue is as empty as it looks
+
+
+def test_a_call_that_is_cancelled_while_it_runs_is_told_nothing_and_leaves_no_row_behind(start):
+    backend = start(timeout_s=60, max_queue_rows=1)
+    ticket, told = submit(backend, 520)
+    wait_until(lambda: is_running(backend, ticket))
+    backend.cancel(ticket)
+    _, other = submit_when_there_is_room(backend, 1)
+    assert other.get(timeout=30).outputs == [{"y": 2}]
+    assert told.empty()
+
+
+def submit_when_there_is_room(backend: ProcessBackend, number: float) -> "tuple[Ticket, SimpleQueue]":
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return submit(backend, number)
+        except QueueFull:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_call_whose_caller_left_is_still_ended_when_it_runs_for_ever(start):
+    backend = start(timeout_s=1)
+    before = pid_of(backend)
+    ticket, told = submit(backend, -3)
+    wait_until(lambda: is_running(backend, ticket))  # what is cancelled before is not run at all
+    backend.cancel(ticket)
+    wait_until(lambda: not exists(before))
+    assert told.empty()
+    wait_until(lambda: answers(backend))
+
+
+def test_a_call_that_is_overdue_when_its_turn_comes_is_not_run(start):
+    backend = start(timeout_s=60)
+    now = time.monotonic()
+    deadlines = {1: now + 60, 2: now - 1, 3: now + 60, 4: now - 1, 5: now + 60}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(30)
+        connection.connect(str(supervision.name_socket(backend._supervisor.folder, 0)))
+        for number, deadline in deadlines.items():
+            frame = {"op": "run", "id": number, "payloads": row(520 if number == 1 else number), "deadline": deadline}
+            connection.sendall(encode_frame(frame))
+        reader = FrameReader()
+        frames = []
+        while not any(frame.get("id") == 5 for frame in frames):
+            frames += receive_frames(connection, reader)
+    started = [number for frame in frames if frame.get("event") == "started" for number in frame["calls"]]
+    answered = {frame["id"]: frame["outputs"] for frame in frames if "id" in frame}
+    assert started == [1, 3, 5]
+    assert answered == {1: [{"y": 1040}], 3: [{"y": 6}], 5: [{"y": 10}]}
+
+
+def test_a_call_that_only_waits_is_over_at_its_own_deadline(start):
+    backend = start(timeout_s=60)
+    _, busy = submit(backend, 560)
+    _, late = submit(backend, 1, timeout_s=0.05)
+    assert isinstance(late.get(timeout=30).error, PredictionTimeout)
+    assert busy.empty()
+    assert busy.get(timeout=30).outputs == [{"y": 1120}]
+
+
+# Replicas
+
+
+def test_a_replica_that_is_down_is_not_preferred(start, monkeypatch):
+    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    backend = start(replicas=2, timeout_s=60)
+    os.kill(status_pid(backend, 0), signal.SIGKILL)
+    first, second = backend._connections
+    wait_until(lambda: first.is_down)  # it is found out without a call
+    assert [backend.run(row(number)) for number in range(1, 20)] == [[{"y": 2 * number}] for number in range(1, 20)]
+    assert backend.find_problem() is None
+    os.kill(status_pid(backend, 1), signal.SIGKILL)
+    wait_until(lambda: second.is_down)
+    with pytest.raises(ModelNotReady):
+        backend.run(row(1))
+    assert backend.find_problem().code == "model_crashed"
+
+
+# Rules of the model
+
+
+def test_the_rules_of_a_model_are_asked_with_its_prediction(start):
+    backend = start("models.FussyModel")
+    assert backend.has_rules
+    assert backend.run([{"x": 4}]) == [{"y": 8}]
+    with pytest.raises(PayloadInvalid) as caught:
+        backend.run([{"x": 2}, {"x": 3}])
+    assert caught.value.violations == (Violation("/x", "even", "expected an even number"),)
+    assert backend.find_violations([{"x": 2}, {"x": 3}]) == [[], [Violation("/x", "even", "expected an even number")]]

@@ -10,8 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 import model_service
-from model_service.cli.commands import COMMANDS
-from model_service.cli.main import cli
+from model_service.cli.main import COMMANDS, cli
 from model_service.config import describe_settings
 from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, PayloadMalformed, PayloadTooLarge
 
@@ -77,14 +76,14 @@ def run_process(*arguments, stdin="", cwd):
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_lists_every_command_and_the_exit_codes(tmp_path, option):
     text = run(tmp_path / "unread.yaml", option)
-    for command in COMMANDS:
-        assert f"\n  {command.name} " in text
+    for name in COMMANDS:
+        assert f"\n  {name} " in text
     assert "Exit codes: 0 done" in text
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_help_of_a_command_reads_no_configuration(tmp_path, command):
-    assert run(tmp_path / "unread.yaml", command.name, "--help").startswith(f"Usage: model-service {command.name}")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_reads_no_configuration(tmp_path, name):
+    assert run(tmp_path / "unread.yaml", name, "--help").startswith(f"Usage: model-service {name}")
 
 
 def test_the_version_of_the_service_is_printed(tmp_path):

@@ -35,7 +35,6 @@ class IrisModel(MLModel):
     display_name = "Iris species"
     description = "Tells the species of an iris flower from the length and width of its sepals and petals."
     version = "1.0.0"
-    thread_safe = True
     input_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Iris flower",

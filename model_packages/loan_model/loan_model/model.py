@@ -56,7 +56,6 @@ class LoanModel(MLModel):
         "An estimate from historical data, not a basis for deciding about people."
     )
     version = "1.0.0"
-    thread_safe = True
     input_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Loan application",

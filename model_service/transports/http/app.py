@@ -14,8 +14,8 @@ from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, health, pages, rest
 from model_service.transports.http.errors import register_error_handlers
+from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
-from model_service.transports.http.hot_door import STARTED, HotDoor
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -37,14 +37,13 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
     app.register_blueprint(pages.build_blueprint(manager, config))
-    if config.hot_door:
-        app.wsgi_app = HotDoor(app.wsgi_app, manager, service, log, config)  # type: ignore[method-assign]  # how Flask is wrapped
     return app
 
 
 def _start_request() -> None:
-    g.started = request.environ.get(STARTED) or time.perf_counter()
-    bind_request_id(choose_request_id(request.headers.get("X-Request-ID")))
+    handed = find_handed_on(request.environ)
+    g.started = handed.context.arrived if handed else time.monotonic()
+    bind_request_id(handed.context.request_id if handed else choose_request_id(request.headers.get("X-Request-ID")))
 
 
 def _finish_request(response: Response, log: RequestLog) -> Response:
@@ -56,7 +55,8 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
         response.status_code,
         names.get("qualified_name", "")[:64] or None,
         response.headers.get("X-Model-Version"),
-        time.perf_counter() - g.started,
+        time.monotonic() - g.started,
+        get_request_id(),
     )
     return response
 

@@ -7,7 +7,7 @@ from flask import Request, Response
 from werkzeug.exceptions import NotAcceptable
 
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
-from model_service.records import Prediction
+from model_service.records import Output
 from model_service.strict_json import decode_json, encode_json
 
 JSON = "application/json"
@@ -34,16 +34,20 @@ def read_json(request: Request, *, max_bytes: int) -> Any:
 
 
 def _read_body(request: Request, max_bytes: int) -> bytes:
-    too_large = PayloadTooLarge(f"the body is larger than {max_bytes} bytes; send fewer rows in one request")
     if (request.content_length or 0) > max_bytes:
-        raise too_large
+        raise body_too_large(max_bytes)
     # Of a body without a stated length werkzeug returns what fits the bound, without a word
     # about the rest; a bound one byte higher tells a full body from a cut one.
     request.max_content_length = max_bytes + 1
     raw = request.get_data(cache=False)
     if len(raw) > max_bytes:
-        raise too_large
+        raise body_too_large(max_bytes)
     return raw
+
+
+def body_too_large(max_bytes: int) -> PayloadTooLarge:
+    """Return the error of a body that is larger than may be."""
+    return PayloadTooLarge(f"the body is larger than {max_bytes} bytes; send fewer rows in one request")
 
 
 def write_json(document: Any, *, status: int = 200, media_type: str = JSON) -> Response:
@@ -51,16 +55,15 @@ def write_json(document: Any, *, status: int = 200, media_type: str = JSON) -> R
     return Response(encode_json(document), status=status, content_type=media_type)
 
 
-def write_prediction(prediction: Prediction, *, is_many: bool) -> Response:
+def write_outputs(outputs: list[Output], version: str, *, is_many: bool) -> Response:
     """Return the output itself, or the array of outputs."""
-    response = Response(encode_outputs(prediction, is_many=is_many), content_type=JSON)
-    response.headers["X-Model-Version"] = prediction.version
+    response = Response(encode_document(outputs if is_many else outputs[0]), content_type=JSON)
+    response.headers["X-Model-Version"] = version
     return response
 
 
-def encode_outputs(prediction: Prediction, *, is_many: bool) -> bytes:
-    """Return the JSON of the output itself, or of the array of outputs, which validation has accepted."""
-    document = prediction.outputs if is_many else prediction.outputs[0]
+def encode_document(document: Any) -> bytes:
+    """Return the JSON of an output, or of an array of outputs, which validation has accepted."""
     try:
         return orjson.dumps(document)
     except TypeError:  # an integer beyond 64 bits

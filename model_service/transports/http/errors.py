@@ -1,4 +1,4 @@
-"""Every error becomes one problem document (RFC 9457); the only place that maps errors to HTTP statuses."""
+"""Every error of the Flask application becomes a problem document, or a page of it for a person."""
 
 import logging
 
@@ -9,30 +9,10 @@ from model_service import errors
 from model_service.observability import get_request_id
 from model_service.records import Violation
 from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
+from model_service.transports.http.problems import STATUS, find_retry_after, make_document
 from model_service.transports.http.urls import API_PREFIXES
 
 logger = logging.getLogger(__name__)
-
-STATUS: dict[type[errors.ServiceError], int] = {
-    errors.ConfigInvalid: 500,
-    errors.MissingDependency: 500,
-    errors.ModelImportFailed: 500,
-    errors.ModelContractBroken: 500,
-    errors.ModelLoadFailed: 500,
-    errors.ModelCrashed: 500,
-    errors.DuplicateModel: 500,
-    errors.SelfTestFailed: 500,
-    errors.ModelNotFound: 404,
-    errors.PayloadMalformed: 400,
-    errors.PayloadInvalid: 422,
-    errors.PayloadTooLarge: 413,
-    errors.MediaTypeUnsupported: 415,
-    errors.PredictionFailed: 500,
-    errors.OutputInvalid: 500,
-    errors.ModelNotReady: 503,
-    errors.QueueFull: 429,
-    errors.PredictionTimeout: 504,
-}
 
 #: What HTTP alone can get wrong: status -> (code, title). The framework raises these.
 _HTTP_PROBLEMS = {
@@ -58,25 +38,15 @@ def handle_service_error(error: errors.ServiceError) -> Response:
         # The rest of the body is not read, so the server ends the connection; a client that is
         # not told would send its next request into it.
         response.headers["Connection"] = "close"
-    if isinstance(error, errors.CapacityError) and status in (429, 503):
-        response.headers["Retry-After"] = str(error.retry_after_s)
+    retry_after = find_retry_after(error)
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
     return response
 
 
 def write_problem(status: int, code: str, title: str, detail: str, violations: tuple[Violation, ...] = ()) -> Response:
     """Return a problem document with the current request's id; a page of it for a person's browser."""
-    document = {
-        "type": f"urn:model-service:error:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": get_request_id(),
-        "errors": [
-            {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message}
-            for violation in violations
-        ],
-    }
+    document = make_document(status, code, title, detail, get_request_id(), violations)
     if _is_for_a_person():
         return Response(render_template("error.html", problem=document), status=status)
     return write_json(document, status=status, media_type=PROBLEM_JSON)

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, request
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.transports.http import urls
-from model_service.transports.http.codec import read_json, require_acceptable, write_json, write_prediction
-from model_service.transports.http.hot_door import raise_known_error
+from model_service.transports.http.codec import read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
 
@@ -34,13 +34,15 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
     @blueprint.post("/<qualified_name>/predict")
     @blueprint.post("/<qualified_name>/versions/<version>/predict")
     def predict(qualified_name: str, version: str | None = None) -> Response:
-        raise_known_error(request.environ)
-        manager.get_model(qualified_name, version)  # an unknown model is told before a large body is read
+        handed = find_handed_on(request.environ)
+        if handed is not None and handed.ticket is not None:
+            outputs = service.settle(handed.target, handed.ticket, is_many=handed.is_many)
+            return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
+        context = handed.context if handed is not None else None
+        target = handed.target if handed is not None else service.find_target(qualified_name, version)
         document: Any = read_json(request, max_bytes=max_body_bytes)
-        if isinstance(document, list):
-            prediction = service.predict_many(qualified_name, document, version=version)
-        else:
-            prediction = service.predict(qualified_name, document, version=version)
-        return write_prediction(prediction, is_many=isinstance(document, list))
+        is_many = isinstance(document, list)
+        prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+        return write_outputs(prediction.outputs, prediction.version, is_many=is_many)
 
     return blueprint

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from model_service.records import ModelState, ModelStatus
+from model_service.records import Execution, ModelState, ModelStatus
 from model_service.transports.http.urls import model_links
 
 _STATES = [state.value for state in ModelState]
@@ -77,10 +77,18 @@ class ModelMetadataSchema(ModelSchema):
     examples = fields.List(fields.Dict(), required=True, metadata={"description": "Payloads that work."})
     artifacts = fields.List(fields.Nested(ArtifactSchema), required=True)
     metrics = fields.Dict(required=True, metadata={"description": "Measured quality, as the package states it."})
-    batching = _text(
-        "Whether rows of different requests are predicted together; null while that is not decided.",
+    execution = _text(
+        "How the model runs: in the event loop of each worker, in a thread of each worker, or in a process of its own; "
+        "null while that is not decided.",
         nullable=True,
-        enum=["batched", "direct", None],
+        enum=[*(each.value for each in Execution), None],
+    )
+    batching = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Whether rows of different requests are predicted together; null while that is not decided."
+        },
     )
     card = _text("The model card: the package's README in Markdown; empty when it ships none.")
 
@@ -150,6 +158,7 @@ def metadata_fields(status: ModelStatus) -> dict[str, Any]:
         "examples": info.examples if info else (),
         "artifacts": info.artifacts if info else (),
         "metrics": info.metrics if info else {},
+        "execution": status.execution,
         "batching": status.batching,
         "card": info.card if info else "",
     }

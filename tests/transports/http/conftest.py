@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import MAX_BODY_BYTES, MAX_ROWS, Server
+from serving import MAX_BODY_BYTES, MAX_ROWS, GunicornServer, Server
 
 CONFIG = f"""
-server: {{max_body_bytes: {MAX_BODY_BYTES}, max_request_rows: {MAX_ROWS}, threads: 4, hot_door: HOT_DOOR}}
+server: {{max_body_bytes: {MAX_BODY_BYTES}, max_request_rows: {MAX_ROWS}, threads: 4}}
 models:
   - class: models.DoubleModel
   - class: models:DoubleModelTwo
@@ -22,11 +22,10 @@ models:
 """
 
 
-@pytest.fixture(scope="session", params=["true", "false"], ids=["hot door", "Flask alone"])
+@pytest.fixture(scope="session", params=[Server, GunicornServer], ids=["serve", "gunicorn"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Both doors: whatever holds for one holds for the other."""
-    config = CONFIG.replace("HOT_DOOR", request.param)
-    running = Server(config, Path(tmp_path_factory.mktemp("server"))).wait_until_ready()
+    """Our own server, and the same application under another: whatever holds for one holds for the other."""
+    running = request.param(CONFIG, Path(tmp_path_factory.mktemp("server"))).wait_until_ready()
     yield running
     assert running.stop() == 0
 

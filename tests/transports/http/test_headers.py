@@ -43,7 +43,6 @@ def files(client: httpx.Client) -> list[str]:
         pytest.param("HEAD", "/", 200, id="head"),
         pytest.param("GET", "/models/double_model/predict", 200, id="page"),
         pytest.param("GET", "/models/unloadable_model/predict", 503, id="page of a failed model"),
-        pytest.param("GET", "/health/ready", 200, id="health"),
         pytest.param("GET", "/openapi.json", 200, id="document"),
         pytest.param("GET", "/openapi.yaml", 200, id="document as YAML"),
         pytest.param("GET", "/nothing", 404, id="nothing"),

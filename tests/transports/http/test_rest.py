@@ -168,7 +168,7 @@ def test_a_truncated_body_is_no_prediction_even_where_the_rest_would_be_blank(cl
 
     response = client.post(PREDICT, content=chunks(), headers=JSON)
     assert_problem(response, 413, "payload_too_large")
-    assert response.headers["connection"] == "close"  # else the next request would go into a closed connection
+    assert post(client, b'{"x": 1}').status_code == 200  # whether the connection was kept or the client told to close
 
 
 def test_a_streamed_body_within_the_bound_is_read(client):

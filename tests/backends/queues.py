@@ -1,12 +1,12 @@
-"""A backend that says what it was given, a clock that moves when told, and a line of both; for tests of batching."""
+"""A backend that says what it was given, a clock that moves when told, and a queue of both; for tests of batches."""
 
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from model_service.backends.base import Backend
-from model_service.backends.batching import MicroBatcher
+from model_service.backends.queued import QueuedBackend
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PredictionFailed
 
@@ -51,6 +51,8 @@ class RecordingBackend(Backend):
         self.started += 1
         self.stopped = 0
 
+    has_rules = False
+
     def find_violations(self, payloads):
         return [[] for _ in payloads]
 
@@ -73,33 +75,54 @@ class RecordingBackend(Backend):
         self.stopped += 1
 
 
-class Line:
-    """A line whose backend is held, so that a test decides what waits when the next batch is taken."""
+class Queue:
+    """A queue whose backend is held, so that a test decides what waits when the next batch is taken.
 
-    def __init__(self, pool: ThreadPoolExecutor, *, is_batching=True, backend=None, clock=None, **bounds):
+    Args:
+        pool: Runs the callers.
+        loop: Runs the model, or is told what is over.
+        kind: ``joined`` and ``apart`` run in a dispatcher's thread, ``in_loop`` in the loop.
+    """
+
+    def __init__(self, pool, loop, *, kind="joined", backend=None, clock=None, **bounds):
         self.clock = clock or Clock()
         self.backend = backend or RecordingBackend(self.clock)
         self._pool = pool
         config = ModelConfig(class_path="m.M", **bounds)
-        self.batcher = MicroBatcher(self.backend, config, is_batching=is_batching, clock=self.clock)
-        self.batcher.start()
+        self.queued = QueuedBackend(
+            self.backend,
+            config,
+            loop,
+            is_in_loop=kind == "in_loop",
+            is_joining=kind != "apart",
+            clock=self.clock,
+        )
+        self.queued.start()
+
+    def run(self, *numbers):
+        """Run rows and wait for the answers."""
+        return self.queued.run(rows(*numbers))
+
+    def call(self, *numbers) -> "Future[list]":
+        """Run rows in a thread of the pool."""
+        return self._pool.submit(self.queued.run, rows(*numbers))
 
     def hold(self) -> "Future[list]":
         """Occupy the backend; return the call that does."""
-        held = self._pool.submit(self.batcher.run, rows(HELD))
+        held = self.call(HELD)
         assert self.backend.entered.wait(timeout=30)
         return held
 
     def enter(self, *numbers) -> "Future[list]":
-        """Put a call into the line, behind those that are in it; return it."""
+        """Put a call into the queue, behind those that are in it; return it."""
         before = self.waiting
-        call = self._pool.submit(self.batcher.run, rows(*numbers))
+        call = self.call(*numbers)
         wait_until(lambda: self.waiting == before + len(numbers))
         return call
 
     @property
     def waiting(self) -> int:
-        return self.batcher._waiting_rows
+        return self.queued.queue.rows
 
     def release(self) -> None:
         self.backend.release.set()

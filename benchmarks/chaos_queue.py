@@ -1,11 +1,12 @@
-"""Threads, sizes, bad rows, deadlines and stops at random, at the line in front of a model; each answer is checked.
+"""Threads, sizes, bad rows, deadlines and stops at random, at the queue in front of a model; each answer is checked.
 
-python benchmarks/chaos_batching.py [seconds, 60 unless told]
+python benchmarks/chaos_queue.py [seconds, 60 unless told]
 
 Ends with 1 and the first wrong answers when a caller got anything but the outputs of its own rows, in
 order, or an error that it may get.
 """
 
+import logging
 import random
 import sys
 import threading
@@ -13,7 +14,8 @@ import time
 from collections import Counter
 
 from model_service.backends.base import Backend
-from model_service.backends.batching import MicroBatcher
+from model_service.backends.loop import ServiceLoop
+from model_service.backends.queued import QueuedBackend
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PayloadTooLarge, PredictionFailed, PredictionTimeout, QueueFull
 from model_service.records import ModelInfo, Output, Payload, Violation
@@ -60,7 +62,8 @@ class MoodyBackend(Backend):
 
 
 def main() -> int:
-    """Run rounds, each with another line, until the time is over; print what the callers got."""
+    """Run rounds, each with another queue, until the time is over; print what the callers got."""
+    logging.getLogger("model_service").setLevel(logging.ERROR)  # a model may leave the loop
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     seen: Counter[str] = Counter()
     wrong: list[str] = []
@@ -76,7 +79,7 @@ def main() -> int:
 
 
 def run_round(seed: int, seconds: float, seen: "Counter[str]", wrong: list[str]) -> None:
-    """Let every thread call one line until the time is over; stop the line while they still do."""
+    """Let every thread call one queue until the time is over; stop it while they still do."""
     dice = random.Random(seed)
     config = ModelConfig(
         class_path="m.M",
@@ -85,8 +88,11 @@ def run_round(seed: int, seconds: float, seen: "Counter[str]", wrong: list[str])
         max_queue_rows=MAX_QUEUE_ROWS,
         timeout_s=dice.choice((0.02, 0.2, 30.0)),
     )
-    batcher = MicroBatcher(MoodyBackend(seed), config, is_batching=seed % 2 == 0)
-    batcher.start()
+    loop = ServiceLoop()
+    loop.start_thread()
+    kind = seed % 3
+    queued = QueuedBackend(MoodyBackend(seed), config, loop, is_in_loop=kind == 2, is_joining=kind != 1)
+    queued.start()
     lock = threading.Lock()
     end = time.monotonic() + seconds
 
@@ -94,25 +100,28 @@ def run_round(seed: int, seconds: float, seen: "Counter[str]", wrong: list[str])
         own = random.Random(seed * 1000 + number)
         while time.monotonic() < end + 0.1:
             payloads = make_payloads(own, number)
-            outcome, fault = ask(batcher, payloads)
+            outcome, fault = ask(queued, payloads)
             with lock:
                 seen[outcome] += 1
                 if fault or (outcome == "ModelNotReady" and time.monotonic() < end):
                     wrong.append(f"seed {seed}: {outcome} {fault} for {len(payloads)} rows")
             if outcome == "ModelNotReady":
                 return
+            if outcome == "QueueFull":  # at once again, they would take the interpreter from the model
+                time.sleep(own.random() * 0.01)
 
     threads = [threading.Thread(target=call, args=(number,), daemon=True) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     time.sleep(max(0.0, end - time.monotonic()))
-    batcher.stop()
+    queued.stop()
     for thread in threads:
         thread.join(timeout=30)
         if thread.is_alive():
             wrong.append(f"seed {seed}: a caller waits for ever")
-    if batcher._waiting_rows or batcher._line:
-        wrong.append(f"seed {seed}: {batcher._waiting_rows} rows are left in the line")
+    loop.close()
+    if queued.queue.rows:
+        wrong.append(f"seed {seed}: {queued.queue.rows} rows are left in the queue")
 
 
 def make_payloads(dice: random.Random, number: int) -> list[Payload]:
@@ -124,11 +133,11 @@ def make_payloads(dice: random.Random, number: int) -> list[Payload]:
     return payloads
 
 
-def ask(batcher: MicroBatcher, payloads: list[Payload]) -> tuple[str, str]:
+def ask(queued: QueuedBackend, payloads: list[Payload]) -> tuple[str, str]:
     """Return what became of a call, and what is wrong with it or nothing."""
     is_bad = any(payload["x"] == BAD for payload in payloads)
     try:
-        outputs = batcher.run(payloads)
+        outputs = queued.run(payloads)
     except (PredictionTimeout, QueueFull, ModelNotReady) as error:
         return type(error).__name__, ""
     except PredictionFailed as error:

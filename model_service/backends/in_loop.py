@@ -1,0 +1,45 @@
+"""`InLoop`: for models that take no time. What one turn of the event loop brought is one batch, run there.
+
+Nothing changes threads, so a request costs what it must; and while a batch runs, the next one gathers in the
+sockets. A batch is held to what the loop can spare (`model_service.backends.loop.TURN_S`), at the measured rate.
+"""
+
+from collections.abc import Callable
+
+from model_service.backends.loop import ServiceLoop
+from model_service.backends.queue import RowQueue
+from model_service.backends.ticket import Ticket, announce
+
+
+class InLoop:
+    """Runs the batches of one queue in the turns of the loop.
+
+    Args:
+        loop: Gives the turns.
+        queue: Where tickets wait.
+        run_next: Runs one batch and returns the tickets that are over.
+    """
+
+    def __init__(self, loop: ServiceLoop, queue: RowQueue, run_next: Callable[[], list[Ticket]]) -> None:
+        self.is_roused = False
+        self._loop = loop
+        self._queue = queue
+        self._run_next = run_next
+        self._is_closed = False
+
+    def wake(self) -> None:
+        """Have what waits run soon; for any thread, after a ticket was put into the queue."""
+        # Another thread cannot know whether the turn that is under way has looked at the queue already.
+        if not self.is_roused or not self._loop.is_here():
+            self._loop.rouse(self)
+
+    def run_next(self) -> bool:
+        """Run one batch; return whether more waits."""
+        if self._is_closed:
+            return False
+        announce(self._run_next())
+        return self._queue.rows > 0
+
+    def close(self) -> None:
+        """Run no more."""
+        self._is_closed = True

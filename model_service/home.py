@@ -1,0 +1,53 @@
+"""The folder that all processes of one running service share, and its end: the last one out removes it.
+
+Each process holds a lock on it, which the kernel gives back however the process ends. So it is known of
+every such folder whether anybody still uses it, and what a killed service left is removed by the next.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+_PREFIX, _LOCK = "model-service-", "lock"
+
+
+class Home:
+    """A folder in the temporary directory that only this user can read.
+
+    Attributes:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """Use it no more; remove it unless others do."""
+        os.close(self._lock)
+        # Only now: of two that leave together, each would find the other's lock, and neither would remove it.
+        _remove_if_left(self.path)
+
+
+def make_home() -> Home:
+    """Return a new folder, after removing those that nobody uses any more."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        _remove_if_left(path)
+    # Not under its name before it is locked: to another service it would look as if it had been left.
+    home = Home(Path(tempfile.mkdtemp(prefix=f".{_PREFIX}")))  # mkdtemp makes it 0700
+    home.path = home.path.rename(home.path.with_name(home.path.name[1:]))
+    return home
+
+
+def _remove_if_left(path: Path) -> None:
+    with suppress(OSError):  # another user's, or it is gone
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(lock)

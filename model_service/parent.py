@@ -1,0 +1,221 @@
+"""What `model-service serve` itself is: the parent that holds the listening socket and keeps everyone else alive.
+
+    parent ─ listening socket, home folder, one supervisor a model process
+      ├─ worker 1..n        model_service.worker            accept from the one socket
+      └─ model process ...  model_service.backends.worker   shared by all workers
+
+It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waited in the socket
+is taken by the others, or by the replacement. When the parent is told to end, its workers answer what they have
+accepted; when it is killed, they see the end of a pipe and do the same.
+"""
+
+import logging
+import logging.config
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from model_service.backends.supervisor import Supervisor
+from model_service.config import BackendName, ServiceConfig
+from model_service.config_file import write_config
+from model_service.home import make_home
+from model_service.listening import Listener
+from model_service.observability import build_logging_settings
+from model_service.threads import limit_threads
+
+logger = logging.getLogger(__name__)
+
+#: As in `model_service.worker`, which this process does not import: it needs neither Flask nor a model.
+EXIT_CANNOT_START, CONFIG_FILE = 3, "config.yaml"
+#: Workers of one place that die so often within so long are not replaced any more: the service ends.
+MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+#: Time that a worker has to close its models, beside what its requests have.
+_CLOSE_S = 6.0
+
+
+def serve(config: ServiceConfig) -> None:
+    """Run the HTTP server until SIGTERM or SIGINT; running requests are finished first.
+
+    Raises:
+        ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
+        SystemExit: With status 1, when the workers cannot be kept alive.
+    """
+    logging.config.dictConfig(build_logging_settings(config.logging))
+    limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
+    listener = Listener(config.server)
+    workers = config.server.workers or count_cores()
+    logger.info("serving at %s with %d %s", listener.name, workers, "worker" if workers == 1 else "workers")
+    Parent(config, listener, workers).run()
+
+
+class Parent:
+    """A running service.
+
+    Args:
+        config: What to serve.
+        listener: Its listening socket.
+        workers: How many workers it has.
+    """
+
+    def __init__(self, config: ServiceConfig, listener: Listener, workers: int) -> None:
+        self._config = config
+        self._listener = listener
+        self._ending = threading.Event()
+        self._wake = threading.Event()
+        self._signals = 0
+        self._has_failed = False
+        self._home = make_home()
+        write_config(config, self._home.path / CONFIG_FILE)
+        # Workers see the end of this pipe when this process ends, however it does.
+        self._pipe, self._own_end = os.pipe()
+        folders = [self._make_folder(place) for place in range(len(config.models))]
+        self._supervisors = [
+            Supervisor(model, folder, linger_s=config.server.shutdown_timeout_s + _CLOSE_S)
+            for model, folder in zip(config.models, folders, strict=True)
+            if model.backend is BackendName.PROCESS
+        ]
+        self._places = [_Place(self, number) for number in range(workers)]
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; a second one ends at once.
+
+        Raises:
+            SystemExit: With status 1, when the workers cannot be kept alive.
+        """
+        before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            for supervisor in self._supervisors:
+                supervisor.start()
+            for place in self._places:
+                place.start()
+            self._wake.wait()
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._has_failed:
+            sys.exit(1)
+
+    def fail(self) -> None:
+        """End the service because its workers cannot be kept alive."""
+        self._has_failed = True
+        self._wake.set()
+
+    def is_ending(self) -> bool:
+        """Return whether nothing is to be replaced any more."""
+        return self._ending.is_set()
+
+    def spawn(self, *, is_replacement: bool) -> "subprocess.Popen[bytes]":
+        """Start a worker."""
+        sockets = [self._listener.fileno()]
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [
+                *(sys.executable, "-P", "-m", "model_service.worker", "--home", str(self._home.path)),
+                *("--sockets", ",".join(map(str, sockets)), "--pipe", str(self._pipe)),
+                *(["--replacement"] if is_replacement else []),
+            ],
+            pass_fds=[*sockets, self._pipe],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.DEVNULL,
+        )
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, or until the service ends."""
+        self._ending.wait(seconds)
+
+    def _make_folder(self, place: int) -> Path:
+        folder = self._home.path / str(place)
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        self._signals += 1
+        self._wake.set()
+
+    def _end(self) -> None:
+        """End the workers, which finish their requests, then the models, then what is left of either."""
+        self._ending.set()
+        self._listener.close()
+        for place in self._places:
+            place.begin_end()
+        ends_at = time.monotonic() + self._config.server.shutdown_timeout_s + _CLOSE_S
+        for place in self._places:
+            while not place.wait(0.1):
+                if time.monotonic() > ends_at or self._signals > 1:
+                    place.kill()
+        for supervisor in self._supervisors:
+            supervisor.begin_stop()
+        for supervisor in self._supervisors:
+            supervisor.stop()
+        self._listener.remove()
+        self._home.leave()
+
+
+class _Place:
+    """One worker after another."""
+
+    def __init__(self, parent: Parent, number: int) -> None:
+        self._parent = parent
+        self._number = number
+        self._spawning = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deaths: deque[float] = deque()
+        self._thread = threading.Thread(target=self._keep_alive, name=f"worker {number}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def begin_end(self) -> None:
+        with self._spawning:  # from here on no worker is started
+            if self._process is not None and self._process.poll() is None:
+                self._process.terminate()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the worker has ended, after so long at most."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    def _keep_alive(self) -> None:
+        is_replacement = False
+        while True:
+            with self._spawning:
+                if self._parent.is_ending():
+                    return
+                self._process = self._parent.spawn(is_replacement=is_replacement)
+            code = self._process.wait()
+            if self._parent.is_ending():  # meanwhile
+                return
+            logger.error("a worker ended by itself with status %d", code)
+            if code == EXIT_CANNOT_START or self._dies_too_often():
+                self._parent.fail()
+                return
+            is_replacement = True
+            self._parent.pause(min(FIRST_PAUSE_S * 2 ** (len(self._deaths) - 1), LONGEST_PAUSE_S))
+
+    def _dies_too_often(self) -> bool:
+        now = time.monotonic()
+        self._deaths.append(now)
+        while self._deaths[0] < now - DEATHS_WINDOW_S:
+            self._deaths.popleft()
+        return len(self._deaths) > MOST_DEATHS
+
+
+def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many cores this process may use: those it may run on, or fewer where its control group has a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        share, period = quota.read_text().split()
+        return max(1, min(cores, -(-int(share) // int(period))))
+    except (OSError, ValueError):  # no control group, or "max": no quota
+        return cores

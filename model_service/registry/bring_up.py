@@ -1,0 +1,127 @@
+"""One entry of the configuration on its way: announced, described, started, tested, ready, stopped; or quarantined.
+
+Nothing here raises for one model's sake: it is quarantined, with problem, cause and remedy, and the others go on.
+"""
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from model_service.backends import BACKENDS
+from model_service.backends.choice import make_queued
+from model_service.backends.loop import ServiceLoop
+from model_service.backends.self_test import run_self_test
+from model_service.config import BackendName, ModelConfig
+from model_service.errors import ModelContractBroken, PackageError, ServiceError
+from model_service.records import ModelState, ModelStatus, Problem
+from model_service.registry.entry import Entry, ServedModel
+from model_service.schema.validation import SchemaValidator
+
+logger = logging.getLogger(__name__)
+
+
+def announce(config: ModelConfig, loop: ServiceLoop, folder: Path | None) -> Entry:
+    """Return the entry of a model of which nothing is known yet but its line in the configuration."""
+    status = ModelStatus(
+        # Until the class speaks for itself, its package's name is the best that is known.
+        qualified_name=config.class_path.replace(":", ".").split(".")[0],
+        version=None,
+        class_path=config.class_path,
+        state=ModelState.LOADING,
+        is_default=False,
+        is_required=config.required,
+        info=None,
+        problem=None,
+    )
+    return Entry(config, status, loop, folder)
+
+
+def describe(entry: Entry) -> None:
+    """Find out what the model says of itself; no weights are read."""
+    module_path, _, class_name = BACKENDS[entry.config.backend].partition(":")
+    kind = getattr(importlib.import_module(module_path), class_name)
+    entry.backend = backend = kind(entry.config, entry.loop, entry.folder)
+    try:
+        with _surprises_as_faults():
+            info = backend.describe()
+    except PackageError as error:
+        _quarantine(entry, error)
+    else:
+        entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+
+
+def peek(entry: Entry) -> None:
+    """Describe an entry and stop: in this process, where its class can be imported here."""
+    if entry.config.python is None:
+        entry.config = replace(entry.config, backend=BackendName.LOCAL)
+    describe(entry)
+    stop(entry)
+
+
+def start(entry: Entry) -> None:
+    """Load a described model, test it on its own examples, and let it answer."""
+    info, backend = entry.status.info, entry.backend
+    if info is None or backend is None:
+        return
+    output_validator = SchemaValidator(info.output_schema)
+    try:
+        with _surprises_as_faults():
+            backend.start()
+            run_self_test(info, backend, output_validator)
+            entry.backend = queued = make_queued(backend, entry.config, entry.loop, info.examples, entry.folder)
+    except PackageError as error:
+        _quarantine(entry, error)
+        return
+    input_validator = SchemaValidator(info.input_schema)
+    entry.served = ServedModel(
+        info,
+        input_validator,
+        output_validator,
+        queued,
+        is_fast=input_validator.is_fast and output_validator.is_fast,
+        timeout_s=entry.config.timeout_s,
+    )
+    entry.status = replace(entry.status, state=ModelState.READY)
+    logger.info("model is ready, %s", queued.execution, extra={"model": info.qualified_name, "version": info.version})
+
+
+def stop(entry: Entry) -> None:
+    """Stop an entry's backend, started or not; calling it twice is fine."""
+    backend, entry.backend, entry.served = entry.backend, None, None
+    try:
+        if backend is not None:
+            backend.stop()
+    except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
+        logger.exception("closing the model failed", extra={"model": entry.config.class_path})
+
+
+@contextmanager
+def _surprises_as_faults() -> Iterator[None]:
+    """Quarantine a model also for what nobody foresaw: it must not keep the others from serving."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except Exception as error:
+        raise ModelContractBroken(
+            "the model's code raised where the platform did not expect it",
+            cause=type(error).__name__,
+            remedy="mend the package (the log has the traceback)",
+        ) from error
+
+
+def _quarantine(entry: Entry, error: PackageError) -> None:
+    problem = Problem(error.code, error.message, error.cause, error.remedy)
+    entry.status = replace(entry.status, state=ModelState.FAILED, problem=problem)
+    logger.error(
+        "model is quarantined: %s (%s); %s",
+        problem.problem,
+        problem.cause,
+        problem.remedy,
+        extra={"model": entry.status.qualified_name, "version": entry.status.version, "code": error.code},
+        exc_info=error.__cause__ or None,
+    )
+    stop(entry)

@@ -1,0 +1,59 @@
+"""`Entry`: one line of the configuration and what became of it; `ServedModel`: what answers when all went well."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model_service.backends.base import AsyncBackend, Backend
+from model_service.backends.loop import ServiceLoop
+from model_service.config import ModelConfig
+from model_service.records import ModelInfo, ModelState, ModelStatus
+from model_service.schema.validation import SchemaValidator
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that can predict: its description, its validators, its backend.
+
+    Attributes:
+        is_fast: Whether both validators say yes in no time to what is valid.
+        timeout_s: Seconds that a request may take when it says nothing else.
+    """
+
+    info: ModelInfo
+    input_validator: SchemaValidator
+    output_validator: SchemaValidator
+    backend: AsyncBackend
+    is_fast: bool
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the configuration on its way; changed by `model_service.registry.bring_up` alone.
+
+    Attributes:
+        config: The line.
+        status: What is known of it; whether it is the default of its name is the generation's business.
+        loop: The event loop of this process.
+        folder: Shared with the other workers of the service, if there are any.
+        backend: While there is one to be stopped.
+        served: Once it answers.
+    """
+
+    config: ModelConfig
+    status: ModelStatus
+    loop: ServiceLoop
+    folder: Path | None = None
+    backend: Backend | None = None
+    served: ServedModel | None = None
+
+
+def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus:
+    """Return a status as it is now: how the model runs, and that it has failed when its backend has given up."""
+    if served is None:
+        return status
+    backend = served.backend
+    problem = backend.find_problem()
+    if problem is not None:
+        return replace(status, state=ModelState.FAILED, problem=problem)
+    return replace(status, execution=backend.execution, batching=backend.is_batching)

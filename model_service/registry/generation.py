@@ -1,0 +1,121 @@
+"""`Generation`: the models that are served together, and which of them is meant. Immutable."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from packaging.version import InvalidVersion, Version
+
+from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, quote_name
+from model_service.records import ModelState, ModelStatus
+from model_service.registry.entry import Entry, ServedModel, find_current
+
+#: A model of the generation: its status, and what answers for it.
+_Member = tuple[ModelStatus, ServedModel | None]
+
+
+class Generation:
+    """The entries of a configuration at one moment, each name with its default.
+
+    A request without a version goes to the entry marked ``default``, else to the highest version (PEP 440) that
+    has not failed, so that a broken new version leaves the old one in its place.
+
+    Args:
+        entries: In the order of the configuration; what becomes of them later is another generation.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        taken = list(entries)
+        chosen = {id(entry) for entry in _choose_defaults(taken)}
+        self._members: list[_Member] = [
+            (replace(entry.status, is_default=id(entry) in chosen), entry.served) for entry in taken
+        ]
+        self._answering = {
+            status.qualified_name: served
+            for status, served in self._members
+            if status.is_default and served is not None
+        }
+
+    def get_statuses(self) -> list[ModelStatus]:
+        """Return every model as it is now, in the order of the configuration."""
+        return [find_current(*member) for member in self._members]
+
+    def get_status(self, qualified_name: str, version: str | None) -> ModelStatus:
+        """Return one model as it is now, whatever its state.
+
+        Raises:
+            ModelNotFound: Lists what is configured.
+        """
+        return find_current(*self._find(qualified_name, version))
+
+    def get_served(self, qualified_name: str, version: str | None) -> ServedModel:
+        """Return a model that can predict.
+
+        Raises:
+            ModelNotFound: Lists what is configured.
+            ModelNotReady: It is loading or quarantined; the message says which.
+        """
+        if version is None and (answering := self._answering.get(qualified_name)) is not None:
+            return answering
+        status, served = self._find(qualified_name, version)
+        if served is not None:
+            return served
+        label = f"model '{status.qualified_name}'" + (f" {status.version}" if status.version else "")
+        if status.state is ModelState.FAILED:
+            raise ModelNotReady(f"{label} could not be loaded; GET /api/models says why", retry_after_s=60)
+        raise ModelNotReady(f"{label} is still loading", retry_after_s=5)
+
+    def _find(self, qualified_name: str, version: str | None) -> _Member:
+        named = [member for member in self._members if member[0].qualified_name == qualified_name]
+        if not named:
+            loaded = sorted({status.qualified_name for status, _ in self._members})
+            raise ModelNotFound(f"no model {quote_name(qualified_name)}; loaded: {', '.join(loaded) or 'none'}")
+        if version is None:
+            return next((member for member in named if member[0].is_default), named[0])
+        try:
+            wanted = Version(version)
+        except InvalidVersion:
+            wanted = None
+        for member in named:
+            if member[0].version is not None and Version(member[0].version) == wanted:
+                return member
+        versions = ", ".join(status.version for status, _ in named if status.version)
+        raise ModelNotFound(
+            f"no version {quote_name(version)} of model '{qualified_name}'; loaded: {versions or 'none'}"
+        )
+
+
+def check_unambiguous(entries: Iterable[Entry]) -> None:
+    """Make sure that it is clear which entry each name and version means.
+
+    Raises:
+        DuplicateModel: Two entries have the same name and version.
+        ConfigInvalid: Two entries of one name are marked ``default``.
+    """
+    seen: dict[tuple[str, Version], Entry] = {}
+    defaults: dict[str, Entry] = {}
+    for entry in entries:
+        name = entry.status.qualified_name
+        if entry.status.version is None:
+            continue  # its name is only its package's: it says nothing about which model is meant
+        if entry.config.default:
+            if name in defaults:
+                raise ConfigInvalid(f"two entries of '{name}' are marked default: keep one")
+            defaults[name] = entry
+        first = seen.setdefault((name, Version(entry.status.version)), entry)
+        if first is not entry:
+            raise DuplicateModel(
+                f"model '{name}' {entry.status.version} is configured twice",
+                cause=f"both '{first.config.class_path}' and '{entry.config.class_path}' provide it",
+                remedy="remove one of the entries, or give one of the models another version or name",
+            )
+
+
+def _choose_defaults(entries: list[Entry]) -> list[Entry]:
+    by_name: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(entry.status.qualified_name, []).append(entry)
+    return [max(named, key=_rank) for named in by_name.values()]
+
+
+def _rank(entry: Entry) -> tuple[bool, bool, Version]:
+    return entry.config.default, entry.status.state is not ModelState.FAILED, Version(entry.status.version or "0")

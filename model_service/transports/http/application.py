@@ -1,0 +1,205 @@
+"""`Application`: everything but the plain predict, as ASGI: health in the loop, the rest in Flask on a pool of threads.
+
+A thread is taken only when the body has arrived, and given back when the answer is written down: who sends or
+reads slowly holds a connection, never a thread. What waits for a thread is bounded, and so is what one model
+may take of the threads: a view may wait for a model that is slow.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from flask import Flask
+
+from model_service.errors import ServerBusy, ServiceError
+from model_service.observability import choose_request_id
+from model_service.strict_json import encode_json
+from model_service.transports.http import health
+from model_service.transports.http.codec import PROBLEM_JSON
+from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.handing import HANDED_ON, HandedOn
+from model_service.transports.http.problems import STATUS, find_retry_after, make_document
+from model_service.transports.http.urls import MODELS
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+#: Requests that may wait for each thread.
+_WAITING_EACH = 8
+#: One model may take this part of the threads, and at least one.
+_SHARE = 4
+#: Parts of one answer that wait for their reader outside the thread: more than the largest file has.
+_SEND_QUEUE = 10_000
+
+
+class _CallerLeft(Exception):
+    """Nobody is left to answer."""
+
+
+class Application:
+    """The ASGI application behind the protocol. For the loop's thread.
+
+    Args:
+        app: The Flask application.
+        front: What all connections share.
+    """
+
+    def __init__(self, app: Flask, front: Front) -> None:
+        threads = front.config.threads
+        self._front = front
+        self._wsgi = WSGIMiddleware(
+            app.wsgi_app,  # type: ignore[arg-type]  # a2wsgi has its own types of WSGI
+            workers=threads,
+            send_queue_size=_SEND_QUEUE,
+        )
+        self._most_waiting = _WAITING_EACH * threads
+        self._waiting = 0
+        self._threads = asyncio.Semaphore(threads)
+        self._most_each = max(1, threads // _SHARE)
+        self._shares: dict[str, asyncio.Semaphore] = {}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
+            await self._answer_health(scope, send)
+            return
+        body, model = _Body(self._front), ""
+        try:
+            if scope["state"].get("is_surplus"):
+                raise ServerBusy("as many connections are open as may be", retry_after_s=1)
+            model = self._find_model(scope)
+            await body.gather(scope, receive)
+            await self._answer(scope, body.replay, send, model)
+        except _CallerLeft:
+            return
+        except ServerBusy as error:
+            await self._refuse(scope, send, error.with_traceback(None))
+        finally:
+            body.release()
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send, model: str) -> None:
+        if self._waiting >= self._most_waiting:
+            raise ServerBusy("as many requests wait as may", retry_after_s=1)
+        self._waiting += 1
+        is_waiting = True
+        try:
+            async with self._share_of(model), self._threads:
+                self._waiting -= 1
+                is_waiting = False
+                await self._wsgi(scope, receive, _Sender(send))  # type: ignore[arg-type]  # and of ASGI
+        finally:
+            self._waiting -= is_waiting
+
+    def _share_of(self, model: str) -> asyncio.Semaphore:
+        if not model:
+            return asyncio.Semaphore(1)
+        return self._shares.setdefault(model, asyncio.Semaphore(self._most_each))
+
+    def _find_model(self, scope: Message) -> str:
+        """Return the name of the model that a thread may have to wait for; empty when there is none."""
+        handed: HandedOn | None = scope["state"].get(HANDED_ON)
+        if handed is not None:
+            return handed.target.info.qualified_name
+        if scope["method"] != "POST" or not scope["path"].startswith(f"{MODELS}/"):
+            return ""
+        name = scope["path"].removeprefix(f"{MODELS}/").partition("/")[0]
+        try:
+            return self._front.service.find_target(name).info.qualified_name
+        except ServiceError:
+            return ""
+
+    async def _answer_health(self, scope: Message, send: Send) -> None:
+        status, headers, body = health.answer_health(self._front.manager, scope["path"])
+        await self._send(scope, send, status, headers, body)
+
+    async def _refuse(self, scope: Message, send: Send, error: ServerBusy) -> None:
+        status = STATUS[type(error)]
+        request_id = self._choose_id(scope)
+        body = encode_json(make_document(status, error.code, error.title, error.message, request_id))
+        headers = [("Content-Type", PROBLEM_JSON), ("Retry-After", find_retry_after(error) or "1")]
+        await self._send(scope, send, status, headers, body, request_id)
+
+    async def _send(
+        self,
+        scope: Message,
+        send: Send,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        request_id: str | None = None,
+    ) -> None:
+        request_id = request_id or self._choose_id(scope)
+        all_headers = [*headers, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
+        raw = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in all_headers]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+        path = scope["path"][:200]
+        self._front.log.write(scope["method"], path, status, None, None, 0.0, request_id)
+
+    def _choose_id(self, scope: Message) -> str:
+        handed: HandedOn | None = scope["state"].get(HANDED_ON)
+        if handed is not None:
+            return handed.context.request_id
+        offered = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
+        return choose_request_id(",".join(offered) or None)
+
+
+class _Body:
+    """The body of one request, gathered in the loop before a thread is taken."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._raw = bytearray()
+        self._held_bytes = 0
+
+    async def gather(self, scope: Message, receive: Receive) -> None:
+        """Read a body to its end, or to where it is too large to be read at all.
+
+        Raises:
+            ServerBusy: There is no room for it.
+            _CallerLeft: It ended before its end.
+        """
+        most = self._front.config.max_body_bytes
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        if int(length or 0) > most or not (length or b"transfer-encoding" in headers):
+            return
+        more = True
+        while more and len(self._raw) <= most:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _CallerLeft
+            self._raw += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(self._raw) > LARGE_BYTES:
+                self._front.hold("", len(self._raw) - self._held_bytes)
+                self._held_bytes = len(self._raw)
+        if not length:  # a chunked one: what reads it next is told how long it is
+            kept = [(name, value) for name, value in scope["headers"] if name != b"transfer-encoding"]
+            scope["headers"] = [*kept, (b"content-length", str(len(self._raw)).encode())]
+
+    async def replay(self) -> Message:
+        """Return the body as ASGI's one message; whoever asks for more gets no more."""
+        raw, self._raw = bytes(self._raw), bytearray()
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    def release(self) -> None:
+        """Give back what was counted."""
+        if self._held_bytes:
+            self._front.release("", self._held_bytes)
+
+
+class _Sender:
+    """Sends an answer without the wish to close the connection: what is left of a body is read and thrown away."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [header for header in message["headers"] if header != (b"connection", b"close")]
+        await self._send(message)

@@ -1,0 +1,63 @@
+"""`Front`: what all connections of one worker share: the road, the log, bounds, and the bytes that they hold."""
+
+from model_service.backends.loop import ServiceLoop
+from model_service.config import ServerConfig
+from model_service.errors import ServerBusy
+from model_service.manager import ModelManager
+from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
+
+#: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
+LARGE_BYTES = 32 * 1024
+
+
+class Front:
+    """One a worker; for the loop's thread.
+
+    Attributes:
+        is_draining: Whether the worker is about to end: every answer closes its connection.
+        max_connections: How many may be open.
+        reserved_connections: How many more may ask for health.
+    """
+
+    def __init__(
+        self,
+        loop: ServiceLoop,
+        manager: ModelManager,
+        service: PredictionService,
+        log: RequestLog,
+        config: ServerConfig,
+    ) -> None:
+        self.loop = loop
+        self.manager = manager
+        self.service = service
+        self.log = log
+        self.config = config
+        self.is_draining = False
+        self.max_connections, self.reserved_connections = config.max_connections, 16
+        self._most_each = max(config.max_pending_bytes // 2, config.max_body_bytes)
+        self._held_bytes = 0
+        self._held_by: dict[str, int] = {}
+
+    def hold(self, owner: str, size_bytes: int) -> None:
+        """Count bytes of a large body.
+
+        Args:
+            owner: The model they are for, or an empty text.
+            size_bytes: How many more there are.
+
+        Raises:
+            ServerBusy: There is no room for them.
+        """
+        own = self._held_by.get(owner, 0) + size_bytes
+        if self._held_bytes + size_bytes > self.config.max_pending_bytes or own > self._most_each:
+            raise ServerBusy("the server holds as many large requests as it may", retry_after_s=2)
+        self._held_bytes += size_bytes
+        self._held_by[owner] = own
+
+    def release(self, owner: str, size_bytes: int) -> None:
+        """Undo `hold`."""
+        self._held_bytes -= size_bytes
+        self._held_by[owner] -= size_bytes
+        if not self._held_by[owner]:
+            del self._held_by[owner]

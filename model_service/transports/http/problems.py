@@ -1,0 +1,53 @@
+"""Problem documents (RFC 9457) and their statuses; the only place that maps errors to HTTP. It knows no framework."""
+
+from typing import Any
+
+from model_service import errors
+from model_service.records import Violation
+
+STATUS: dict[type[errors.ServiceError], int] = {
+    errors.ConfigInvalid: 500,
+    errors.MissingDependency: 500,
+    errors.ModelImportFailed: 500,
+    errors.ModelContractBroken: 500,
+    errors.ModelLoadFailed: 500,
+    errors.ModelCrashed: 500,
+    errors.DuplicateModel: 500,
+    errors.SelfTestFailed: 500,
+    errors.ModelNotFound: 404,
+    errors.PayloadMalformed: 400,
+    errors.PayloadInvalid: 422,
+    errors.PayloadTooLarge: 413,
+    errors.MediaTypeUnsupported: 415,
+    errors.PredictionFailed: 500,
+    errors.OutputInvalid: 500,
+    errors.ModelNotReady: 503,
+    errors.ServerBusy: 503,
+    errors.QueueFull: 429,
+    errors.PredictionTimeout: 504,
+}
+
+
+def make_document(
+    status: int, code: str, title: str, detail: str, request_id: str | None, violations: tuple[Violation, ...] = ()
+) -> dict[str, Any]:
+    """Return a problem document."""
+    return {
+        "type": f"urn:model-service:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+        "errors": [
+            {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message}
+            for violation in violations
+        ],
+    }
+
+
+def find_retry_after(error: errors.ServiceError) -> str | None:
+    """Return what the header ``Retry-After`` says of an error, if it has one."""
+    if isinstance(error, errors.CapacityError) and STATUS[type(error)] in (429, 503):
+        return str(error.retry_after_s)
+    return None

@@ -1,0 +1,106 @@
+"""`HttpServer`: uvicorn with our protocol, our bounds, and an end in which nothing accepted is lost."""
+
+import asyncio
+import resource
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+from flask import Flask
+
+from model_service.transports.http.application import Application
+from model_service.transports.http.connections import ConnectionWatch
+from model_service.transports.http.front import Front
+from model_service.transports.http.protocol import bind_front
+
+#: Connections that the kernel may hold for a worker that is busy.
+BACKLOG = 2048
+#: Files that a worker may have open beside its connections.
+_OTHER_FILES = 128
+#: Before the listening sockets are closed, what waits in them is still taken.
+_LAST_CALL_S = 0.2
+#: A worker that replaces another accepts when its models are ready, or after so long without them.
+_LATEST_START_S = 10.0
+
+
+class HttpServer(uvicorn.Server):
+    """The HTTP server of one worker.
+
+    Args:
+        front: What all connections share.
+        app: The Flask application.
+        may_accept: Set when connections may be accepted.
+    """
+
+    def __init__(self, front: Front, app: Flask, may_accept: threading.Event) -> None:
+        config = front.config
+        super().__init__(
+            uvicorn.Config(
+                Application(app, front),
+                http=bind_front(front),
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                # The watch ends idle connections; uvicorn's own timer must not come first.
+                timeout_keep_alive=int(config.keep_alive_timeout_s) + 60,
+                timeout_graceful_shutdown=config.shutdown_timeout_s,
+                ssl_certfile=config.tls_certificate,
+                ssl_keyfile=config.tls_key,
+            )
+        )
+        self._front = front
+        self._may_accept = may_accept
+        self._watch = ConnectionWatch(front, self.server_state.connections)  # type: ignore[arg-type]  # all are ours
+        front.max_connections, front.reserved_connections = bound_connections(config.max_connections)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections as soon as that is allowed."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        waited_s = 0.0
+        while not self._may_accept.is_set() and not self.should_exit and waited_s < _LATEST_START_S:
+            await asyncio.sleep(0.02)
+            waited_s += 0.02
+        context = self.config.ssl
+        handshake: dict[str, Any] = {"ssl_handshake_timeout": self._front.config.header_timeout_s} if context else {}
+        self.servers = [
+            await loop.create_server(self._make_protocol, sock=each, ssl=context, backlog=BACKLOG, **handshake)
+            for each in sockets or ()
+        ]
+        self._front.loop.every_tick(self._watch.look)
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what has been accepted, each with the wish to close, and end."""
+        self._front.is_draining = True
+        await asyncio.sleep(_LAST_CALL_S)
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn calls it so
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def bound_connections(wanted: int) -> tuple[int, int]:
+    """Return how many connections may be used, and how many more may ask for health.
+
+    The system's bound on open files is raised as far as it may be; where it is lower, it counts.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + max(16, wanted // 20) + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft = raised
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted, max(16, wanted // 20)
+    usable = max(2, soft - _OTHER_FILES)
+    reserve = max(1, min(16, usable // 8))
+    return usable - reserve, reserve

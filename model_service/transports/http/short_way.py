@@ -1,0 +1,154 @@
+"""`ShortWay`: what becomes of a plain request on a connection, from its last byte to its answer.
+
+    start ─ decode, check ─> submit ─> (the queue, the model) ─> finish ─ check, encode ─> answer
+       │                        │                                  │
+       └────────────────────────┴── hand_on, to Flask ─────────────┘      no room: refuse, from here
+
+Nothing here waits, and nothing takes long: large bodies are decoded and checked, and large answers encoded, in
+the loop's pool.
+"""
+
+import time
+from abc import abstractmethod
+from email.utils import formatdate
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServiceError
+from model_service.strict_json import decode_json
+from model_service.transports.http.codec import encode_document
+from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.plain import PlainRequest
+from model_service.transports.http.wire import write_happy, write_problem
+
+#: More rows are checked and encoded outside the loop.
+_MANY_ROWS = 256
+
+
+class ShortWay(HttpToolsProtocol):
+    """The half of `PredictProtocol` that knows models. A subclass of that carries the `front`."""
+
+    front: Front
+
+    @abstractmethod
+    def hand_on(self, request: PlainRequest) -> None:
+        """Let the application answer a request that is not the happy one, as it came, with what has become of it."""
+
+    def start(self, request: PlainRequest) -> None:
+        """Decode and check a request whose body is complete and whose turn it is."""
+        if request.disconnected:
+            return
+        if request.refusal is not None:
+            self.refuse(request, request.refusal)
+        elif request.received > LARGE_BYTES or not request.target.is_fast:
+            self.front.loop.compute(lambda: self._prepare(request))
+        elif self._decode(request):
+            self._submit(request)
+        else:
+            self.hand_on(request)
+
+    def _prepare(self, request: PlainRequest) -> None:
+        """Decode and check a large body, in the pool, and submit it from there: that may take long, too."""
+        if request.disconnected or not self._decode(request):
+            self.front.loop.post(self._hand_on_if_connected, request)
+        else:
+            self._submit(request)
+
+    def _decode(self, request: PlainRequest) -> bool:
+        """Return whether a body holds payloads; if not, somebody must explain why."""
+        chunks = request.chunks
+        try:
+            document = decode_json(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        except PayloadMalformed:
+            return False
+        request.is_many = type(document) is list
+        request.payloads = document if request.is_many else [document]
+        return self.front.service.accepts(request.target, request.payloads)
+
+    def _submit(self, request: PlainRequest) -> None:
+        front = self.front
+        try:
+            front.service.submit(request.target, request)
+        except CapacityError as error:
+            front.loop.post(self.refuse, request, error.with_traceback(None))
+        except PayloadTooLarge:
+            front.loop.post(self._hand_on_if_connected, request)
+        else:
+            request.is_submitted = True
+            request.chunks = []
+            if request.disconnected:  # while this was in the pool
+                self.forget(request)
+
+    def _finish(self, request: PlainRequest) -> None:
+        """Take what has become of a request, in the loop."""
+        if request.disconnected:
+            return
+        request.is_submitted = True
+        if len(request.payloads) > _MANY_ROWS or not request.target.is_fast:
+            self.front.loop.compute(lambda: self._conclude(request))
+        elif self.front.service.is_sound(request.target, request):
+            self._answer(request, encode_document(request.outputs if request.is_many else request.outputs[0]))
+        elif isinstance(request.error, CapacityError):
+            self.refuse(request, request.error)
+        else:
+            self.hand_on(request)
+
+    def _conclude(self, request: PlainRequest) -> None:
+        """Check and encode many outputs, in the pool."""
+        front = self.front
+        if isinstance(request.error, CapacityError):
+            front.loop.post(self.refuse, request, request.error)
+        elif front.service.is_sound(request.target, request):
+            body = encode_document(request.outputs if request.is_many else request.outputs[0])
+            front.loop.post(self._answer, request, body)
+        else:
+            front.loop.post(self._hand_on_if_connected, request)
+
+    def _hand_on_if_connected(self, request: PlainRequest) -> None:
+        if not request.disconnected:
+            self.hand_on(request)
+
+    def _answer(self, request: PlainRequest, body: bytes) -> None:
+        if not request.disconnected:
+            is_last = not request.keep_alive or self.front.is_draining
+            raw = write_happy(body, request.target.info.version, request.request_id, self.date(), is_last=is_last)
+            self._write(request, 200, raw, is_last)
+
+    def refuse(self, request: PlainRequest, error: ServiceError) -> None:
+        """Answer an error that Flask need not, or could not, explain."""
+        if not request.disconnected:
+            is_last = not request.keep_alive or self.front.is_draining
+            status, raw = write_problem(error, request.request_id, self.date(), is_last=is_last)
+            self._write(request, status, raw, is_last)
+
+    def _write(self, request: PlainRequest, status: int, raw: bytes, is_last: bool) -> None:
+        self.transport.write(raw)
+        request.response_complete = True
+        if request.held_bytes:
+            self.forget(request)
+        info = request.target.info
+        self.front.log.write(
+            "POST",
+            request.head.path,
+            status,
+            info.qualified_name,
+            info.version if status == 200 else None,
+            time.monotonic() - request.arrived,
+            request.request_id,
+        )
+        if is_last:
+            self.transport.close()
+        self.on_response_complete()
+
+    def forget(self, request: PlainRequest) -> None:
+        """Give back what a request holds; what nobody waits for any more is not computed."""
+        if request.held_bytes:
+            self.front.release(request.target.info.qualified_name, request.held_bytes)
+            request.held_bytes = 0
+        if request.is_submitted and not request.is_over:
+            self.front.service.cancel(request.target, request)
+
+    def date(self) -> bytes:
+        """Return the value of the header ``Date``."""
+        headers = self.server_state.default_headers  # uvicorn writes it anew every second
+        return headers[0][1] if headers else formatdate(usegmt=True).encode()

@@ -1,0 +1,141 @@
+"""What one web worker of `serve` runs: ``python -m model_service.worker``. Started by `model_service.parent` only.
+
+It inherits the listening sockets and a pipe of which the parent holds the other end. SIGTERM, SIGINT and the end
+of that pipe mean the same: answer what has been accepted, and go.
+"""
+
+import argparse
+import asyncio
+import gc
+import logging
+import logging.config
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import uvloop
+
+from model_service.backends.loop import ServiceLoop
+from model_service.config import ServiceConfig
+from model_service.config_file import load_config
+from model_service.errors import PackageError, ServiceError
+from model_service.home import Home
+from model_service.manager import ModelManager
+from model_service.observability import build_logging_settings
+from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
+from model_service.transports.http.app import build_app
+from model_service.transports.http.front import Front
+from model_service.transports.http.server import HttpServer
+
+logger = logging.getLogger(__name__)
+
+#: A worker that could not even decide what to serve ends with it; another one would not do better.
+EXIT_CANNOT_START = 3
+#: The configuration of the service in its home.
+CONFIG_FILE = "config.yaml"
+#: Seconds after which a thread that computes gives way to the loop, which others than its own request wait for.
+#: Python's own choice, ten times as long, is felt as soon as a few threads compute.
+SWITCH_INTERVAL_S = 0.0005
+#: Time that the models have to close, beside what the requests have.
+_CLOSE_S = 5.0
+
+
+class Worker:
+    """One event loop, its server and its models.
+
+    Args:
+        config: Of the service.
+        home: The folder that it shares with the others.
+        is_replacement: Whether others answer already, so that it need not before its models are ready.
+    """
+
+    def __init__(self, config: ServiceConfig, home: Home, *, is_replacement: bool) -> None:
+        self._config = config
+        self._home = home
+        self._loop = ServiceLoop()
+        self._manager = ModelManager()
+        self._manager.announce_models(config)
+        self._log = RequestLog(config.logging)
+        service = PredictionService(self._manager, max_rows=config.server.max_request_rows)
+        app = build_app(self._manager, service, config.server, self._log)
+        self._may_accept = threading.Event()
+        if not is_replacement:
+            self._may_accept.set()
+        front = Front(self._loop, self._manager, service, self._log, config.server)
+        self._server = HttpServer(front, app, self._may_accept)
+        self._exit_code = 0
+
+    def run(self, sockets: list[socket.socket], parent_pipe: int) -> int:
+        """Serve until told to end; return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):  # until uvicorn listens to them, and after
+            signal.signal(number, self._note_signal)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        threading.Thread(target=self._watch_parent, args=[parent_pipe], name="parent", daemon=True).start()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            self._loop.adopt(runner.get_loop())
+            threading.Thread(target=self._load_models, name="loading", daemon=True).start()
+            runner.run(self._server.serve(sockets))
+            self._close_models()
+        self._log.flush()
+        self._home.leave()
+        return self._exit_code
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        self._server.should_exit = True
+
+    def _watch_parent(self, pipe: int) -> None:
+        os.read(pipe, 1)  # nothing is ever written: it returns when the parent has ended
+        self._server.should_exit = True
+        # Whatever may be holding the loop up, this is not held up by it.
+        threading.Event().wait(self._config.server.shutdown_timeout_s + _CLOSE_S)
+        os._exit(1)
+
+    def _load_models(self) -> None:
+        """Load the models, or end the worker with one clear line."""
+        try:
+            self._manager.load_models(self._config, loop=self._loop, home=self._home.path)
+        except ServiceError as error:
+            why = (
+                f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
+            )
+            logger.error("the worker cannot start: %s", why, extra={"code": error.code})
+            self._exit_code = EXIT_CANNOT_START
+            self._server.should_exit = True
+            return
+        # What has been loaded stays, so the collector need not look at it again; and a large request makes
+        # ten thousands of objects that die young, for which the default asks the collector a hundred times.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        self._may_accept.set()
+
+    def _close_models(self) -> None:
+        """Close the models; one that hangs in it does not keep the worker from ending."""
+        closing = threading.Thread(target=self._manager.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
+
+
+def main() -> None:
+    """Run the worker that the arguments describe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="folder that the service shares")
+    parser.add_argument("--sockets", required=True, help="file descriptors of the listening sockets")
+    parser.add_argument("--pipe", type=int, required=True, help="file descriptor that ends with the parent")
+    parser.add_argument("--replacement", action="store_true", help="others answer already")
+    arguments = parser.parse_args()
+    config = load_config(arguments.home / CONFIG_FILE, {})
+    logging.config.dictConfig(build_logging_settings(config.logging))
+    worker = Worker(config, Home(arguments.home), is_replacement=arguments.replacement)
+    sockets = [socket.socket(fileno=int(number)) for number in arguments.sockets.split(",")]
+    code = worker.run(sockets, arguments.pipe)
+    logging.shutdown()
+    os._exit(code)  # a thread of a model that hangs must not keep the process
+
+
+if __name__ == "__main__":
+    main()

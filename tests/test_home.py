@@ -1,0 +1,125 @@
+"""The folder that the processes of a service share: the last one out removes it, whatever its end."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+
+import pytest
+
+from model_service.home import Home, make_home
+
+_HOLD = """
+import sys, tempfile, time
+from pathlib import Path
+from model_service.home import Home, make_home
+tempfile.tempdir = sys.argv[1]
+home = Home(Path(sys.argv[2])) if len(sys.argv) > 2 else make_home()
+print(home.path, flush=True)
+sys.stdin.read()
+home.leave()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Return a function that starts a process which uses a folder, and returns it with the folder's path."""
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, "-c", _HOLD, str(tmp_path), *arguments]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_only_this_user_can_look_into_a_home(tmp_path):
+    home = make_home()
+    assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
+    assert home.path.parent == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == [home.path.name]
+    home.leave()
+
+
+def test_the_last_one_out_removes_the_folder():
+    first = make_home()
+    (first.path / "0").mkdir()
+    (first.path / "0" / "0.sock").touch()
+    second, third = Home(first.path), Home(first.path)
+    for home in (first, third):
+        home.leave()
+        assert (second.path / "0" / "0.sock").exists()
+    second.leave()
+    assert not second.path.exists()
+
+
+def test_what_another_process_uses_stays(hold):
+    home = make_home()
+    process, path = hold(str(home.path))
+    assert path == str(home.path)
+    home.leave()
+    assert home.path.exists()
+    process.communicate("")
+    assert not home.path.exists()
+
+
+def test_what_a_killed_service_left_is_removed_by_the_next(hold):
+    process, path = hold()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    assert os.path.exists(path)
+    home = make_home()
+    assert not os.path.exists(path)
+    assert home.path.exists()
+    home.leave()
+
+
+def test_what_a_running_service_uses_is_not_removed_by_the_next(hold):
+    _, path = hold()
+    home = make_home()
+    assert os.path.exists(path)
+    home.leave()
+    assert os.path.exists(path)
+
+
+def test_what_only_has_such_a_name_stays(tmp_path):
+    for name in ("model-service-notes", "another-folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "model-service-file").touch()
+    make_home().leave()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "another-folder",
+        "model-service-file",
+        "model-service-notes",
+    ]
+
+
+def test_services_that_start_at_the_same_time_leave_each_other_alone():
+    lost = []
+
+    def start_again_and_again():
+        for _ in range(100):
+            home = make_home()
+            if not (home.path / "lock").exists():
+                lost.append(home.path)
+            home.leave()
+
+    threads = [threading.Thread(target=start_again_and_again) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lost == []

@@ -1,0 +1,318 @@
+"""`serve` as an operator meets it: start, stop, signals, TLS, bad addresses, dead workers."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from serving import TESTS, Server, find_free_port
+
+from model_service.parent import count_cores
+from model_service.wiring import create_app
+
+TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"
+
+
+@pytest.fixture
+def start(tmp_path):
+    servers = []
+
+    def start_server(config: str = TOYS, **environment: str) -> Server:
+        servers.append(Server(config, tmp_path, environment=environment).wait_until_ready())
+        return servers[-1]
+
+    yield start_server
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_requests_finish_and_exits_with_0(start, signal_number):
+    server = start()
+    answers = []
+    request = threading.Thread(
+        target=lambda: answers.append(
+            httpx.post(f"{server.url}/api/models/sleeping_model/predict", json={"x": 1.5}, timeout=30)
+        )
+    )
+    request.start()
+    server.wait_for_log("fell asleep")
+    assert server.stop(signal_number) == 0
+    request.join()
+    assert answers[0].json() == {"y": 3.0}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/health/live")
+
+
+def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, tmp_path):
+    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
+    server = start(config, TMPDIR=str(tmp_path))
+    children = _children(server.process.pid)
+    answers = []
+
+    def ask(model: str, payload: dict) -> None:
+        answers.append(httpx.post(f"{server.url}/api/models/{model}/predict", json=payload, timeout=30).json())
+
+    requests = [
+        threading.Thread(target=ask, args=["sleeping_model", {"x": 1.5}]),
+        threading.Thread(target=ask, args=["unruly_model", {"x": 650}]),
+    ]
+    for request in requests:
+        request.start()
+    server.wait_for_log("fell asleep")
+    time.sleep(0.2)
+    server.stop(signal.SIGKILL)
+    for request in requests:
+        request.join()
+    assert sorted(answer["y"] for answer in answers) == [3.0, 1300]
+    _wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert list(tmp_path.glob("model-service-*")) == []
+
+
+def test_ctrl_c_reaches_the_whole_group_and_everything_ends_once(tmp_path):
+    server = Server(TOYS + "server: {workers: 2}\n", tmp_path, environment={"TMPDIR": str(tmp_path)}, new_group=True)
+    server.wait_until_ready()
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(timeout=60) == 0
+    assert "ended by itself" not in server.log.read_text()
+    assert list(tmp_path.glob("model-service-*")) == []
+
+
+def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tmp_path):
+    first = start(TOYS, TMPDIR=str(tmp_path))
+    for pid in [*_children(first.process.pid), first.process.pid]:  # a worker first: it would clean up
+        os.kill(pid, signal.SIGSTOP)
+    for pid in [*_children(first.process.pid), first.process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    (left,) = tmp_path.glob("model-service-*")
+    _wait_until(lambda: first.process.poll() is not None)
+    start(TOYS, TMPDIR=str(tmp_path))
+    assert not left.exists()
+
+
+def test_connections_are_spread_over_the_workers(start):
+    server = start("models: [{class: models.PidModel}]\nserver: {workers: 2}\n")
+    clients = [httpx.Client() for _ in range(64)]
+    path = f"{server.url}/api/models/pid_model/predict"
+    pids = Counter(client.post(path, json={"x": 1}).json()["pid"] for client in clients)
+    for client in clients:
+        client.close()
+    assert len(pids) == 2
+    assert min(pids.values()) >= 16
+
+
+def test_a_unix_socket_serves_and_is_gone_afterwards(tmp_path):
+    path = tmp_path / "service.sock"
+    server = Server(f"{TOYS}server: {{unix_socket: {path}}}\n", tmp_path, options=[])
+    transport = httpx.HTTPTransport(uds=str(path))
+    _wait_until(lambda: _listens(path))
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
+        _wait_until(lambda: _answers(client))
+        assert client.post("/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.stop() == 0
+    assert not path.exists()
+
+
+def test_a_stale_unix_socket_is_replaced_and_a_file_is_not(tmp_path):
+    (tmp_path / "config.yaml").write_text(f"models: []\nserver: {{unix_socket: {tmp_path}/file}}")
+    (tmp_path / "file").write_text("precious")
+    done = _run(tmp_path)
+    assert (done.returncode, (tmp_path / "file").read_text()) == (3, "precious")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "stale.sock"))
+    server = Server(f"{TOYS}server: {{unix_socket: {tmp_path}/stale.sock}}\n", tmp_path, options=[])
+    _wait_until(lambda: _listens(tmp_path / "stale.sock"))
+    assert server.stop() == 0
+
+
+def test_workers_that_cannot_be_kept_alive_end_the_service(tmp_path):
+    config = f"models: [{{class: models.DoubleModel}}]\nserver: {{port: {find_free_port()}}}"
+    (tmp_path / "config.yaml").write_text(config)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "uvloop.py").write_text("raise SystemExit(9)")
+    done = _run(tmp_path, environment={"PYTHONPATH": str(broken)})
+    assert done.returncode == 1
+    assert "a worker ended by itself with status 9" in done.stderr
+
+
+def test_several_workers_answer_and_none_is_left_behind(start):
+    server = start(TOYS + "server: {workers: 2}\n")
+    children = _children(server.process.pid)
+    assert len(children) == 2
+    assert httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.stop() == 0
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_killed_worker_is_replaced(start):
+    server = start()
+    (victim,) = _children(server.process.pid)
+    os.kill(victim, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            answer = httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1})
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            assert answer.json() == {"y": 2}
+            assert _children(server.process.pid) != [victim]
+            return
+    raise AssertionError(server.log.read_text())
+
+
+def test_https_is_served_with_a_certificate_beside_the_configuration(tmp_path):
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    config = TOYS + "server: {tls_certificate: cert.pem, tls_key: key.pem}\n"
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    server = Server(config, tmp_path, scheme="https").wait_until_ready(verify=trust)
+    with httpx.Client(verify=trust) as client:
+        assert client.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "status", "said"),
+    [
+        pytest.param(
+            "models: []\nserver: {host: 203.0.113.1}", [], 3, "cannot listen on 203.0.113.1", id="foreign address"
+        ),
+        pytest.param("models: []\nserver: {prot: 1}", [], 3, "did you mean 'port'?", id="unknown key"),
+        pytest.param(
+            "models: []\nserver: {tls_certificate: a, tls_key: b}", [], 3, "there is no file", id="no certificate"
+        ),
+        pytest.param(
+            "models: []\nserver: {tls_certificate: config.yaml, tls_key: config.yaml}",
+            [],
+            3,
+            "cannot be used",
+            id="no PEM",
+        ),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_sentence_and_exit_code_3(tmp_path, config, arguments, status, said):
+    (tmp_path / "config.yaml").write_text(config)
+    done = _run(tmp_path, *arguments)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_told_before_anything_is_started(tmp_path):
+    (tmp_path / "config.yaml").write_text("models: []")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = _run(tmp_path, "--port", str(other.getsockname()[1]))
+    assert done.returncode == 3
+    assert "in use" in done.stderr
+
+
+def test_ambiguous_models_refuse_to_start_and_name_both(tmp_path):
+    (tmp_path / "config.yaml").write_text("models: [{class: models.DoubleModel}, {class: models.DoubleModelAgain}]")
+    done = _run(tmp_path)
+    assert done.returncode == 1
+    assert "configured twice" in done.stderr
+    assert "models.DoubleModelAgain" in done.stderr
+
+
+def test_a_service_without_models_answers_an_empty_list(start):
+    server = start("models:\n")
+    assert httpx.get(f"{server.url}/api/models").json() == {"models": []}
+    assert httpx.get(f"{server.url}/health/ready").status_code == 200
+    assert httpx.get(f"{server.url}/openapi.json").status_code == 200
+
+
+def test_create_app_serves_a_configuration_file_under_any_wsgi_server(manager, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(TOYS)
+    client = create_app(path).test_client()
+    assert client.post("/api/models/double_model/predict", json={"x": 4}).json == {"y": 8}
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return all(model["state"] == "ready" for model in client.get("/health/ready").json()["models"])
+    except httpx.TransportError:
+        return False
+
+
+def _wait_until(is_reached) -> None:
+    deadline = time.monotonic() + 30
+    while not is_reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _run(folder, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "model_service", "--config", str(folder / "config.yaml"), "serve", *arguments],
+        env={**os.environ, "PYTHONPATH": str(TESTS), **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that any thread of a process has started."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return sorted(int(child) for text in lists for child in text.split())
+
+
+@pytest.mark.parametrize("server", ["gunicorn", "waitress"])
+def test_the_application_runs_under_another_server(tmp_path, server):
+    (tmp_path / "config.yaml").write_text(TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\n")
+    port = find_free_port()
+    application = f"model_service.wiring:create_app({str(tmp_path / 'config.yaml')!r})"
+    commands = {
+        "gunicorn": ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", application],
+        "waitress": ["waitress", "--call", f"--listen=127.0.0.1:{port}", "serving:make_toys"],
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", *commands[server]],
+        env={**os.environ, "PYTHONPATH": str(TESTS), "TOYS": str(tmp_path / "config.yaml")},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _wait_until(lambda: _answers(client))
+            assert client.post("/api/models/double_model/predict", json={"x": 4}).json() == {"y": 8}
+            assert client.post("/api/models/unruly_model/predict", json={"x": 4}).json() == {"y": 8}
+            assert client.post("/api/models/double_model/predict", json={"x": "4"}).status_code == 422
+            assert client.get("/").status_code == 200
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", None), ("50000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("", None)],
+)
+def test_there_are_as_many_workers_as_cores_that_may_be_used(tmp_path, quota, cores):
+    available = len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text(quota)
+    assert count_cores(tmp_path / "cpu.max") == min(cores or available, available)
+    assert count_cores(tmp_path / "missing") == available

@@ -51,3 +51,8 @@ def _remove_if_left(path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def name_presence(home: Path, number: int) -> Path:
+    """Return the file by which a worker says that it accepts."""
+    return home / f"worker-{number}"

@@ -1,9 +1,14 @@
-"""`Listener`: the listening socket of a service, a port or a path, with or without TLS."""
+"""`Listener`: the listening sockets of a service, on a port or a path, with or without TLS.
+
+On Linux each worker gets a socket of its own on the same port, over which the kernel spreads connections evenly;
+elsewhere, and on a path, all share one. `benchmarks/accepting.py` compares the two.
+"""
 
 import os
 import socket
 import ssl
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,29 +24,38 @@ _SOCKET_MODE = 0o660
 class Listener:
     """Listens from its construction on; the workers accept.
 
+    Args:
+        config: The address.
+        workers: How many there will be.
+
     Raises:
         ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, workers: int) -> None:
         _check_tls(config)
         self._path = config.unix_socket
-        self._socket = _bind_path(self._path) if self._path else _bind_port(config.host, config.port)
-        self._socket.listen(BACKLOG)
-        self._socket.setblocking(False)
+        if self._path is not None:
+            self._sockets = [_bind_path(self._path)]
+        else:
+            self._sockets = _bind_port(config.host, config.port, workers if sys.platform == "linux" else 1)
+        for each in self._sockets:
+            each.listen(BACKLOG)
+            each.setblocking(False)
         if self._path is not None:
             self.name = str(self._path)
         else:
             host = f"[{config.host}]" if ":" in config.host else config.host
             self.name = f"{'https' if config.tls_certificate else 'http'}://{host}:{config.port}"
 
-    def fileno(self) -> int:
-        """Return the file descriptor, to be inherited."""
-        return self._socket.fileno()
+    def filenos(self) -> list[int]:
+        """Return the file descriptors, to be inherited: one for each worker, or one for all."""
+        return [each.fileno() for each in self._sockets]
 
     def close(self) -> None:
-        """Let go of the socket; those who inherited it still have it."""
-        self._socket.close()
+        """Let go of the sockets; those who inherited them still have them."""
+        for each in self._sockets:
+            each.close()
 
     def remove(self) -> None:
         """Remove the path of a Unix socket."""
@@ -49,17 +63,31 @@ class Listener:
             self._path.unlink(missing_ok=True)
 
 
-def _bind_port(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _bind_port(host: str, port: int, count: int) -> list[socket.socket]:
     try:
-        listener.bind((host, port))
+        # Alone first: sockets that share a port would also share it with another service of the same user.
+        first = _bind(host, port, is_shared=False)
+        if count == 1:
+            return [first]
+        first.close()
+        return [_bind(host, port, is_shared=True) for _ in range(count)]
     except OSError as error:
-        listener.close()
         raise ConfigInvalid(
             f"cannot listen on {host}:{port}: {error.strerror}; "
             "set server.host or server.port, or stop what listens there"
         ) from error
+
+
+def _bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from model_service.backends.supervisor import Supervisor
 from model_service.config import BackendName, ServiceConfig
 from model_service.config_file import write_config
-from model_service.home import make_home
+from model_service.home import make_home, name_presence
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
 from model_service.threads import limit_threads
@@ -48,8 +48,8 @@ def serve(config: ServiceConfig) -> None:
     """
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
-    listener = Listener(config.server)
     workers = config.server.workers or count_cores()
+    listener = Listener(config.server, workers)
     logger.info("serving at %s with %d %s", listener.name, workers, "worker" if workers == 1 else "workers")
     Parent(config, listener, workers).run()
 
@@ -111,19 +111,24 @@ class Parent:
         """Return whether nothing is to be replaced any more."""
         return self._ending.is_set()
 
-    def spawn(self, *, is_replacement: bool) -> "subprocess.Popen[bytes]":
+    def spawn(self, number: int, *, is_replacement: bool) -> "subprocess.Popen[bytes]":
         """Start a worker."""
-        sockets = [self._listener.fileno()]
+        sockets = self._listener.filenos()
         return subprocess.Popen(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-P", "-m", "model_service.worker", "--home", str(self._home.path)),
                 *("--sockets", ",".join(map(str, sockets)), "--pipe", str(self._pipe)),
+                *("--number", str(number)),
                 *(["--replacement"] if is_replacement else []),
             ],
             pass_fds=[*sockets, self._pipe],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
         )
+
+    def miss(self, number: int) -> None:
+        """Tell the others that a worker has ended: they accept from its socket until there is another."""
+        name_presence(self._home.path, number).unlink(missing_ok=True)
 
     def pause(self, seconds: float) -> None:
         """Sleep, or until the service ends."""
@@ -192,8 +197,9 @@ class _Place:
             with self._spawning:
                 if self._parent.is_ending():
                     return
-                self._process = self._parent.spawn(is_replacement=is_replacement)
+                self._process = self._parent.spawn(self._number, is_replacement=is_replacement)
             code = self._process.wait()
+            self._parent.miss(self._number)
             if self._parent.is_ending():  # meanwhile
                 return
             logger.error("a worker ended by itself with status %d", code)

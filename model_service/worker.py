@@ -39,7 +39,7 @@ EXIT_CANNOT_START = 3
 CONFIG_FILE = "config.yaml"
 #: Seconds after which a thread that computes gives way to the loop, which others than its own request wait for.
 #: Python's own choice, ten times as long, is felt as soon as a few threads compute.
-SWITCH_INTERVAL_S = 0.0005
+_SWITCH_INTERVAL_S = 0.0005
 #: Time that the models have to close, beside what the requests have.
 _CLOSE_S = 5.0
 
@@ -50,10 +50,11 @@ class Worker:
     Args:
         config: Of the service.
         home: The folder that it shares with the others.
+        number: Which of the workers it is.
         is_replacement: Whether others answer already, so that it need not before its models are ready.
     """
 
-    def __init__(self, config: ServiceConfig, home: Home, *, is_replacement: bool) -> None:
+    def __init__(self, config: ServiceConfig, home: Home, *, number: int, is_replacement: bool) -> None:
         self._config = config
         self._home = home
         self._loop = ServiceLoop()
@@ -66,14 +67,13 @@ class Worker:
         if not is_replacement:
             self._may_accept.set()
         front = Front(self._loop, self._manager, service, self._log, config.server)
-        self._server = HttpServer(front, app, self._may_accept)
+        self._server = HttpServer(front, app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 
     def run(self, sockets: list[socket.socket], parent_pipe: int) -> int:
         """Serve until told to end; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):  # until uvicorn listens to them, and after
             signal.signal(number, self._note_signal)
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         threading.Thread(target=self._watch_parent, args=[parent_pipe], name="parent", daemon=True).start()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             self._loop.adopt(runner.get_loop())
@@ -106,11 +106,7 @@ class Worker:
             self._exit_code = EXIT_CANNOT_START
             self._server.should_exit = True
             return
-        # What has been loaded stays, so the collector need not look at it again; and a large request makes
-        # ten thousands of objects that die young, for which the default asks the collector a hundred times.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        tune_interpreter()
         self._may_accept.set()
 
     def _close_models(self) -> None:
@@ -120,17 +116,28 @@ class Worker:
         closing.join(_CLOSE_S)
 
 
+def tune_interpreter() -> None:
+    """Set up collector and threads of a process whose loop must not be held up, once its models are loaded."""
+    # What has been loaded stays, so the collector need not look at it again; and a large request makes
+    # ten thousands of objects that die young, for which the default asks the collector a hundred times.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+
+
 def main() -> None:
     """Run the worker that the arguments describe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder that the service shares")
     parser.add_argument("--sockets", required=True, help="file descriptors of the listening sockets")
+    parser.add_argument("--number", type=int, required=True, help="which of the workers it is, from 0")
     parser.add_argument("--pipe", type=int, required=True, help="file descriptor that ends with the parent")
     parser.add_argument("--replacement", action="store_true", help="others answer already")
     arguments = parser.parse_args()
     config = load_config(arguments.home / CONFIG_FILE, {})
     logging.config.dictConfig(build_logging_settings(config.logging))
-    worker = Worker(config, Home(arguments.home), is_replacement=arguments.replacement)
+    worker = Worker(config, Home(arguments.home), number=arguments.number, is_replacement=arguments.replacement)
     sockets = [socket.socket(fileno=int(number)) for number in arguments.sockets.split(",")]
     code = worker.run(sockets, arguments.pipe)
     logging.shutdown()

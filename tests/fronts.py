@@ -6,6 +6,8 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvloop
@@ -19,7 +21,7 @@ from model_service.request_log import RequestLog
 from model_service.transports.http.app import build_app
 from model_service.transports.http.front import Front
 from model_service.transports.http.server import HttpServer
-from model_service.worker import SWITCH_INTERVAL_S
+from model_service.worker import tune_interpreter
 
 
 class NotedLog(RequestLog):
@@ -55,7 +57,8 @@ class FrontServer:
         self.front = Front(self.loop, self.manager, self.service, self.log, config.server)
         may_accept = threading.Event()
         may_accept.set()
-        self.server = HttpServer(self.front, self.app, may_accept)
+        self._home = TemporaryDirectory()
+        self.server = HttpServer(self.front, self.app, may_accept, Path(self._home.name))
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]
         is_running = threading.Event()
@@ -95,6 +98,7 @@ class FrontServer:
         self._thread.join(timeout=60)
         assert not self._thread.is_alive()
         self.manager.close()
+        self._home.cleanup()
 
 
 def request_of(body: bytes, path: str = "/api/models/double_model/predict", **headers: str) -> bytes:
@@ -135,8 +139,8 @@ def wait_until(condition, timeout_s: float = 30) -> None:
 
 def main() -> None:
     """Serve toys until a line comes in, then print the longest lag of the loop since the line before."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     front = FrontServer("models.DoubleModel", "models.EchoModel", "models.SleepyModel", threads=8)
+    tune_interpreter()
     print(front.port, flush=True)
     for _ in sys.stdin:
         print(front.loop.longest_lag_s, flush=True)

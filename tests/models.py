@@ -473,3 +473,12 @@ class SleepyModel(DoubleModel):
     def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
         time.sleep(0.01)
         return super().predict(payload)
+
+
+class FarewellModel(DoubleModel):
+    """Says when it is closed."""
+
+    qualified_name = "farewell_model"
+
+    def close(self) -> None:
+        print("farewell", file=sys.stderr, flush=True)

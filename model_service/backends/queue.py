@@ -98,7 +98,7 @@ class RowQueue:
                     waiting.popleft()
                     overdue += self._end(ticket, self._overdue())
                     continue
-                rows = ticket.left
+                rows = len(ticket.payloads) - ticket.taken
                 if rows > most:
                     is_alone = len(waiting) == 1 and not batch
                     rows = min(rows, self._rate.count_rows(self._slice_s) or most, rows if is_alone else room)
@@ -132,7 +132,7 @@ class RowQueue:
                     ticket.outputs += share
                 else:
                     ticket.outputs = list(share)  # a list that grows must not be the model's
-                if ticket.left == 0:
+                if ticket.taken == len(ticket.payloads):
                     ticket.is_over = True
                     over.append(ticket)
                 elif self._is_open:

@@ -110,7 +110,7 @@ class _Replica:
 
     def start(self) -> None:
         self._thread.start()
-        # The parent is about to fork its web workers, which must not happen in the middle of this.
+        # Whoever starts several of them wants to know that each has begun.
         self._spawned.wait()
 
     def begin_stop(self) -> None:
@@ -143,7 +143,7 @@ class _Replica:
             output = threading.Thread(target=self._log_output, args=(process,), daemon=True)
             output.start()
             self._watch(process, started)
-            # Not for ever: a web worker forked at the wrong moment holds the other end of the pipe open.
+            # Not for ever: a process that the model has started may hold the other end of the pipe open.
             output.join(OUTPUT_TIMEOUT_S)
             if self._stopping.is_set():
                 return
@@ -256,7 +256,7 @@ class _Replica:
     def _close_listener(self) -> None:
         """Send away whoever waits on the socket, and let nobody connect again: they look at the status then.
 
-        Closing alone would not do: web workers that were forked since hold the same socket.
+        Closing alone would not do: a model process that is ending holds the same socket.
         """
         with suppress(OSError):  # it may be closed already
             self._listener.setblocking(False)

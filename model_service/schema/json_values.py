@@ -9,31 +9,90 @@ Fault = tuple[list[Any], str, str]
 
 #: An output nested deeper than this contains itself, or no encoder could write it.
 _MAX_DEPTH = 500
+#: Integers below it are finite without a look.
+_EXACT = 2**53
+_END = object()
+
+
+def is_representable(document: Any) -> bool:
+    """Whether JSON can hold a document; in one walk that remembers no path, because nearly every document is asked."""
+    if type(document) is dict and _is_flat(document):
+        return True
+    open_levels: list[Iterator[Any]] = [iter((document,))]
+    while open_levels:
+        for value in open_levels[-1]:
+            if isinstance(value, dict):
+                if not all(isinstance(key, str) for key in value):
+                    return False
+                open_levels.append(iter(value.values()))
+                break
+            if isinstance(value, list):
+                open_levels.append(iter(value))
+                break
+            if _find_fault(value) is not None:
+                return False
+        else:
+            open_levels.pop()
+        if len(open_levels) > _MAX_DEPTH:  # it may contain itself
+            return False
+    return True
 
 
 def find_unrepresentable(document: Any) -> Iterator[Fault]:
     """Yield every value in a document that JSON cannot hold, or no number of a model can."""
-    stack: list[tuple[list[Any], Any]] = [([], document)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, bool) or value is None:
+    if is_representable(document):
+        return
+    path: list[Any] = []
+    # One iterator for each level that is open, and the key of what it has given last.
+    open_levels: list[Iterator[tuple[Any, Any]]] = [iter([(None, document)])]
+    while open_levels:
+        key, value = next(open_levels[-1], (None, _END))
+        if value is _END:
+            open_levels.pop()
+            if path:
+                path.pop()
             continue
-        if isinstance(value, str):
-            if not value.isascii() and not _is_unicode(value):
-                yield path, "unicode", "expected Unicode text, without half of a surrogate pair"
-            continue
-        if isinstance(value, int | float):
-            if not _is_finite(value):
-                yield path, "finite", "expected a finite number"
-        elif len(path) >= _MAX_DEPTH:
+        if len(open_levels) > _MAX_DEPTH:
             yield [], "type", f"expected a value nested less than {_MAX_DEPTH} levels deep"
             return
-        elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-            stack.extend(([*path, key], value[key]) for key in reversed(value))
+        if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+            path.append(key)
+            open_levels.append(iter(value.items()))
         elif isinstance(value, list):
-            stack.extend(([*path, i], value[i]) for i in reversed(range(len(value))))
+            path.append(key)
+            open_levels.append(iter(enumerate(value)))
+        elif (fault := _find_fault(value)) is not None:
+            yield [*path[1:], key] if path else [], *fault
+
+
+def _is_flat(document: dict[Any, Any]) -> bool:
+    """Whether every value is plainly a text, a number or a literal; a no decides nothing."""
+    for key, value in document.items():
+        kind = type(value)
+        if kind is str:
+            is_plain = value.isascii()
+        elif kind is float:
+            is_plain = value - value == 0  # neither an infinity nor NaN
+        elif kind is int:
+            is_plain = -_EXACT < value < _EXACT
         else:
-            yield path, "type", "expected a value of a JSON type"
+            is_plain = kind is bool or value is None
+        if not is_plain or type(key) is not str:
+            return False
+    return True
+
+
+def _find_fault(value: Any) -> tuple[str, str] | None:
+    """Return what is wrong with a value that holds no others."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, str):
+        if value.isascii() or _is_unicode(value):
+            return None
+        return "unicode", "expected Unicode text, without half of a surrogate pair"
+    if isinstance(value, int | float):
+        return None if _is_finite(value) else ("finite", "expected a finite number")
+    return "type", "expected a value of a JSON type"
 
 
 def _is_unicode(text: str) -> bool:

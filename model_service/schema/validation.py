@@ -78,14 +78,11 @@ class SchemaValidator:
         self._validator = _Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         self._verdict = Verdict(schema, Draft202012Validator.FORMAT_CHECKER.conforms)
         self.is_fast = self._verdict.is_able
-        self._accepts_all = self._verdict.accepts_all
+        #: Whether every one of many documents is certainly valid; after a no, ask for the violations of each.
+        self.accepts_all: Callable[[list[Any]], bool] = (
+            self._verdict.accepts_all if self.is_fast else self._find_none_in_any
+        )
         self._known_names = frozenset(_find_names(schema))
-
-    def accepts_all(self, documents: list[Any]) -> bool:
-        """Whether every one of many documents is certainly valid; after a no, ask for the violations of each."""
-        if self.is_fast:
-            return self._accepts_all(documents)
-        return not any(self.find_violations(document) for document in documents)
 
     def find_violations(self, document: Any) -> list[Violation]:
         """Return the broken rules, at most `MAX_VIOLATIONS`, in the order of the schema.
@@ -105,6 +102,9 @@ class SchemaValidator:
             if found:
                 break
         return list(found)
+
+    def _find_none_in_any(self, documents: list[Any]) -> bool:
+        return not any(self.find_violations(document) for document in documents)
 
     def _find_broken_rules(self, document: Any) -> Iterator[Fault]:
         for error in self._validator.iter_errors(document):

@@ -417,9 +417,9 @@ def test_a_waiting_call_that_was_cancelled_is_never_run(start):
     left, told = submit(backend, 3)
     wait_until(lambda: left in backend._calls)  # it has been sent: the process must be told
     backend.cancel(left)
-    sooner, _ = submit(backend, 3)
+    sooner, _ = submit_when_there_is_room(backend, 3)
     backend.cancel(sooner)
-    _, last = submit(backend, 4)
+    _, last = submit_when_there_is_room(backend, 4)
     assert busy.get(timeout=30).error is None
     assert last.get(timeout=30).outputs == [{"ran": [550, 4]}]
     assert told.empty()

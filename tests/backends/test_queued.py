@@ -474,6 +474,7 @@ def test_a_stopped_queue_leaves_no_thread(make_queue, kind):
 
 
 def test_a_model_that_turns_out_to_be_slow_leaves_the_loop(make_queue, caplog):
+    caplog.set_level("WARNING", "model_service")
     clock = Clock()
     queue = make_queue(kind="in_loop", clock=clock, backend=RecordingBackend(clock, run_s=SLOW_S * 2))
     for i in range(MOST_SLOW_RUNS):

@@ -4,11 +4,13 @@ import asyncio
 import resource
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from flask import Flask
 
+from model_service.transports.http.accepting import Acceptor
 from model_service.transports.http.application import Application
 from model_service.transports.http.connections import ConnectionWatch
 from model_service.transports.http.front import Front
@@ -31,9 +33,11 @@ class HttpServer(uvicorn.Server):
         front: What all connections share.
         app: The Flask application.
         may_accept: Set when connections may be accepted.
+        home: The folder that the workers of the service share.
+        number: Which of the workers this is.
     """
 
-    def __init__(self, front: Front, app: Flask, may_accept: threading.Event) -> None:
+    def __init__(self, front: Front, app: Flask, may_accept: threading.Event, home: Path, *, number: int = 0) -> None:
         config = front.config
         super().__init__(
             uvicorn.Config(
@@ -56,23 +60,22 @@ class HttpServer(uvicorn.Server):
         )
         self._front = front
         self._may_accept = may_accept
+        self._home = home
+        self._number = number
+        self._acceptor: Acceptor | None = None
         self._watch = ConnectionWatch(front, self.server_state.connections)  # type: ignore[arg-type]  # all are ours
         front.max_connections, front.reserved_connections = bound_connections(config.max_connections)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections as soon as that is allowed."""
         await self.lifespan.startup()
-        loop = asyncio.get_running_loop()
         waited_s = 0.0
         while not self._may_accept.is_set() and not self.should_exit and waited_s < _LATEST_START_S:
             await asyncio.sleep(0.02)
             waited_s += 0.02
-        context = self.config.ssl
-        handshake: dict[str, Any] = {"ssl_handshake_timeout": self._front.config.header_timeout_s} if context else {}
-        self.servers = [
-            await loop.create_server(self._make_protocol, sock=each, ssl=context, backlog=BACKLOG, **handshake)
-            for each in sockets or ()
-        ]
+        self._acceptor = Acceptor(sockets or [], self._number, self._home, self._serve_socket)
+        await self._acceptor.start()
+        self._front.loop.every_tick(self._acceptor.look)
         self._front.loop.every_tick(self._watch.look)
         self.started = True
 
@@ -80,7 +83,19 @@ class HttpServer(uvicorn.Server):
         """Answer what has been accepted, each with the wish to close, and end."""
         self._front.is_draining = True
         await asyncio.sleep(_LAST_CALL_S)
+        self.servers = []
+        if self._acceptor is not None:
+            self._front.loop.no_tick(self._acceptor.look)
+            self._acceptor.close()
+            self.servers = list(self._acceptor.servers.values())
         await super().shutdown(sockets)
+
+    async def _serve_socket(self, listener: socket.socket) -> asyncio.Server:
+        context = self.config.ssl
+        handshake: dict[str, Any] = {"ssl_handshake_timeout": self._front.config.header_timeout_s} if context else {}
+        return await asyncio.get_running_loop().create_server(
+            self._make_protocol, sock=listener, ssl=context, backlog=BACKLOG, **handshake
+        )
 
     def _make_protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn calls it so

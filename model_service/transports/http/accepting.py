@@ -1,0 +1,69 @@
+"""`Acceptor`: the listening sockets that a worker accepts from: its own, and those of workers that are missing.
+
+Each worker has a socket of its own on the same port (SO_REUSEPORT), and the kernel spreads connections over them
+evenly. But it also gives connections to the socket of a worker that has just died, or still loads its models. So
+every worker holds all sockets, and accepts from another's as long as that one does not say that it is there: by
+a file in the folder that they share, which the parent removes when the worker has ended.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from model_service.home import name_presence
+
+
+class Acceptor:
+    """Accepts for one worker. For the loop's thread.
+
+    Args:
+        sockets: The listening sockets of all workers, or the one that all share.
+        number: This worker's own.
+        home: The folder that the workers share.
+        serve: Begins to accept from a socket.
+    """
+
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        number: int,
+        home: Path,
+        serve: Callable[[socket.socket], Awaitable[asyncio.Server]],
+    ) -> None:
+        self.servers: dict[int, asyncio.Server] = {}
+        self._sockets = sockets
+        self._own = number if number < len(sockets) else 0
+        self._presence = name_presence(home, number)
+        self._others = {i: name_presence(home, i) for i in range(len(sockets)) if i != self._own}
+        self._serve = serve
+        self._changing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Accept from the own socket, and say so."""
+        await self._take(self._own)
+        self._presence.touch()
+
+    def look(self) -> None:
+        """Stand in for those who are missing, and step back for those who have come; for every tick of the loop."""
+        if self._changing is None or self._changing.done():
+            missing = {number for number, presence in self._others.items() if not presence.exists()}
+            if missing != self.servers.keys() - {self._own}:
+                self._changing = asyncio.get_running_loop().create_task(self._change(missing))
+
+    def close(self) -> None:
+        """Accept no more."""
+        if self._changing is not None:
+            self._changing.cancel()
+        for server in self.servers.values():
+            server.close()
+
+    async def _change(self, missing: set[int]) -> None:
+        for number in self.servers.keys() - {self._own} - missing:
+            self.servers.pop(number).close()
+        for number in missing - self.servers.keys():
+            await self._take(number)
+
+    async def _take(self, number: int) -> None:
+        # A copy: closing the server closes its socket, and this one may be needed again.
+        self.servers[number] = await self._serve(self._sockets[number].dup())

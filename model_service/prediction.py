@@ -13,7 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from model_service.backends.ticket import Ticket, Waiter
-from model_service.errors import ModelError, OutputInvalid, PayloadInvalid, PayloadMalformed, PayloadTooLarge
+from model_service.errors import (
+    CapacityError,
+    ModelError,
+    OutputInvalid,
+    PayloadInvalid,
+    PayloadMalformed,
+    PayloadTooLarge,
+)
 from model_service.manager import ModelManager
 from model_service.records import ModelInfo, Output, Payload, Prediction, RequestContext, Violation
 from model_service.registry.entry import ServedModel
@@ -51,6 +58,10 @@ class PredictionService:
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
         return 0 < len(documents) <= self._max_rows and target.input_validator.accepts_all(documents)
+
+    def find_refusal(self, target: ServedModel, rows: int, deadline: float) -> CapacityError | None:
+        """Return why so many rows would not be admitted now, if they would not: to be asked before they are decoded."""
+        return target.backend.find_refusal(rows, deadline)
 
     def submit(self, target: ServedModel, ticket: Ticket) -> None:
         """Admit a request; for any thread, and it does not block.

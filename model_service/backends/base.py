@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from model_service.backends.ticket import Ticket, Waiter
-from model_service.errors import PredictionFailed
+from model_service.errors import CapacityError, PredictionFailed
 from model_service.model import MLModel
 from model_service.records import Execution, ModelInfo, Output, Payload, Problem, Violation
 
@@ -101,6 +101,10 @@ class AsyncBackend(Backend):
         Raises:
             CapacityError, PayloadTooLarge: It is not admitted, and ``done`` is not called.
         """
+
+    @abstractmethod
+    def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
+        """Return why so many rows would not be admitted now, if they would not: before they are decoded."""
 
     @abstractmethod
     def cancel(self, ticket: Ticket) -> None:

@@ -20,6 +20,7 @@ from model_service.backends.supervisor import Supervisor, name_socket, name_stat
 from model_service.backends.ticket import RemoteTraceback, Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import (
+    CapacityError,
     ModelLoadFailed,
     ModelNotReady,
     OutputInvalid,
@@ -125,6 +126,9 @@ class ProcessBackend(AsyncBackend):
             raise
         self._loop.post(self._send_ticket, ticket, call)
 
+    def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
+        return None if self._has_room(rows, deadline) else self._refuse()
+
     def cancel(self, ticket: Ticket) -> None:
         ticket.is_over = True
         self._loop.post(self._cancel, ticket)
@@ -155,11 +159,18 @@ class ProcessBackend(AsyncBackend):
         if rows > most:
             raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {most}")
         with self._admission:
-            is_hopeless = self._rate.estimate_s(self._rows) > deadline - time.monotonic()
-            if self._rows and (self._rows + rows > most or is_hopeless):
-                wait_s = self._rate.choose_retry_after_s(self._rows)
-                raise QueueFull(f"{self._rows} rows wait for the model already", retry_after_s=wait_s)
+            if not self._has_room(rows, deadline):
+                raise self._refuse()
             self._rows += rows
+
+    def _has_room(self, rows: int, deadline: float) -> bool:
+        if self._rows > self._config.max_queue_rows - rows:
+            return not self._rows
+        return not self._rows or self._rate.estimate_s(self._rows) <= deadline - time.monotonic()
+
+    def _refuse(self) -> QueueFull:
+        wait_s = self._rate.choose_retry_after_s(self._rows)
+        return QueueFull(f"{self._rows} rows wait for the model already", retry_after_s=wait_s)
 
     def _leave(self, rows: int) -> None:
         with self._admission:

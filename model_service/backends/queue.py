@@ -78,11 +78,14 @@ class RowQueue:
                 raise ModelNotReady("the model is not running")
             if rows > self._max_rows:
                 raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {self._max_rows}")
-            if self.rows > self._max_rows - rows or (self.rows > self._max_batch_rows and self._is_hopeless(ticket)):
-                wait_s = self._rate.choose_retry_after_s(self.rows)
-                raise QueueFull(f"{self.rows} rows wait for the model already", retry_after_s=wait_s)
+            if not self._has_room(rows, ticket.deadline):
+                raise self._refuse()
             self._waiting.append(ticket)
             self.rows += rows
+
+    def find_refusal(self, rows: int, deadline: float) -> QueueFull | None:
+        """Return why so many rows would not be admitted now, if they would not."""
+        return None if self._has_room(rows, deadline) else self._refuse()
 
     def take(self) -> tuple[Batch, list[Ticket]]:
         """Return what runs next, and the tickets that ended meanwhile because they were overdue."""
@@ -192,8 +195,17 @@ class RowQueue:
             return self._max_batch_rows
         return min(self._max_batch_rows, self._rate.count_rows(self._slice_s) or self._max_batch_rows)
 
-    def _is_hopeless(self, ticket: Ticket) -> bool:
-        return self._rate.estimate_s(self.rows) > ticket.deadline - self._clock()
+    def _has_room(self, rows: int, deadline: float) -> bool:
+        """Whether rows may wait, and are not hopeless: what waits before them should have run by their deadline."""
+        if self.rows > self._max_rows - rows:
+            return not self.rows
+        if self.rows <= self._max_batch_rows:
+            return True
+        return self._rate.estimate_s(self.rows) <= deadline - self._clock()
+
+    def _refuse(self) -> QueueFull:
+        wait_s = self._rate.choose_retry_after_s(self.rows)
+        return QueueFull(f"{self.rows} rows wait for the model already", retry_after_s=wait_s)
 
     def _forget_run(self, batch: Batch) -> None:
         # After a failure its tickets run one by one: those whose turn is yet to come can still be overdue.

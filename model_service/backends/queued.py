@@ -95,6 +95,9 @@ class QueuedBackend(AsyncBackend):
         if self._runner is not None:  # and it is: the queue is open
             self._runner.wake()
 
+    def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
+        return self.queue.find_refusal(rows, deadline)
+
     def cancel(self, ticket: Ticket) -> None:
         self.queue.cancel(ticket)
 

@@ -9,6 +9,9 @@ from model_service.request_log import RequestLog
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
+#: Large bodies that wait to be decoded, or are, in one worker; one model may have half of them. What waits longer
+#: than that is better told at once.
+MOST_PREPARING = 64
 
 
 class Front:
@@ -36,8 +39,24 @@ class Front:
         self.is_draining = False
         self.max_connections, self.reserved_connections = config.max_connections, 16
         self._most_each = max(config.max_pending_bytes // 2, config.max_body_bytes)
+        self._preparing: dict[str, int] = {}
         self._held_bytes = 0
         self._held_by: dict[str, int] = {}
+
+    def may_prepare(self, owner: str) -> bool:
+        """Count one more body that waits to be decoded; or return that there are too many, in all or for a model.
+
+        Undone by `end_preparing`.
+        """
+        own = self._preparing.get(owner, 0)
+        if own >= MOST_PREPARING // 2 or sum(self._preparing.values()) >= MOST_PREPARING:
+            return False
+        self._preparing[owner] = own + 1
+        return True
+
+    def end_preparing(self, owner: str) -> None:
+        """Undo `may_prepare`."""
+        self._preparing[owner] -= 1
 
     def hold(self, owner: str, size_bytes: int) -> None:
         """Count bytes of a large body.

@@ -14,7 +14,7 @@ from email.utils import formatdate
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServiceError
+from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
 from model_service.strict_json import decode_json
 from model_service.transports.http.codec import encode_document
 from model_service.transports.http.front import LARGE_BYTES, Front
@@ -41,18 +41,34 @@ class ShortWay(HttpToolsProtocol):
         if request.refusal is not None:
             self.refuse(request, request.refusal)
         elif request.received > LARGE_BYTES or not request.target.is_fast:
-            self.front.loop.compute(lambda: self._prepare(request))
+            self._start_apart(request)
         elif self._decode(request):
             self._submit(request)
         else:
             self.hand_on(request)
 
+    def _start_apart(self, request: PlainRequest) -> None:
+        """Have a large body decoded and checked in the pool, unless it would be refused after that."""
+        front, target = self.front, request.target
+        refusal = front.service.find_refusal(target, _count_rows(request.chunks), request.deadline)
+        if refusal is None and not front.may_prepare(target.info.qualified_name):
+            refusal = ServerBusy("as many large requests are being read as may be", retry_after_s=1)
+        if refusal is not None:
+            self.refuse(request, refusal)
+        else:
+            front.loop.compute(lambda: self._prepare(request))
+
     def _prepare(self, request: PlainRequest) -> None:
         """Decode and check a large body, in the pool, and submit it from there: that may take long, too."""
-        if request.disconnected or not self._decode(request):
-            self.front.loop.post(self._hand_on_if_connected, request)
-        else:
+        front = self.front
+        try:
+            is_sound = not request.disconnected and self._decode(request)
+        finally:
+            front.loop.post(front.end_preparing, request.target.info.qualified_name)
+        if is_sound:
             self._submit(request)
+        else:
+            front.loop.post(self._hand_on_if_connected, request)
 
     def _decode(self, request: PlainRequest) -> bool:
         """Return whether a body holds payloads; if not, somebody must explain why."""
@@ -152,3 +168,10 @@ class ShortWay(HttpToolsProtocol):
         """Return the value of the header ``Date``."""
         headers = self.server_state.default_headers  # uvicorn writes it anew every second
         return headers[0][1] if headers else formatdate(usegmt=True).encode()
+
+
+def _count_rows(chunks: list[bytes]) -> int:
+    """Return how many flat rows a body holds, without decoding it; 1 where its objects hold others."""
+    opened = sum(chunk.count(b"{") for chunk in chunks)
+    followed = sum(chunk.count(b"},") for chunk in chunks)
+    return opened if abs(opened - followed - 1) <= len(chunks) else 1

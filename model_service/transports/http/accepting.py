@@ -9,9 +9,15 @@ a file in the folder that they share, which the parent removes when the worker h
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from pathlib import Path
 
 from model_service.home import name_presence
+
+#: The loop accepts one connection for each listener when it looks at its sockets. A loop that is busy looks every
+#: few milliseconds; callers that open a connection for each request would fill the backlog, and then wait for
+#: seconds until the kernel tries again. So each socket is listened on by so many listeners.
+_ACCEPTED_AT_ONCE = 8
 
 
 class Acceptor:
@@ -31,7 +37,7 @@ class Acceptor:
         home: Path,
         serve: Callable[[socket.socket], Awaitable[asyncio.Server]],
     ) -> None:
-        self.servers: dict[int, asyncio.Server] = {}
+        self.servers: dict[int, list[asyncio.Server]] = {}
         self._sockets = sockets
         self._own = number if number < len(sockets) else 0
         self._presence = name_presence(home, number)
@@ -55,15 +61,16 @@ class Acceptor:
         """Accept no more."""
         if self._changing is not None:
             self._changing.cancel()
-        for server in self.servers.values():
+        for server in chain.from_iterable(self.servers.values()):
             server.close()
 
     async def _change(self, missing: set[int]) -> None:
         for number in self.servers.keys() - {self._own} - missing:
-            self.servers.pop(number).close()
+            for server in self.servers.pop(number):
+                server.close()
         for number in missing - self.servers.keys():
             await self._take(number)
 
     async def _take(self, number: int) -> None:
-        # A copy: closing the server closes its socket, and this one may be needed again.
-        self.servers[number] = await self._serve(self._sockets[number].dup())
+        # Copies: closing a server closes its socket, and this one may be needed again.
+        self.servers[number] = [await self._serve(self._sockets[number].dup()) for _ in range(_ACCEPTED_AT_ONCE)]

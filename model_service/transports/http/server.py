@@ -4,6 +4,7 @@ import asyncio
 import resource
 import socket
 import threading
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class HttpServer(uvicorn.Server):
         if self._acceptor is not None:
             self._front.loop.no_tick(self._acceptor.look)
             self._acceptor.close()
-            self.servers = list(self._acceptor.servers.values())
+            self.servers = list(chain.from_iterable(self._acceptor.servers.values()))
         await super().shutdown(sockets)
 
     async def _serve_socket(self, listener: socket.socket) -> asyncio.Server:

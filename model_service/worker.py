@@ -103,11 +103,18 @@ class Worker:
                 f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
             )
             logger.error("the worker cannot start: %s", why, extra={"code": error.code})
-            self._exit_code = EXIT_CANNOT_START
-            self._server.should_exit = True
+            self._end(EXIT_CANNOT_START)
+            return
+        except Exception:  # a fault of ours: a worker that loads for ever would be worse than none
+            logger.exception("the worker cannot load its models")
+            self._end(1)
             return
         tune_interpreter()
         self._may_accept.set()
+
+    def _end(self, exit_code: int) -> None:
+        self._exit_code = exit_code
+        self._server.should_exit = True
 
     def _close_models(self) -> None:
         """Close the models; one that hangs in it does not keep the worker from ending."""

@@ -50,7 +50,7 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
     names = request.view_args or {}
     log.write(
-        request.method,
+        request.method[:20],
         request.path[:200],
         response.status_code,
         names.get("qualified_name", "")[:64] or None,

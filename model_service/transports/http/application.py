@@ -6,6 +6,7 @@ may take of the threads: a view may wait for a model that is slow.
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -154,6 +155,7 @@ class _Body:
     def __init__(self, front: Front) -> None:
         self._front = front
         self._raw = bytearray()
+        self._size_bytes = 0
         self._held_bytes = 0
 
     async def gather(self, scope: Message, receive: Receive) -> None:
@@ -174,6 +176,7 @@ class _Body:
             if message["type"] == "http.disconnect":
                 raise _CallerLeft
             self._raw += message.get("body", b"")
+            self._size_bytes = len(self._raw)
             more = message.get("more_body", False)
             if len(self._raw) > LARGE_BYTES:
                 self._front.hold("", len(self._raw) - self._held_bytes)
@@ -188,7 +191,11 @@ class _Body:
         return {"type": "http.request", "body": raw, "more_body": False}
 
     def release(self) -> None:
-        """Give back what was counted."""
+        """Give back what was counted, and have the memory of a large body given back, too."""
+        if self._size_bytes > LARGE_BYTES:
+            # An exception that Flask has met refers to the request, and the request to it: only the collector ends
+            # that, and it comes rarely (`tune_interpreter` of model_service.worker). The young ones are soon looked at.
+            self._front.loop.compute(lambda: gc.collect(0))
         if self._held_bytes:
             self._front.release("", self._held_bytes)
 

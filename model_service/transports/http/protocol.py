@@ -139,6 +139,8 @@ class PredictProtocol(ShortWay):
         """Decide which way a request goes."""
         if len(self.headers) > MAX_HEADERS or (self.received > MAX_HEAD_BYTES and self._count_head() > MAX_HEAD_BYTES):
             raise httptools.HttpParserError("too many headers")
+        if self.is_surplus:
+            self.is_surplus = len(self.connections) > self.front.max_connections
         request = self._recognise()
         self.phase, self.since, self.received, self._trailers = _BODY, self.front.loop.now, 0, 0
         if request is None:
@@ -182,7 +184,7 @@ class PredictProtocol(ShortWay):
         self._current = None
         if self.transport.is_closing():
             return
-        if self.flow.read_paused:
+        if self.flow.read_paused and not self.flow.write_paused:
             self.flow.resume_reading()
         if not self.pipeline:
             if self.phase is _ANSWER:
@@ -206,10 +208,13 @@ class PredictProtocol(ShortWay):
     def pause_writing(self) -> None:
         self.paused_since = self.front.loop.now
         super().pause_writing()
+        self.flow.pause_reading()  # who does not read its answers may not ask for more
 
     def resume_writing(self) -> None:
         self.paused_since = None
         super().resume_writing()
+        if not self.pipeline:
+            self.flow.resume_reading()
 
     # The ordinary way
 

@@ -114,12 +114,17 @@ def test_hundreds_of_bodies_that_never_end_take_nothing_from_the_others(start):
             assert_answers(front)
 
 
-def test_who_does_not_read_its_answers_is_ended(start):
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", request_of(b'{"x": 1}') * 100],
+    ids=["pages", "predictions"],
+)
+def test_who_does_not_read_its_answers_is_ended(start, sent):
     front = start(body_timeout_s=0.3)
     with front.connect() as connection:
         for _ in range(2000):
             try:
-                connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(sent)
             except OSError:
                 break
             if not front.server.server_state.connections:

@@ -136,6 +136,11 @@ class ServerConfig:
     keep_alive_timeout_s: float = setting(
         75.0, bounds=(0.1, 86400), help="Seconds that a connection may wait for its next request."
     )
+    loop_timeout_s: float = setting(
+        30.0,
+        bounds=(0.5, 3600),
+        help="Seconds that a model in the loop may hold up a worker, which is then ended and replaced.",
+    )
     shutdown_timeout_s: int = setting(
         30, bounds=(1, 3600), help="Seconds that running requests have to finish after SIGTERM."
     )

@@ -6,6 +6,7 @@ of that pipe mean the same: answer what has been accepted, and go.
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import logging
 import logging.config
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 import uvloop
@@ -111,6 +113,18 @@ class Worker:
             return
         tune_interpreter()
         self._may_accept.set()
+        self._watch_loop()
+
+    def _watch_loop(self) -> None:
+        """End the worker when its loop is held up for good: another one serves, this one does not."""
+        longest_s = self._config.server.loop_timeout_s
+        while time.monotonic() - self._loop.now < longest_s:
+            time.sleep(longest_s / 10)
+            if self._server.should_exit:
+                return
+        logger.error("the loop has been held up for %g s, so the worker ends: what ran is said below", longest_s)
+        faulthandler.dump_traceback(all_threads=True)
+        os._exit(1)
 
     def _end(self, exit_code: int) -> None:
         self._exit_code = exit_code

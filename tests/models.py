@@ -482,3 +482,14 @@ class FarewellModel(DoubleModel):
 
     def close(self) -> None:
         print("farewell", file=sys.stderr, flush=True)
+
+
+class HangingModel(DoubleModel):
+    """Never answers a negative number."""
+
+    qualified_name = "hanging_model"
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["x"] < 0:
+            threading.Event().wait()
+        return super().predict(payload)

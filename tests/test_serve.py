@@ -141,6 +141,17 @@ def test_the_others_accept_for_a_worker_that_is_missing_until_there_is_another(s
     assert pids[:10] == [survivor] * 10  # before there was another
 
 
+def test_a_worker_whose_loop_is_held_up_for_good_is_replaced_and_the_log_says_where(start):
+    server = start("models: [{class: models.HangingModel}]\nserver: {loop_timeout_s: 1}\n")
+    server.wait_for_log("model is ready")
+    path = f"{server.url}/api/models/hanging_model/predict"
+    assert httpx.post(path, json={"x": 1}).json() == {"y": 2}
+    with pytest.raises(httpx.TransportError):
+        httpx.post(path, json={"x": -1}, timeout=30)
+    assert "in predict" in server.wait_for_log("the loop has been held up for 1 s")
+    assert httpx.post(path, json={"x": 1}, timeout=30).json() == {"y": 2}
+
+
 def test_a_unix_socket_serves_and_is_gone_afterwards(tmp_path):
     path = tmp_path / "service.sock"
     server = Server(f"{TOYS}server: {{unix_socket: {path}}}\n", tmp_path, options=[])

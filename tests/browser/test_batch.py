@@ -461,6 +461,7 @@ CONFIG = """
 server: {shutdown_timeout_s: 1}
 models:
   - class: stalling_package.StallingModel
+    execution: dispatched
 """
 #: The last of several chunks is the one that stalls.
 STALLING_ROWS = "x\n" + "2\n" * 199 + "1\n"

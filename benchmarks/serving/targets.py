@@ -43,8 +43,8 @@ def _judge_peers(recorded: Recorded) -> Iterator[Verdict]:
     best = recorded.find_best_peer
     rows: list[tuple[str, str, str, str | None, float, str]] = [
         ("iris, 1 connection", "iris", "1", "fastapi", 5, "FastAPI"),
-        ("iris, 64 connections", "iris", "64", best("iris", "64"), 5, "the best peer"),
-        ("iris, 64 connections", "iris", "64", "floor-granian", 0.65, "the constant answer on Granian"),
+        ("iris, 64 connections", "iris", "64", best("iris", "64"), 6, "the best peer"),
+        ("iris, 64 connections", "iris", "64", "floor-granian", 0.8, "the constant answer on Granian"),
         ("forest, 64 connections", "forest", "64", best("forest", "64"), 8, "the best peer"),
         ("forest, 64 connections", "forest", "64", "fastapi-graph", 5, "FastAPI given our graph"),
         ("10,000 rows of iris", "iris", MANY, best("iris", MANY, GIVEN_OBJECTS), 10, "the best peer given objects"),

@@ -172,4 +172,6 @@ def collect_violations(model: MLModel, payloads: list[Payload]) -> list[list[Vio
         found = [model.find_violations(payload) for payload in payloads]
     except (Exception, SystemExit) as error:
         raise PredictionFailed("the model's own validation raised") from error
+    if all(type(violations) is list and not violations for violations in found):  # as for nearly every row
+        return found
     return [check_violations(violations) for violations in found]

@@ -144,9 +144,9 @@ class QueuedBackend(AsyncBackend):
 
     def _predict(self, payloads: list[Payload]) -> list[Output]:
         if self._backend.has_rules:
-            for i, violations in enumerate(self._backend.find_violations(payloads)):
-                if violations:
-                    raise PayloadInvalid(f"row {i} breaks a rule of the model", violations)
+            found = self._backend.find_violations(payloads)
+            if any(found):
+                raise PayloadInvalid("a row breaks a rule of the model", next(filter(None, found)))
         return self._backend.run(payloads)
 
     def _fail(self, batch: Batch, error: ServiceError) -> list[Ticket]:

@@ -11,6 +11,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+#: The configuration of the service, for its workers to read.
+CONFIG_FILE = "config.yaml"
+#: A worker that could not even decide what to serve ends with it; another one would not do better.
+EXIT_CANNOT_START = 3
 _PREFIX, _LOCK = "model-service-", "lock"
 
 

@@ -1,12 +1,12 @@
-"""What `model-service serve` itself is: the parent that holds the listening socket and keeps everyone else alive.
+"""What `model-service serve` itself is: the parent that holds the listening sockets and keeps everyone else alive.
 
-    parent ─ listening socket, home folder, one supervisor a model process
-      ├─ worker 1..n        model_service.worker            accept from the one socket
+    parent ─ listening sockets, home folder, one supervisor per model in a process
+      ├─ worker 1..n        model_service.worker            accept, each from its own socket
       └─ model process ...  model_service.backends.worker   shared by all workers
 
-It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waited in the socket
-is taken by the others, or by the replacement. When the parent is told to end, its workers answer what they have
-accepted; when it is killed, they see the end of a pipe and do the same.
+It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waits in its socket
+meanwhile is taken by the others (`model_service.transports.http.accepting`). When the parent is told to end, its
+workers answer what they have accepted; when it is killed, they see the end of a pipe and do the same.
 """
 
 import logging
@@ -23,15 +23,13 @@ from pathlib import Path
 from model_service.backends.supervisor import Supervisor
 from model_service.config import BackendName, ServiceConfig
 from model_service.config_file import write_config
-from model_service.home import make_home, name_presence
+from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, make_home, name_presence
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
 from model_service.threads import limit_threads
 
 logger = logging.getLogger(__name__)
 
-#: As in `model_service.worker`, which this process does not import: it needs neither Flask nor a model.
-EXIT_CANNOT_START, CONFIG_FILE = 3, "config.yaml"
 #: Workers of one place that die so often within so long are not replaced any more: the service ends.
 MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
@@ -59,7 +57,7 @@ class Parent:
 
     Args:
         config: What to serve.
-        listener: Its listening socket.
+        listener: Its listening sockets.
         workers: How many workers it has.
     """
 

@@ -24,7 +24,7 @@ from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
-from model_service.home import Home
+from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, Home
 from model_service.manager import ModelManager
 from model_service.observability import build_logging_settings
 from model_service.prediction import PredictionService
@@ -35,10 +35,6 @@ from model_service.transports.http.server import HttpServer
 
 logger = logging.getLogger(__name__)
 
-#: A worker that could not even decide what to serve ends with it; another one would not do better.
-EXIT_CANNOT_START = 3
-#: The configuration of the service in its home.
-CONFIG_FILE = "config.yaml"
 #: Seconds after which a thread that computes gives way to the loop, which others than its own request wait for.
 #: Python's own choice, ten times as long, is felt as soon as a few threads compute.
 _SWITCH_INTERVAL_S = 0.0005

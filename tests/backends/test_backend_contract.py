@@ -11,7 +11,6 @@ import pytest
 from model_service.backends import BACKENDS
 from model_service.backends.base import Backend, check_count, check_violations
 from model_service.backends.local import LocalBackend
-from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
 from model_service.backends.queued import QueuedBackend
 from model_service.config import BackendName, ModelConfig
@@ -33,14 +32,6 @@ PLACES = [
     (BackendName.LOCAL, "dispatched"),
     (BackendName.PROCESS, None),
 ]
-
-
-@pytest.fixture(scope="module")
-def loop():
-    running = ServiceLoop()
-    running.start_thread()
-    yield running
-    running.close()
 
 
 @pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))

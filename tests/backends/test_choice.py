@@ -16,20 +16,11 @@ from model_service.backends.choice import (
     choose,
     make_queued,
 )
-from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
 from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig
 from model_service.errors import PredictionFailed
 
 EXAMPLES = ({"x": 1},)
-
-
-@pytest.fixture(scope="module")
-def loop():
-    running = ServiceLoop()
-    running.start_thread()
-    yield running
-    running.close()
 
 
 def choose_for(backend, clock=None, *, examples=EXAMPLES, **settings):

@@ -17,7 +17,6 @@ from serving import TESTS
 
 from model_service.backends import supervisor as supervision
 from model_service.backends.frames import FrameReader, encode_frame, receive_frames
-from model_service.backends.loop import ServiceLoop
 from model_service.backends.process import ProcessBackend
 from model_service.backends.supervisor import Supervisor
 from model_service.backends.ticket import Ticket
@@ -36,14 +35,6 @@ from model_service.manager import ModelManager
 from model_service.records import ModelState, Violation
 
 UNRULY = "unruly_models.UnrulyModel"
-
-
-@pytest.fixture(scope="module")
-def loop():
-    running = ServiceLoop()
-    running.start_thread()
-    yield running
-    running.close()
 
 
 @pytest.fixture

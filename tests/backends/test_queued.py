@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_service.backends.in_loop import InLoop
-from model_service.backends.loop import TURN_S, ServiceLoop
+from model_service.backends.loop import TURN_S
 from model_service.backends.queue import SLICE_S, RowQueue
 from model_service.backends.queued import MOST_SLOW_RUNS, SLOW_S
 from model_service.backends.service_rate import LONGEST_RETRY_AFTER_S
@@ -28,14 +28,6 @@ KINDS = ["joined", "apart", "in_loop"]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 #: In the loop itself nobody can be told of a deadline while the model runs.
 dispatched = pytest.mark.parametrize("kind", ["joined", "apart"])
-
-
-@pytest.fixture(scope="module")
-def loop():
-    running = ServiceLoop()
-    running.start_thread()
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ from typing import Any
 import uvicorn
 from flask import Flask
 
+from model_service.listening import BACKLOG
 from model_service.transports.http.accepting import Acceptor
 from model_service.transports.http.application import Application
 from model_service.transports.http.connections import ConnectionWatch
 from model_service.transports.http.front import Front
 from model_service.transports.http.protocol import bind_front
 
-#: Connections that the kernel may hold for a worker that is busy.
-BACKLOG = 2048
 #: Files that a worker may have open beside its connections.
 _OTHER_FILES = 128
 #: Before the listening sockets are closed, what waits in them is still taken.

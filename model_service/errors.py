@@ -9,6 +9,7 @@
     |  |- ModelContractBroken
     |  |- ModelLoadFailed
     |  |- ModelCrashed
+    |  |- ModelChanged
     |  |- DuplicateModel
     |  `- SelfTestFailed
     |- CallerError        fix the request
@@ -130,10 +131,17 @@ class ModelLoadFailed(PackageError):
 
 
 class ModelCrashed(PackageError):
-    """The model's process ended again and again; it is not started any more."""
+    """The model's process ended again and again; it is stopped for a while."""
 
     code = "model_crashed"
     title = "The model's process crashed too often."
+
+
+class ModelChanged(PackageError):
+    """The package that is installed now is another one than the service has loaded before."""
+
+    code = "model_changed"
+    title = "The installed package has changed."
 
 
 class DuplicateModel(PackageError):

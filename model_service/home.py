@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def _remove_if_left(path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def agree(path: Path, text: str) -> str:
+    """Return what stands in a file, or, for the first process that asks, what is written into it now."""
+    own = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    own.write_text(text, encoding="utf-8")
+    try:
+        os.link(own, path)  # in one step, and only where there is none yet
+    except FileExistsError:
+        return path.read_text(encoding="utf-8")
+    finally:
+        own.unlink()
+    return text
 
 
 def name_presence(home: Path, number: int) -> Path:

@@ -4,10 +4,13 @@ Import, contract, artifacts, construction: each step raises its own `PackageErro
 with cause and remedy, which the manager shows. It keeps no model.
 """
 
+import hashlib
 import importlib
 import importlib.metadata
 import re
+import sys
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -95,7 +98,20 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         artifacts=read_artifacts(model_class),
         metrics=read_metrics(model_class),
         card=read_card(model_class),
+        code_digest=digest_code(model_class),
     )
+
+
+def digest_code(model_class: type[MLModel]) -> str:
+    """Return the SHA-256 over the Python files of a class's package, so that a changed installation shows."""
+    top = sys.modules.get(model_class.__module__.partition(".")[0])
+    path = Path(getattr(top, "__file__", None) or "")
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path] if path.is_file() else []
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(path.parent)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest() if files else ""
 
 
 def read_card(model_class: type[MLModel]) -> str:

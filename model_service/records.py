@@ -91,6 +91,7 @@ class ModelInfo:
         artifacts: What the package's manifest lists, in its order.
         metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
         card: The package's README, Markdown; empty when it ships none.
+        code_digest: SHA-256 over the package's Python files; empty where there are none.
     """
 
     qualified_name: str
@@ -104,6 +105,7 @@ class ModelInfo:
     artifacts: tuple[Artifact, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
+    code_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The folder that the processes of a service share: the last one out removes it, whatever its end."""
 
+import multiprocessing
 import os
 import signal
 import stat
@@ -10,7 +11,7 @@ import threading
 
 import pytest
 
-from model_service.home import Home, make_home
+from model_service.home import Home, agree, make_home
 
 _HOLD = """
 import sys, tempfile, time
@@ -123,3 +124,32 @@ def test_services_that_start_at_the_same_time_leave_each_other_alone():
     for thread in threads:
         thread.join()
     assert lost == []
+
+
+# What the processes agree on
+
+
+def test_the_first_word_is_the_word_of_all(tmp_path):
+    path = tmp_path / "word"
+    assert agree(path, "first") == "first"
+    assert agree(path, "other") == "first"
+    assert [file.name for file in tmp_path.iterdir()] == ["word"]
+
+
+def _agree(path, text, start, answers):
+    start.wait()
+    answers.put(agree(path, text))
+
+
+def test_processes_that_ask_at_the_same_time_come_to_one_answer(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    for attempt in range(2):
+        start, answers = context.Barrier(4), context.Queue()
+        path = tmp_path / f"word-{attempt}"
+        asking = [context.Process(target=_agree, args=(path, str(number), start, answers)) for number in range(4)]
+        for process in asking:
+            process.start()
+        found = {answers.get(timeout=60) for _ in asking}
+        for process in asking:
+            process.join(timeout=60)
+        assert found == {agree(path, "late")}

@@ -1,4 +1,5 @@
 import itertools
+import json
 import logging
 import os
 import subprocess
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import models
 import pytest
 
-from model_service.backends.choice import Choice, agree
+from model_service.backends.choice import CHOICE_FILE
 from model_service.backends.loop import ServiceLoop
 from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig, ServiceConfig, name_entry
 from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, PayloadTooLarge
@@ -54,6 +55,23 @@ def wait_until(is_reached):
     while not is_reached():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_worker_that_finds_another_package_than_the_first_one_did_does_not_serve_it(manager, make_package, tmp_path):
+    code = "from models import DoubleModel\n\nclass M(DoubleModel):\n    qualified_name = 'changing_model'\n"
+    folder = make_package("changing_for_manager", {"__init__.py": code})
+    configuration = configure("changing_for_manager.M")
+    (tmp_path / name_entry(configuration.models[0])).mkdir()
+    manager.load_models(configuration, home=tmp_path)
+    assert answer(manager, "changing_model") == 2
+    manager.close()
+    (folder / "__init__.py").write_text(code + "# mended\n")
+    manager.load_models(configuration, home=tmp_path)
+    (status,) = manager.get_models()
+    assert (status.state, status.problem.code) == (ModelState.FAILED, "model_changed")
+    (folder / "__init__.py").write_text(code)
+    manager.load_models(configuration, home=tmp_path)
+    assert answer(manager, "changing_model") == 2
 
 
 # The singleton
@@ -326,11 +344,11 @@ class WarmingModel(DoubleModel):
 
 def test_the_workers_of_a_service_run_a_model_as_the_first_of_them_chose(manager, tmp_path):
     configuration = configure("models.DoubleModel", "models.EchoModel")
-    choices = [Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)]
+    choices = [{"is_in_loop": True, "is_joining": False}, {"is_in_loop": False, "is_joining": True}]
     for entry, choice in zip(configuration.models, choices, strict=True):
         folder = tmp_path / name_entry(entry)
         folder.mkdir()
-        agree(folder / "choice.json", choice)
+        (folder / CHOICE_FILE).write_text(json.dumps(choice))
     manager.load_models(configuration, home=tmp_path)
     assert [(status.execution, status.batching) for status in manager.get_models()] == [
         (Execution.IN_LOOP, False),

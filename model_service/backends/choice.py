@@ -8,22 +8,21 @@ A row that takes so little time that a loop full of them is not felt runs in the
 its answer back would cost more than the row itself.
 
 Workers that measure for themselves on a busy machine would come to different answers. So the first one to measure
-writes down what it found, and the others do the same: `agree`.
+writes down what it found, and the others do the same.
 """
 
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.backends.queued import QueuedBackend
 from model_service.config import Batching, ExecutionChoice, ModelConfig
 from model_service.errors import ServiceError
+from model_service.home import agree
 from model_service.records import Payload
 
 #: What it costs to hand a row to the dispatcher and the answer back: two changes of threads
@@ -36,6 +35,9 @@ LEAST_SHARE = 0.25
 #: Enough for hundreds of runs of a cheap model; a service of many models starts later by as much for each. Others
 #: load meanwhile, so the shortest of several runs counts; a slow model is not run that often.
 MEASURE_S, LEAST_RUNS, LONGEST_MEASURE_S = 0.003, 5, 0.05
+
+#: In the folder of the entry: what the workers of a service have agreed on.
+CHOICE_FILE = "choice.json"
 
 Clock = Callable[[], float]
 
@@ -61,7 +63,7 @@ def make_queued(backend: Backend, config: ModelConfig, host: Host, examples: Seq
         return backend
     choice = choose(backend, config, examples)
     if host.folder is not None:
-        choice = agree(host.folder / "choice.json", choice)
+        choice = Choice(**json.loads(agree(host.folder / CHOICE_FILE, json.dumps(asdict(choice)))))
     queued = QueuedBackend(backend, config, host, is_in_loop=choice.is_in_loop, is_joining=choice.is_joining)
     queued.open()
     return queued
@@ -82,19 +84,6 @@ def choose(
             hand_off_s = 0.0 if is_in_loop else HAND_OFF_S
             is_joining = beside_s > max(hand_off_s, LEAST_SHARE * one_s)
     return Choice(is_in_loop, is_joining)
-
-
-def agree(path: Path, choice: Choice) -> Choice:
-    """Return what stands in a file, or, for the first one who asks, what is written into it now."""
-    own = path.with_name(f"{path.name}.{os.getpid()}")
-    own.write_text(json.dumps(asdict(choice)), encoding="utf-8")
-    try:
-        os.link(own, path)  # in one step, and only where there is none yet
-    except FileExistsError:
-        return Choice(**json.loads(path.read_text(encoding="utf-8")))
-    finally:
-        own.unlink()
-    return choice
 
 
 def _time_slowest(backend: Backend, examples: Sequence[Payload], clock: Clock) -> tuple[float, float]:

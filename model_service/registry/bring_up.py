@@ -3,18 +3,22 @@
 Nothing here raises for one model's sake: it is quarantined, with problem, cause and remedy, and the others go on.
 """
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from model_service.backends import find_backend
 from model_service.backends.base import Host
 from model_service.backends.choice import make_queued
 from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
-from model_service.errors import ModelContractBroken, PackageError, ServiceError
+from model_service.errors import ModelChanged, ModelContractBroken, PackageError, ServiceError
+from model_service.home import agree
 from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
@@ -98,10 +102,27 @@ def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
     try:
         with _surprises_as_faults():
             info = describe()
+            if entry.host.folder is not None:
+                _check_unchanged(info, entry.host.folder)
     except PackageError as error:
         _quarantine(entry, error)
     else:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+
+
+def _check_unchanged(info: ModelInfo, folder: Path) -> None:
+    """Make sure that every worker of a service, later ones too, loads what the first one has found.
+
+    Raises:
+        ModelChanged: The package has been installed anew meanwhile.
+    """
+    found = hashlib.sha256(json.dumps(asdict(info), sort_keys=True, default=str).encode()).hexdigest()
+    if agree(folder / "loaded", found) != found:
+        raise ModelChanged(
+            f"the package of '{info.class_path}' has changed since the service was started",
+            cause=f"version {info.version} is installed now, with other code, artifacts or descriptions than before",
+            remedy="restart the service to serve what is installed, or install what it was started with",
+        )
 
 
 @contextmanager

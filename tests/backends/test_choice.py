@@ -1,8 +1,5 @@
 """How a model runs: as its entry says, or as it was measured; and all workers of a service in one way."""
 
-import json
-import multiprocessing
-
 import pytest
 from backends.queues import Clock, RecordingBackend, rows
 
@@ -13,7 +10,6 @@ from model_service.backends.choice import (
     LONGEST_MEASURE_S,
     MEASURE_S,
     Choice,
-    agree,
     choose,
     make_queued,
 )
@@ -178,35 +174,6 @@ def test_the_processes_batch_on_their_own_and_need_no_queue(loop):
 
 
 # What workers agree on
-
-
-def test_the_first_choice_is_the_choice_of_all(tmp_path):
-    path = tmp_path / "choice.json"
-    first, other = Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)
-    assert agree(path, first) == first
-    assert agree(path, other) == first
-    assert json.loads(path.read_text()) == {"is_in_loop": True, "is_joining": False}
-    assert [file.name for file in tmp_path.iterdir()] == ["choice.json"]
-
-
-def _agree(path, is_in_loop, start, answers):
-    start.wait()
-    answers.put(agree(path, Choice(is_in_loop=is_in_loop, is_joining=not is_in_loop)))
-
-
-def test_workers_that_choose_at_the_same_time_come_to_one_choice(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    for attempt in range(2):
-        start, answers = context.Barrier(4), context.Queue()
-        path = tmp_path / f"{attempt}.json"
-        workers = [context.Process(target=_agree, args=(path, number % 2 == 0, start, answers)) for number in range(4)]
-        for worker in workers:
-            worker.start()
-        found = {answers.get(timeout=60) for _ in workers}
-        for worker in workers:
-            worker.join(timeout=60)
-        assert len(found) == 1
-        assert found == {agree(path, Choice(is_in_loop=True, is_joining=True))}
 
 
 def test_two_workers_run_a_model_in_the_same_way_whatever_each_has_measured(loop, tmp_path):

@@ -424,6 +424,21 @@ def test_stopping_answers_the_calls_under_way(start):
         backend.run(row(-3))
 
 
+def test_a_process_that_would_load_another_package_than_the_one_before_is_not_started(start, make_package):
+    code = "from unruly_models import UnrulyModel\n\nclass M(UnrulyModel):\n    qualified_name = 'changing_model'\n"
+    folder = make_package("changing_for_process", {"__init__.py": code})
+    backend = start("changing_for_process.M")
+    before = pid_of(backend)
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: answers(backend))
+    assert pid_of(backend) != before  # an unchanged one is replaced
+    (folder / "__init__.py").write_text(code + "    version = '9.0.0'\n")
+    os.kill(status_pid(backend), signal.SIGKILL)
+    wait_until(lambda: backend.find_problem() is not None)
+    assert backend.find_problem().code == "model_changed"
+    wait_until(lambda: refusal_of(backend) is not None)
+
+
 # Admission
 
 

@@ -61,6 +61,7 @@ class Replica:
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._policy = RestartPolicy()
         self._loaded: ModelInfo | None = None
+        self._has_changed = False
         self._killed_for: str | None = None
         self._thread = threading.Thread(target=self._keep_alive, name=f"supervisor of {self._name}", daemon=True)
 
@@ -147,12 +148,8 @@ class Replica:
         is_ready = False
         while process.poll() is None:
             if not is_ready:
-                status = read_status(self._status_path)
-                is_ready = status is not None and status.pid == process.pid and status.state is ModelState.READY
-                if is_ready:
-                    assert status is not None
-                    self._loaded = self._loaded or status.info
-                elif time.monotonic() - started > self._config.start_timeout_s:
+                is_ready = self._look_at_status(process)
+                if not is_ready and time.monotonic() - started > self._config.start_timeout_s:
                     self._kill(process, f"it did not start within {self._config.start_timeout_s} s")
             limit = self._config.max_memory_bytes
             if limit is not None and _resident_bytes(process.pid) > limit:
@@ -162,15 +159,29 @@ class Replica:
             except subprocess.TimeoutExpired:
                 continue
 
+    def _look_at_status(self, process: "subprocess.Popen[str]") -> bool:
+        """Return whether the process is ready; end it when it is about to load something else than the one before."""
+        status = read_status(self._status_path)
+        if status is None or status.pid != process.pid:
+            return False
+        is_ready = status.state is ModelState.READY
+        if self._loaded is None:
+            self._loaded = status.info if is_ready else None
+        elif status.info is not None and status.info != self._loaded:
+            self._has_changed = True
+            process.kill()
+        return is_ready
+
     def _kill(self, process: "subprocess.Popen[str]", reason: str) -> None:
         self._killed_for = reason
         process.kill()
 
     def _prepare_next(self, process: "subprocess.Popen[str]") -> bool:
         """Wait until another process may be started; return whether one may ever."""
-        status = read_status(self._status_path)
-        if status is not None and status.pid == process.pid and status.state is ModelState.READY:
-            self._loaded = self._loaded or status.info  # it may have ended before it was looked at
+        self._look_at_status(process)  # it may have ended before it was looked at
+        if self._has_changed:
+            self._give_up(_describe_change(self._name))
+            return False
         end, reason = self._describe_end(process)
         decision = self._policy.decide(end, was_ready=self._loaded is not None, now=time.monotonic())
         if decision.step is Step.GIVE_UP:
@@ -255,6 +266,15 @@ def _name_signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # most real-time signals have no name
         return f"signal {number}"
+
+
+def _describe_change(name: str) -> Problem:
+    return Problem(
+        "model_changed",
+        f"the package of '{name}' has changed since the service was started",
+        "its process had ended, and another one would load other code, artifacts or descriptions than before",
+        "restart the service to serve what is installed, or install what it was started with and restart it",
+    )
 
 
 def _no_interpreter(name: str, error: OSError) -> Problem:

@@ -12,6 +12,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.ModelContractBroken: 500,
     errors.ModelLoadFailed: 500,
     errors.ModelCrashed: 500,
+    errors.ModelChanged: 500,
     errors.DuplicateModel: 500,
     errors.SelfTestFailed: 500,
     errors.ModelNotFound: 404,

@@ -5,6 +5,7 @@ Name, type, default, bounds and sentence of a key serve the loader
 (`describe_settings`).
 """
 
+import base64
 import dataclasses
 import hashlib
 import types
@@ -230,8 +231,11 @@ class ServiceConfig:
 
 
 def name_entry(config: ModelConfig) -> str:
-    """Return a name that two entries share only if they are the same in every key; fit for a folder."""
-    return hashlib.blake2b(repr(config).encode(), digest_size=8).hexdigest()
+    """Return a name that two entries share only if they are the same in every key.
+
+    Fit for a folder, and short: the path of a Unix socket may have some hundred bytes in all.
+    """
+    return base64.b32encode(hashlib.blake2b(repr(config).encode(), digest_size=5).digest()).decode().lower()
 
 
 def describe_settings() -> Iterator[tuple[str, str, str, str]]:

@@ -7,15 +7,21 @@ every such folder whether anybody still uses it, and what a killed service left 
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+from model_service.errors import ConfigInvalid
+
 #: The configuration of the service, for its workers to read.
 CONFIG_FILE = "config.yaml"
 #: A worker that could not even decide what to serve ends with it; another one would not do better.
 EXIT_CANNOT_START = 3
+#: The address of a Unix socket has room for so many bytes. The folder's own name takes 23 of them, and a socket's in
+#: it, below the folder of its model, 17.
+MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 17
 _PREFIX, _LOCK = "model-service-", "lock"
 
 
@@ -39,9 +45,19 @@ class Home:
 
 
 def make_home() -> Home:
-    """Return a new folder, after removing those that nobody uses any more."""
+    """Return a new folder, after removing those that nobody uses any more.
+
+    Raises:
+        ConfigInvalid: The path of the temporary directory leaves no room for the name of a socket.
+    """
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         _remove_if_left(path)
+    length = len(os.fsencode(tempfile.gettempdir()))
+    if length > MOST_PATH_BYTES:
+        raise ConfigInvalid(
+            f"the path of the temporary directory has {length} bytes; Unix sockets in it allow {MOST_PATH_BYTES}: "
+            "set TMPDIR to a shorter one"
+        )
     # Not under its name before it is locked: to another service it would look as if it had been left.
     home = Home(Path(tempfile.mkdtemp(prefix=f".{_PREFIX}")))  # mkdtemp makes it 0700
     home.path = home.path.rename(home.path.with_name(home.path.name[1:]))

@@ -18,6 +18,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model_service.backends import find_backend
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 #: Workers of one place that die so often within so long are not replaced any more: the service ends.
 MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Time that a worker has to close its models, beside what its requests have.
 _CLOSE_S = 6.0
 
@@ -48,9 +51,22 @@ def serve(config: ServiceConfig) -> None:
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
     workers = config.server.workers or count_cores()
-    listener = Listener(config.server, workers)
+    with _signals_held():  # from the moment somebody can connect, a signal is an end in good order
+        listener = Listener(config.server, workers)
+        parent = Parent(config, listener, workers)
+        parent.heed_signals()
     logger.info("serving at %s with %d %s", listener.name, workers, "worker" if workers == 1 else "workers")
-    Parent(config, listener, workers).run()
+    parent.run()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Keep the signals that end a service until the end of a block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _END_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Parent:
@@ -78,13 +94,17 @@ class Parent:
         self._parts = [part for part in parts if part is not None]
         self._places = [_Place(self, number) for number in range(workers)]
 
+    def heed_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the service, from now on."""
+        for number in _END_SIGNALS:
+            signal.signal(number, self._note_signal)
+
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; a second one ends at once.
 
         Raises:
             SystemExit: With status 1, when the workers cannot be kept alive.
         """
-        before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             for part in self._parts:
                 part.start()
@@ -93,8 +113,6 @@ class Parent:
             self._wake.wait()
         finally:
             self._end()
-            for number, handler in before.items():
-                signal.signal(number, handler)
         if self._has_failed:
             sys.exit(1)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(root)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary directory for a service: its path is short, as those of Unix sockets in it must be."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

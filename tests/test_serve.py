@@ -61,9 +61,9 @@ def test_a_model_is_closed_on_every_way_out(start, end):
     server.wait_for_log("farewell")
 
 
-def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, tmp_path):
+def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, temporary):
     config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
-    server = start(config, TMPDIR=str(tmp_path))
+    server = start(config, TMPDIR=str(temporary))
     children = _children(server.process.pid)
     answers = []
 
@@ -83,27 +83,27 @@ def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(sta
         request.join()
     assert sorted(answer["y"] for answer in answers) == [3.0, 1300]
     _wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
-    assert list(tmp_path.glob("model-service-*")) == []
+    assert list(temporary.glob("model-service-*")) == []
 
 
-def test_ctrl_c_reaches_the_whole_group_and_everything_ends_once(tmp_path):
-    server = Server(TOYS + "server: {workers: 2}\n", tmp_path, environment={"TMPDIR": str(tmp_path)}, new_group=True)
+def test_ctrl_c_reaches_the_whole_group_and_everything_ends_once(tmp_path, temporary):
+    server = Server(TOYS + "server: {workers: 2}\n", tmp_path, environment={"TMPDIR": str(temporary)}, new_group=True)
     server.wait_until_ready()
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.process.wait(timeout=60) == 0
     assert "ended by itself" not in server.log.read_text()
-    assert list(tmp_path.glob("model-service-*")) == []
+    assert list(temporary.glob("model-service-*")) == []
 
 
-def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tmp_path):
-    first = start(TOYS, TMPDIR=str(tmp_path))
+def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, temporary):
+    first = start(TOYS, TMPDIR=str(temporary))
     for pid in [*_children(first.process.pid), first.process.pid]:  # a worker first: it would clean up
         os.kill(pid, signal.SIGSTOP)
     for pid in [*_children(first.process.pid), first.process.pid]:
         os.kill(pid, signal.SIGKILL)
-    (left,) = tmp_path.glob("model-service-*")
+    (left,) = temporary.glob("model-service-*")
     _wait_until(lambda: first.process.poll() is not None)
-    start(TOYS, TMPDIR=str(tmp_path))
+    start(TOYS, TMPDIR=str(temporary))
     assert not left.exists()
 
 
@@ -357,3 +357,20 @@ def test_there_are_as_many_workers_as_cores_that_may_be_used(tmp_path, quota, co
     (tmp_path / "cpu.max").write_text(quota)
     assert count_cores(tmp_path / "cpu.max") == min(cores or available, available)
     assert count_cores(tmp_path / "missing") == available
+
+
+def test_a_temporary_directory_with_too_long_a_path_is_told_in_one_sentence(tmp_path):
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    (tmp_path / "config.yaml").write_text(TOYS)
+    done = subprocess.run(
+        [sys.executable, "-m", "model_service", "serve"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert "set TMPDIR to a shorter one" in done.stderr
+    assert "Traceback" not in done.stderr

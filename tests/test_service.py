@@ -27,9 +27,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_nothing_is_left_in_the_temporary_folder_and_models_are_closed(tmp_path, program):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+def test_nothing_is_left_in_the_temporary_folder_and_models_are_closed(tmp_path, temporary, program):
     (tmp_path / "config.yaml").write_text(CONFIG)
     environment = {
         **os.environ,

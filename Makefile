@@ -8,7 +8,7 @@ PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 
@@ -86,6 +86,12 @@ bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (4
 	$(BIN)/python -m benchmarks.serving --quick
 	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
 
+.PHONY: wheel
+wheel: $(VENV)/bin/python  ## Build dist/model_service-<version>-py3-none-any.whl, for other projects and environments
+	@# What an earlier build left there would become part of the wheel.
+	rm -rf build
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
 .PHONY: lock
 lock:  ## Resolve the dependencies anew into requirements/*.txt
 	./requirements/lock.sh $(PYTHON)
@@ -100,15 +106,15 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: $(VENV)/bin/python requirements/serve.txt $(SOURCES)
-	$(PIP) --requirement requirements/serve.txt
+	$(PIP) install --requirement requirements/serve.txt
 	@# setuptools warns about every editable installation.
-	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation $(EDITABLE)
+	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation $(EDITABLE)
 	touch $@
 
 $(VENV)/.native: $(VENV)/.serve requirements/native.txt
-	$(PIP) --requirement requirements/native.txt
+	$(PIP) install --requirement requirements/native.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
-	$(PIP) --requirement requirements/dev.txt
+	$(PIP) install --requirement requirements/dev.txt
 	touch $@

@@ -87,7 +87,7 @@ class ServerConfig:
     workers: int | None = setting(
         None,
         bounds=(1, 256),
-        help="Worker processes; each loads the models that run `local`. Null: one a core that may be used.",
+        help="Worker processes; each loads the models that run `local`. Null: one per core that may be used.",
     )
     threads: int = setting(
         16,
@@ -215,7 +215,7 @@ class LoggingConfig:
 
     level: LogLevel = setting(LogLevel.INFO, help="The least severe lines that are written.")
     format: LogFormat = setting(
-        LogFormat.AUTO, help="`json`: one object a line; `text`: for people; `auto`: text on a terminal, else JSON."
+        LogFormat.AUTO, help="`json`: one object per line; `text`: for people; `auto`: text on a terminal, else JSON."
     )
 
 

@@ -174,7 +174,7 @@ class PayloadMalformed(CallerError):
 class PayloadInvalid(CallerError):
     """The payload breaks the model's input schema or the model's own rules.
 
-    `violations` holds one entry a broken rule; pointers of a request with several
+    `violations` holds one entry per broken rule; pointers of a request with several
     rows start with the row's index.
     """
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -51,6 +52,32 @@ def test_every_path_that_a_document_names_exists():
             f"{document}: {path}" for path in sorted(linked) if not (ROOT / document).parent.joinpath(path).exists()
         ]
     assert missing == []
+
+
+def test_every_path_and_name_in_a_docstring_exists():
+    missing = []
+    for path in sorted((ROOT / "model_service").rglob("*.py")):
+        text = path.read_text()
+        for named in re.findall(r"(?<![\w/])(?:tests|docs|examples|backends|schema|transports)/[\w./-]+\b", text):
+            folders = (ROOT, ROOT / "model_service", path.parent)
+            if not any((folder / named).exists() for folder in folders):
+                missing.append(f"{path.relative_to(ROOT)}: {named}")
+        for name in re.findall(r"(?<!`)`(model_service\.[\w.]+)`(?!`)", text):
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
+def test_a_docstring_that_lists_the_modules_of_its_package_lists_them_all():
+    packages = {}
+    for path in (ROOT / "model_service").rglob("__init__.py"):
+        listed = re.findall(r"^(\w+\.py) ", path.read_text(), re.MULTILINE)
+        if listed:
+            packages[path.parent.name] = listed
+            assert sorted(listed) == sorted(found.name for found in path.parent.glob("[!_]*.py"))
+    assert {"http", "cli", "schema"} <= set(packages)
 
 
 def test_every_name_of_the_map_is_defined_where_the_map_says():

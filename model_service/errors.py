@@ -85,7 +85,7 @@ class ConfigInvalid(OperatorError):
 
 
 class MissingDependency(OperatorError):
-    """Something the configuration asks for is not installed."""
+    """Something that the configuration or a command needs is not installed."""
 
     code = "missing_dependency"
     title = "A dependency is not installed."

@@ -51,7 +51,7 @@ tools: $(VENV)/.dev
 	$(BIN)/mypy
 
 .PHONY: fix
-fix: $(VENV)/.dev  ## Format, mend what can be mended, write the generated files anew
+fix: $(VENV)/.dev  ## Format, fix what can be fixed, write the generated files again
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(MAKE) openapi docs
@@ -65,11 +65,11 @@ docs: $(VENV)/.serve  ## Write docs/configuration.md
 	$(BIN)/model-service settings > docs/configuration.md
 
 .PHONY: images
-images: $(VENV)/.dev  ## Take the pictures of the README anew, with the browser, into docs/images
+images: $(VENV)/.dev  ## Take the pictures of the README again, with the browser
 	PYTHONPATH=tests $(BIN)/python tests/browser/screenshots.py docs/images
 
 .PHONY: train
-train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder of loan/ bike/ dna/ circrna/
+train: $(VENV)/.dev  ## Train the shipped models again: make train DATA=folder of loan/ bike/ dna/ circrna/
 	$(BIN)/python -m iris_model.train
 	$(BIN)/python -m loan_model.train --data $(DATA)/loan/train.csv
 	$(BIN)/python -m bike_model.train --data $(DATA)/bike/train.csv
@@ -93,7 +93,7 @@ wheel: $(VENV)/bin/python  ## Build dist/model_service-<version>-py3-none-any.wh
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 .PHONY: lock
-lock:  ## Resolve the dependencies anew into requirements/*.txt
+lock:  ## Resolve the dependencies again into requirements/*.txt
 	./requirements/lock.sh $(PYTHON)
 
 .PHONY: clean

@@ -22,7 +22,7 @@ from model_service.transports.http.docs import build_document, write_yaml
 
 _SETTINGS_HEAD = f"""# Configuration
 
-Written by `model-service settings` from `model_service/config.py`; `make docs` writes it anew.
+Written by `model-service settings` from `model_service/config.py`; `make docs` writes it again.
 
 These are the keys of `config.yaml`, or of the file that `--config` names. If a key is unknown or a type is wrong, the
 service does not start, and names the place. Relative paths start at the folder of the file. An environment variable

@@ -13,12 +13,12 @@ import threading
 import time
 from collections import Counter
 
-from model_service.backends.base import Backend
+from model_service.backends.base import Backend, Host
 from model_service.backends.loop import ServiceLoop
 from model_service.backends.queued import QueuedBackend
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PayloadTooLarge, PredictionFailed, PredictionTimeout, QueueFull
-from model_service.records import ModelInfo, Output, Payload, Violation
+from model_service.records import ModelInfo, Output, Payload, RequestContext, Violation
 
 THREADS = 24
 ROUND_S = 2.0
@@ -43,7 +43,7 @@ class MoodyBackend(Backend):
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return [[] for _ in payloads]
 
-    def run(self, payloads: list[Payload]) -> list[Output]:
+    def run(self, payloads: list[Payload], context: RequestContext | None = None) -> list[Output]:
         if not self._is_busy.acquire(blocking=False):
             raise RuntimeError("two runs at once")
         try:
@@ -91,7 +91,7 @@ def run_round(seed: int, seconds: float, seen: "Counter[str]", wrong: list[str])
     loop = ServiceLoop()
     loop.start_thread()
     kind = seed % 3
-    queued = QueuedBackend(MoodyBackend(seed), config, loop, is_in_loop=kind == 2, is_joining=kind != 1)
+    queued = QueuedBackend(MoodyBackend(seed), config, Host(loop), is_in_loop=kind == 2, is_joining=kind != 1)
     queued.start()
     lock = threading.Lock()
     end = time.monotonic() + seconds

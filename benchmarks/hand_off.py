@@ -10,12 +10,12 @@ dispatcher, for a model that costs next to nothing.
 import threading
 import time
 
-from model_service.backends.base import Backend
+from model_service.backends.base import Backend, Host
 from model_service.backends.loop import ServiceLoop
 from model_service.backends.queued import QueuedBackend
 from model_service.backends.ticket import Ticket
 from model_service.config import ModelConfig
-from model_service.records import ModelInfo, Output, Payload, Violation
+from model_service.records import ModelInfo, Output, Payload, RequestContext, Violation
 
 SECONDS = 0.5
 REPEATS = 3
@@ -42,7 +42,7 @@ class SpinningBackend(Backend):
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return [[] for _ in payloads]
 
-    def run(self, payloads: list[Payload]) -> list[Output]:
+    def run(self, payloads: list[Payload], context: RequestContext | None = None) -> list[Output]:
         end = time.perf_counter() + self._run_s + self._row_s * len(payloads)
         while time.perf_counter() < end:
             pass
@@ -79,7 +79,7 @@ def measure(backend: Backend, connections: int, *, is_in_loop: bool, is_joining:
     loop = ServiceLoop()
     loop.start_thread()
     config = ModelConfig(class_path="m.M")
-    queued = QueuedBackend(backend, config, loop, is_in_loop=is_in_loop, is_joining=is_joining)
+    queued = QueuedBackend(backend, config, Host(loop), is_in_loop=is_in_loop, is_joining=is_joining)
     queued.start()
     answered = ended = 0
     is_over, is_quiet = threading.Event(), threading.Event()
@@ -87,7 +87,7 @@ def measure(backend: Backend, connections: int, *, is_in_loop: bool, is_joining:
     def ask() -> None:
         for _ in range(WEB_STEPS):
             pass
-        queued.submit(Ticket([{}], time.monotonic() + config.timeout_s, take_answer))
+        queued.submit(Ticket([{}], RequestContext("", 0.0, time.monotonic() + config.timeout_s), take_answer))
 
     def take_answer(ticket: Ticket) -> None:
         nonlocal answered, ended

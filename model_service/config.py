@@ -6,6 +6,7 @@ Name, type, default, bounds and sentence of a key serve the loader
 """
 
 import dataclasses
+import hashlib
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -231,6 +232,11 @@ class ServiceConfig:
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
+
+
+def name_entry(config: ModelConfig) -> str:
+    """Return a name that two entries share only if they are the same in every key; fit for a folder."""
+    return hashlib.blake2b(repr(config).encode(), digest_size=8).hexdigest()
 
 
 def describe_settings() -> Iterator[tuple[str, str, str, str]]:

@@ -7,21 +7,26 @@ defaults of one name.
 """
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
-from model_service.config import ServiceConfig
+from model_service.config import ServiceConfig, name_entry
 from model_service.errors import ServiceError
 from model_service.records import ModelStatus
-from model_service.registry import bring_up
+from model_service.registry import bring_up, routing
 from model_service.registry.entry import Entry, ServedModel
 from model_service.registry.generation import Generation, check_unambiguous
 
 #: Loading is waiting for disks and processes as much as computing.
 _LOADERS = 8
+#: Seconds that models which have been replaced have for what they have begun.
+DRAIN_S = 30.0
 
 
 class ModelManager:
@@ -55,8 +60,9 @@ class ModelManager:
     def announce_models(self, configuration: ServiceConfig) -> None:
         """List the models of a configuration as ``loading``, for `load_models` to load; replaces what was loaded."""
         with self._loading_lock:
-            self._stop_all()
-            self._announce(configuration, ServiceLoop(), None)
+            self._close()
+            self._entries = _announce(configuration, ServiceLoop(), None)
+            self._publish()
 
     def load_models(
         self,
@@ -68,33 +74,41 @@ class ModelManager:
     ) -> None:
         """Import, check, build and self-test every model of a configuration; replaces what was loaded.
 
-        Several at the same time; each answers as soon as it is ready.
+        Several at the same time; each answers as soon as it is ready. Where models answer already, they do so until
+        all of the new ones are ready; then they finish what they have begun, and are stopped.
 
         Args:
             configuration: Its ``models`` are listed in their order.
             describe_only: Stop before any weights are read; the models stay ``loading``. For
                 documents and lists that need no prediction.
             loop: The event loop of this process; without one, the manager runs one in a thread until `close`.
-            home: The folder that the workers of one service share, with a folder for each entry by its place in
-                the configuration: sockets of model processes, and what the workers have agreed on.
+            home: The folder that the workers of one service share, with a folder for each entry (`name_entry`):
+                sockets of model processes, and what the workers have agreed on.
 
         Raises:
-            DuplicateModel: Two entries have the same name and version.
-            ConfigInvalid: Two entries of one name are marked ``default``.
+            DuplicateModel: Two entries have the same name and version. What was loaded goes on answering.
+            ConfigInvalid: Two entries of one name are marked ``default``. Likewise.
         """
         with self._loading_lock:
-            self._stop_all()
             loop = loop or (ServiceLoop() if describe_only else self._start_own_loop())
-            entries = self._announce(configuration, loop, home)
-            with ThreadPoolExecutor(_LOADERS, "loader") as loaders:
-                list(loaders.map(self._bring(bring_up.peek if describe_only else bring_up.describe), entries))
-                try:
-                    check_unambiguous(entries)
-                except ServiceError:
-                    self._stop_all()
-                    raise
+            before, entries = self._entries, _announce(configuration, loop, home)
+            is_swap = any(entry.served is not None for entry in before)
+            if not is_swap:
+                self._entries = entries
+            try:
+                self._bring(bring_up.peek if describe_only else bring_up.describe, entries)
+                check_unambiguous(entries)
                 if not describe_only:
-                    list(loaders.map(self._bring(bring_up.start), entries))
+                    self._bring(bring_up.start, entries)
+            except ServiceError:
+                self._stop(entries)
+                self._entries = before if is_swap else []
+                self._publish()
+                raise
+            self._entries = entries
+            self._publish()
+            _drain(before, time.monotonic() + DRAIN_S)
+            self._stop(before)
 
     def get_models(self) -> list[ModelStatus]:
         """Return every configured model, in the order of the configuration."""
@@ -119,46 +133,68 @@ class ModelManager:
             ModelNotFound: Lists what is configured.
             ModelNotReady: It is loading or quarantined; the message says which.
         """
-        return self.generation.get_served(qualified_name, version)
+        return routing.find_target(self.generation, qualified_name, version)
+
+    @contextmanager
+    def lease(self, qualified_name: str, version: str | None = None) -> Iterator[ServedModel]:
+        """Find a model as `get_model` does, and keep it from being stopped for the length of a block."""
+        while True:
+            target = self.get_model(qualified_name, version)
+            with target.leases.hold():
+                if self.get_model(qualified_name, version) is target:  # else it may be stopped already
+                    yield target
+                    return
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until no model has anything under way; return whether that came to be before the deadline."""
+        return _drain(self._entries, deadline)
 
     def close(self) -> None:
         """Stop every backend and forget the models; the object can load again."""
         with self._loading_lock:
-            self._stop_all()
+            self._close()
 
-    def _announce(self, configuration: ServiceConfig, loop: ServiceLoop, home: Path | None) -> list[Entry]:
-        self._entries = [
-            bring_up.announce(config, loop, home / str(place) if home else None)
-            for place, config in enumerate(configuration.models)
-        ]
-        self._publish()
-        return self._entries
-
-    def _bring(self, step: Callable[[Entry], None]) -> Callable[[Entry], None]:
-        """Return a step of the way that lets everybody see what became of the entry."""
+    def _bring(self, step: Callable[[Entry], None], entries: list[Entry]) -> None:
+        """Take entries one step on their way; everybody sees at once what became of each."""
 
         def bring(entry: Entry) -> None:
             step(entry)
             self._publish()
 
-        return bring
+        with ThreadPoolExecutor(_LOADERS, "loader") as loaders:
+            list(loaders.map(bring, entries))
 
     def _publish(self) -> None:
         """Swap the generation that answers for what the entries are now."""
         with self._publish_lock:  # several are brought up at once: an older view must not come last
             self.generation = Generation(self._entries)
 
-    def _stop_all(self) -> None:
+    def _close(self) -> None:
         entries, self._entries = self._entries, []
         self._publish()
-        for entry in entries:
-            bring_up.stop(entry)
+        self._stop(entries)
         loop, self._own_loop = self._own_loop, None
         if loop is not None:
             loop.close()
+
+    def _stop(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            bring_up.stop(entry)
 
     def _start_own_loop(self) -> ServiceLoop:
         if self._own_loop is None:
             self._own_loop = ServiceLoop()
             self._own_loop.start_thread()
         return self._own_loop
+
+
+def _announce(configuration: ServiceConfig, loop: ServiceLoop, home: Path | None) -> list[Entry]:
+    return [
+        bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None))
+        for config in configuration.models
+    ]
+
+
+def _drain(entries: list[Entry], deadline: float) -> bool:
+    drained = [bring_up.drain(entry, deadline) for entry in entries]
+    return all(drained)

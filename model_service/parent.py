@@ -1,8 +1,8 @@
 """What `model-service serve` itself is: the parent that holds the listening sockets and keeps everyone else alive.
 
     parent ─ listening sockets, home folder, one supervisor per model in a process
-      ├─ worker 1..n        model_service.worker            accept, each from its own socket
-      └─ model process ...  model_service.backends.worker   shared by all workers
+      ├─ worker 1..n        model_service.worker                    accept, each from its own socket
+      └─ model process ...  model_service.backends.process.worker   shared by all workers
 
 It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waits in its socket
 meanwhile is taken by the others (`model_service.transports.http.accepting`). When the parent is told to end, its
@@ -20,8 +20,9 @@ import time
 from collections import deque
 from pathlib import Path
 
-from model_service.backends.supervisor import Supervisor
-from model_service.config import BackendName, ServiceConfig
+from model_service.backends import find_backend
+from model_service.backends.base import ParentPart
+from model_service.config import ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, make_home, name_presence
 from model_service.listening import Listener
@@ -72,12 +73,9 @@ class Parent:
         write_config(config, self._home.path / CONFIG_FILE)
         # Workers see the end of this pipe when this process ends, however it does.
         self._pipe, self._own_end = os.pipe()
-        folders = [self._make_folder(place) for place in range(len(config.models))]
-        self._supervisors = [
-            Supervisor(model, folder, linger_s=config.server.shutdown_timeout_s + _CLOSE_S)
-            for model, folder in zip(config.models, folders, strict=True)
-            if model.backend is BackendName.PROCESS
-        ]
+        entries = {name_entry(model): model for model in config.models}
+        parts = [self._make_parent_part(name, model) for name, model in entries.items()]
+        self._parts = [part for part in parts if part is not None]
         self._places = [_Place(self, number) for number in range(workers)]
 
     def run(self) -> None:
@@ -88,8 +86,8 @@ class Parent:
         """
         before = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            for supervisor in self._supervisors:
-                supervisor.start()
+            for part in self._parts:
+                part.start()
             for place in self._places:
                 place.start()
             self._wake.wait()
@@ -132,10 +130,11 @@ class Parent:
         """Sleep, or until the service ends."""
         self._ending.wait(seconds)
 
-    def _make_folder(self, place: int) -> Path:
-        folder = self._home.path / str(place)
-        folder.mkdir(exist_ok=True)
-        return folder
+    def _make_parent_part(self, name: str, model: ModelConfig) -> ParentPart | None:
+        folder = self._home.path / name
+        folder.mkdir()
+        linger_s = self._config.server.shutdown_timeout_s + _CLOSE_S
+        return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s)
 
     def _note_signal(self, number: int, frame: object) -> None:
         self._signals += 1
@@ -152,10 +151,10 @@ class Parent:
             while not place.wait(0.1):
                 if time.monotonic() > ends_at or self._signals > 1:
                     place.kill()
-        for supervisor in self._supervisors:
-            supervisor.begin_stop()
-        for supervisor in self._supervisors:
-            supervisor.stop()
+        for part in self._parts:
+            part.begin_stop()
+        for part in self._parts:
+            part.stop()
         self._listener.remove()
         self._home.leave()
 

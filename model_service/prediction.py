@@ -1,32 +1,24 @@
 """`PredictionService`: the one road that every prediction takes, from every door.
 
-    submit   for doors that wait in an event loop: it admits a request and returns
-    predict  for threads that may block: a view, the command line, a notebook; it waits on the same
+    submit        for doors that wait in an event loop: it admits a request and returns
+    predict_rows  for threads that may block: rows succeed or fail alone
+    predict, predict_many   all or nothing, for a view, the command line, a notebook
 
-Both find the input valid first, run it through the same queue, and hold the outputs against the output schema.
+All find the input valid first, run it through the same queue, and hold the outputs against the output schema.
 """
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
-from model_service.backends.ticket import Ticket, Waiter
-from model_service.errors import (
-    CapacityError,
-    ModelError,
-    OutputInvalid,
-    PayloadInvalid,
-    PayloadMalformed,
-    PayloadTooLarge,
-)
+from model_service import outcomes
+from model_service.backends.ticket import RowOutcome, Ticket, Waiter
+from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
-from model_service.records import ModelInfo, Output, Payload, Prediction, RequestContext, Violation
+from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.schema.validation import MAX_VIOLATIONS
-
-logger = logging.getLogger(__name__)
 
 
 class PredictionService:
@@ -54,6 +46,10 @@ class PredictionService:
             ModelNotFound, ModelNotReady: From the manager.
         """
         return self._manager.get_model(qualified_name, version)
+
+    def lease(self, qualified_name: str, version: str | None = None) -> AbstractContextManager[ServedModel]:
+        """Find a model as `find_target` does, and keep it from being stopped for the length of a block."""
+        return self._manager.lease(qualified_name, version)
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
@@ -97,19 +93,7 @@ class PredictionService:
             PayloadInvalid: The model's own rules refuse it: every violation.
             PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
         """
-        error, ticket.error = ticket.error, None
-        try:
-            if error is None:
-                _check_outputs(target, ticket.outputs)
-                return ticket.outputs
-            if isinstance(error, PayloadInvalid):
-                violations = _find_all(target, ticket.payloads, is_many=is_many) or list(error.violations)
-                raise _invalid(target.info, violations)
-            raise error
-        except ModelError as fault:
-            raise _log_fault(target.info, fault) from None
-        finally:
-            del error  # its traceback holds this frame
+        return outcomes.settle(target, ticket, is_many=is_many)
 
     def predict(self, target: ServedModel, payload: Any, context: RequestContext | None = None) -> Prediction:
         """Predict for one payload, and wait for it.
@@ -134,7 +118,7 @@ class PredictionService:
         """Predict for many payloads, all or nothing, and wait for it.
 
         Returns:
-            A prediction with one output a payload, in order.
+            A prediction with one output per payload, in order.
 
         Raises:
             PayloadMalformed: There are none.
@@ -148,88 +132,43 @@ class PredictionService:
             raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
         return self._predict(target, payloads, context, is_many=True)
 
+    def predict_rows(
+        self, target: ServedModel, documents: list[Any], context: RequestContext | None = None
+    ) -> list[RowOutcome]:
+        """Predict for rows that succeed or fail alone, and wait for it.
+
+        Args:
+            target: From `find_target`.
+            documents: Any JSON documents; ``max_rows`` does not bound them, ``max_queue_rows`` does.
+            context: As in `predict`.
+
+        Returns:
+            What became of each row, in order: its output, or its error. A `PayloadInvalid` points into the row.
+
+        Raises:
+            CapacityError, PayloadTooLarge: None of them was admitted.
+        """
+        found = outcomes.find_faults(target, documents)
+        sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
+        settled: list[RowOutcome] = []
+        if sound:
+            waiter = Waiter(sound, context or _make_context(target, self._clock()), is_lenient=True)
+            settled = outcomes.settle_rows(target, target.backend.wait_for(waiter))
+        left = iter(settled)
+        return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
     ) -> Prediction:
         started = self._clock()
-        is_sure = target.input_validator.accepts_all(documents)
-        if not is_sure and (violations := _find_all(target, documents, is_many=is_many)):
-            raise _invalid(target.info, violations)
-        waiter = Waiter(documents, context.deadline if context else started + target.backend.timeout_s)
-        target.backend.submit(waiter.ticket)
-        ticket = waiter.wait(target.backend.cancel)
+        if not target.input_validator.accepts_all(documents):
+            found = outcomes.find_faults(target, documents, enough=MAX_VIOLATIONS)
+            outcomes.raise_faults(target, found, is_many=is_many)
+        ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))
         outputs = self.settle(target, ticket, is_many=is_many)
         return Prediction(target.info.qualified_name, target.info.version, outputs, self._clock() - started)
 
 
-def _log_fault(info: ModelInfo, error: ModelError) -> ModelError:
-    """Log what the model raised; return what may leave, the kind of the error: its cause may repeat the payload."""
-    names = {"model": info.qualified_name, "version": info.version}
-    logger.error("prediction failed: %s", error.message, extra=names, exc_info=error)
-    return type(error)(f"model '{info.qualified_name}' failed; the log tells why, by request id")
-
-
-def _find_all(served: ServedModel, documents: list[Any], *, is_many: bool) -> list[Violation]:
-    """Return the violations of all documents; of an array, with pointers that start with the index of the row."""
-    found = _find_violations(served, documents)
-    if not is_many:
-        return found[0]
-    return [
-        replace(violation, pointer=f"/{i}{violation.pointer}")
-        for i, violations in enumerate(found)
-        for violation in violations
-    ]
-
-
-def _find_violations(served: ServedModel, documents: list[Any]) -> list[list[Violation]]:
-    """Return the violations of each document: the schema's, or, where it has none, those of the model's own rules.
-
-    The list is shorter than the documents when there are more violations than an answer holds.
-    """
-    if served.input_validator.accepts_all(documents):
-        return _find_own_violations(served, documents)
-    found: list[list[Violation]] = []
-    for document in documents:
-        found.append(served.input_validator.find_violations(document))
-        if found[-1] and sum(map(len, found)) >= MAX_VIOLATIONS:
-            return found
-    sound = [i for i, violations in enumerate(found) if not violations]
-    if sound:
-        own = _find_own_violations(served, [documents[i] for i in sound])
-        for i, violations in zip(sound, own, strict=True):
-            found[i] = violations
-    return found
-
-
-def _find_own_violations(served: ServedModel, payloads: list[Payload]) -> list[list[Violation]]:
-    try:
-        return served.backend.find_violations(payloads)
-    except ModelError as error:
-        raise _log_fault(served.info, error) from None
-
-
-def _invalid(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:
-    count = f"{len(violations)} {'fault' if len(violations) == 1 else 'faults'}"
-    if len(violations) >= MAX_VIOLATIONS:
-        count = f"at least {MAX_VIOLATIONS} faults"
-    message = f"the payload for model '{info.qualified_name}' has {count}; see errors"
-    return PayloadInvalid(message, violations[:MAX_VIOLATIONS])
-
-
-def _check_outputs(served: ServedModel, outputs: list[Output]) -> None:
-    """Hold every output against the output schema.
-
-    Raises:
-        OutputInvalid: Names the broken rules of the first bad output, for the log.
-    """
-    if served.output_validator.accepts_all(outputs):
-        return
-    for i, output in enumerate(outputs):
-        violations = served.output_validator.find_violations(output)
-        if violations:
-            raise OutputInvalid(f"output {i}: " + "; ".join(_sentences(violations)), violations)
-
-
-def _sentences(violations: list[Violation]) -> Iterator[str]:
-    for violation in violations[:5]:
-        yield f"'{violation.pointer or '/'}' {violation.message}"
+def _make_context(target: ServedModel, now: float) -> RequestContext:
+    """Return the context of a call that has none: who asks is there, in this process."""
+    return RequestContext("", now, now + target.timeout_s)

@@ -38,12 +38,16 @@ class RequestContext(NamedTuple):
     Attributes:
         request_id: Finds the log lines of the request.
         arrived: When its headers had arrived, on the clock of `time.monotonic`.
-        deadline: When its caller stops waiting, on the same clock.
+        deadline: When its caller stops waiting, on the same clock, which all processes of a machine share.
+        caller: Who asks, by the name that a door has found true; ``None`` where doors ask nobody.
+        trace: Its place in a distributed trace, as the header ``traceparent`` says it (W3C Trace Context).
     """
 
     request_id: str
     arrived: float
     deadline: float
+    caller: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

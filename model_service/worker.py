@@ -25,11 +25,8 @@ from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
 from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, Home
-from model_service.manager import ModelManager
 from model_service.observability import build_logging_settings
-from model_service.prediction import PredictionService
-from model_service.request_log import RequestLog
-from model_service.transports.http.app import build_app
+from model_service.service import Service
 from model_service.transports.http.front import Front
 from model_service.transports.http.server import HttpServer
 
@@ -56,16 +53,13 @@ class Worker:
         self._config = config
         self._home = home
         self._loop = ServiceLoop()
-        self._manager = ModelManager()
-        self._manager.announce_models(config)
-        self._log = RequestLog(config.logging)
-        service = PredictionService(self._manager, max_rows=config.server.max_request_rows)
-        app = build_app(self._manager, service, config.server, self._log)
+        self._service = service = Service(config, loop=self._loop, home=home.path)
+        service.announce()
         self._may_accept = threading.Event()
         if not is_replacement:
             self._may_accept.set()
-        front = Front(self._loop, self._manager, service, self._log, config.server)
-        self._server = HttpServer(front, app, self._may_accept, home.path, number=number)
+        front = Front(self._loop, service.manager, service.predictions, service.log, config.server)
+        self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 
     def run(self, sockets: list[socket.socket], parent_pipe: int) -> int:
@@ -77,8 +71,7 @@ class Worker:
             self._loop.adopt(runner.get_loop())
             threading.Thread(target=self._load_models, name="loading", daemon=True).start()
             runner.run(self._server.serve(sockets))
-            self._close_models()
-        self._log.flush()
+            self._close()
         self._home.leave()
         return self._exit_code
 
@@ -95,7 +88,7 @@ class Worker:
     def _load_models(self) -> None:
         """Load the models, or end the worker with one clear line."""
         try:
-            self._manager.load_models(self._config, loop=self._loop, home=self._home.path)
+            self._service.start()
         except ServiceError as error:
             why = (
                 f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
@@ -126,11 +119,12 @@ class Worker:
         self._exit_code = exit_code
         self._server.should_exit = True
 
-    def _close_models(self) -> None:
-        """Close the models; one that hangs in it does not keep the worker from ending."""
-        closing = threading.Thread(target=self._manager.close, name="closing", daemon=True)
+    def _close(self) -> None:
+        """Close what is served with; a model that hangs in it does not keep the worker from ending."""
+        closing = threading.Thread(target=self._service.close, name="closing", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
+        self._service.log.flush()
 
 
 def tune_interpreter() -> None:

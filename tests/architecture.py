@@ -16,8 +16,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("registry",),
     ("manager",),
+    ("outcomes",),
     ("prediction",),
     ("transports.http", "transports"),
+    ("service",),
     ("wiring", "worker", "parent"),
     ("cli", "__main__"),
 )
@@ -34,7 +36,7 @@ SIBLINGS = {
 }
 #: Who may import a library: module prefixes below the package.
 ONLY_IN = {
-    "flask": ("transports.http", "wiring"),
+    "flask": ("transports.http", "service", "wiring"),
     "werkzeug": ("transports.http",),
     "apispec": ("transports.http",),
     "marshmallow": ("transports.http",),

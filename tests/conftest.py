@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from serving import TESTS, Server
 
 from model_service.manager import ModelManager
-from model_service.wiring import build_service
+from model_service.service import Service
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def make_client(manager: ModelManager) -> Callable[..., FlaskClient]:
     """Return a function that serves models in this process and returns a client."""
 
     def make(*class_paths: str, **server: object) -> FlaskClient:
-        _, app = build_service(make_config(*class_paths, **server))
+        app = Service(make_config(*class_paths, **server)).start().app
         return app.test_client()
 
     return make

@@ -12,7 +12,7 @@ import pytest
 
 from model_service.backends.choice import Choice, agree
 from model_service.backends.loop import ServiceLoop
-from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig, ServiceConfig
+from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig, ServiceConfig, name_entry
 from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, PayloadTooLarge
 from model_service.manager import ModelManager
 from model_service.records import Execution, ModelState, Violation
@@ -163,7 +163,7 @@ def test_describing_starts_no_process(manager):
     (status,) = manager.get_models()
     assert (status.state, status.qualified_name) == (ModelState.LOADING, "double_model")
     children = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "backends.worker"], capture_output=True, text=True
+        ["pgrep", "-P", str(os.getpid()), "-f", "backends.process.worker"], capture_output=True, text=True
     )
     assert children.stdout == ""
 
@@ -325,12 +325,13 @@ class WarmingModel(DoubleModel):
 
 
 def test_the_workers_of_a_service_run_a_model_as_the_first_of_them_chose(manager, tmp_path):
-    for place, choice in enumerate(
-        [Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)]
-    ):
-        (tmp_path / str(place)).mkdir()
-        agree(tmp_path / str(place) / "choice.json", choice)
-    manager.load_models(configure("models.DoubleModel", "models.EchoModel"), home=tmp_path)
+    configuration = configure("models.DoubleModel", "models.EchoModel")
+    choices = [Choice(is_in_loop=True, is_joining=False), Choice(is_in_loop=False, is_joining=True)]
+    for entry, choice in zip(configuration.models, choices, strict=True):
+        folder = tmp_path / name_entry(entry)
+        folder.mkdir()
+        agree(folder / "choice.json", choice)
+    manager.load_models(configuration, home=tmp_path)
     assert [(status.execution, status.batching) for status in manager.get_models()] == [
         (Execution.IN_LOOP, False),
         (Execution.DISPATCHED, True),
@@ -569,7 +570,7 @@ def test_threads_that_load_at_once_take_turns(manager):
     assert models.ClosingModel.closed == 8
 
 
-def test_questions_may_be_asked_while_models_are_loaded_again_and_again(manager):
+def test_nobody_notices_that_models_are_loaded_again_and_again(manager):
     configuration = configure("models.DoubleModel", "models.DoubleModelTwo")
     manager.load_models(configuration)
     is_over = threading.Event()
@@ -578,11 +579,9 @@ def test_questions_may_be_asked_while_models_are_loaded_again_and_again(manager)
         asked = 0
         while not is_over.is_set() or not asked:
             asked += 1
-            assert len(manager.get_models()) in (0, 2)
-            try:
-                assert answer(manager, "double_model") in (2, 2.5)
-            except (ModelNotFound, ModelNotReady):
-                continue
+            assert len(manager.get_models()) == 2
+            with manager.lease("double_model") as target:
+                assert target.backend.run([{"x": 1}]) == [{"y": 2.5}]
         return asked
 
     with ThreadPoolExecutor(2) as pool:
@@ -593,3 +592,30 @@ def test_questions_may_be_asked_while_models_are_loaded_again_and_again(manager)
         finally:
             is_over.set()
         assert all(asked.result() for asked in asking)
+
+
+def test_a_configuration_that_is_refused_leaves_what_answers(manager):
+    manager.load_models(configure("models.DoubleModel"))
+    with pytest.raises(DuplicateModel):
+        manager.load_models(configure("models.EchoModel", ("models.EchoModel", {"max_batch_rows": 1})))
+    assert [status.qualified_name for status in manager.get_models()] == ["double_model"]
+    assert answer(manager, "double_model") == 2
+
+
+def test_a_model_that_is_held_is_not_stopped_before_it_is_let_go(manager):
+    models.ClosingModel.closed = 0
+    manager.load_models(configure("models.ClosingModel"))
+    with manager.lease("closing_model") as target:
+        loading = load_in_thread(manager, configure("models.EchoModel"))
+        wait_until(lambda: manager.get_models()[0].qualified_name == "echo_model")
+        assert target.backend.run([{"x": 1}]) == [{"y": 2}]
+        assert models.ClosingModel.closed == 0
+    loading.join(timeout=30)
+    assert models.ClosingModel.closed == 1
+
+
+def test_draining_waits_for_those_who_hold_a_model(manager):
+    manager.load_models(configure("models.DoubleModel"))
+    assert manager.drain(time.monotonic() + 30)
+    with manager.lease("double_model"):
+        assert not manager.drain(time.monotonic() + 0.05)

@@ -14,8 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import TESTS
 
 from model_service.config_file import load_config
+from model_service.service import Service
 from model_service.transports.http.docs import build_document, write_yaml
-from model_service.wiring import build_manager
 
 ROOT = TESTS.parent
 # A fuzzer's run must be the same each time, in CI and at a desk.
@@ -24,9 +24,7 @@ SEED = "20261121"
 
 def test_the_committed_document_is_what_the_code_generates(manager):
     config = load_config(ROOT / "config.yaml")
-    generated = write_yaml(
-        build_document(build_manager(config, describe_only=True).get_models(), max_rows=config.server.max_request_rows)
-    )
+    generated = write_yaml(build_document(Service(config).describe(), max_rows=config.server.max_request_rows))
     assert (ROOT / "openapi.yaml").read_text() == generated, "run `make openapi`"
 
 
@@ -40,14 +38,16 @@ def test_json_and_yaml_are_the_same_document_and_it_is_valid(shipped):
 
 
 def test_a_document_of_awkward_schemas_is_valid_too(manager):
-    models = build_manager(make_config("models.AwkwardSchemaModel", "models.DoubleModel", "models.DoubleModelTwo"))
+    models = (
+        Service(make_config("models.AwkwardSchemaModel", "models.DoubleModel", "models.DoubleModelTwo")).start().manager
+    )
     document = build_document(models.get_models(), max_rows=10)
     assert list(OpenAPIV31SpecValidator(json.loads(json.dumps(document))).iter_errors()) == []
 
 
 @pytest.mark.parametrize("class_path", SHIPPED)
 def test_each_models_own_schema_stands_at_its_own_path(manager, class_path):
-    (status,) = build_manager(make_config(class_path), describe_only=True).get_models()
+    (status,) = Service(make_config(class_path)).describe()
     document = build_document([status], max_rows=10)
     operation = document["paths"][f"/api/models/{status.qualified_name}/predict"]["post"]
     (reference, rows) = operation["requestBody"]["content"]["application/json"]["schema"]["anyOf"]

@@ -99,6 +99,41 @@ def test_a_quarantined_model_is_not_ready(service):
         service.find_target("unloadable_model")
 
 
+# Rows
+
+
+def test_rows_succeed_or_fail_alone(service, caplog):
+    documents = [{"x": 1}, {"x": "text"}, {"x": -1}, 5, {"x": 2}, {"x": -2}]
+    outcomes = service.predict_rows(service.find_target("raising_model"), documents)
+    assert [type(outcome) for outcome in outcomes] == [
+        *(dict, PayloadInvalid, PredictionFailed, PayloadInvalid, dict, PredictionFailed)
+    ]
+    assert (outcomes[0], outcomes[4]) == ({"y": 2}, {"y": 4})
+    assert outcomes[1].violations[0].pointer == "/x"
+    assert outcomes[2].message == "model 'raising_model' failed; the log tells why, by request id"
+    assert [record.message for record in caplog.records] == ["prediction failed for 2 rows, first: the model raised"]
+
+
+def test_each_row_gets_all_of_its_violations_however_many_the_others_have(service):
+    outcomes = service.predict_rows(service.find_target("raising_model"), [{"y": 1}] * (2 * MAX_VIOLATIONS))
+    assert {len(outcome.violations) for outcome in outcomes} == {2}
+
+
+def test_a_row_that_breaks_a_rule_of_the_model_fails_alone(service):
+    good, bad = service.predict_rows(service.find_target("fussy_model"), rows(2, 3))
+    assert good == {"y": 4}
+    assert bad.violations == (Violation("/x", "even", "expected an even number"),)
+
+
+def test_a_bad_output_fails_its_row(service):
+    outcomes = service.predict_rows(service.find_target("wrong_output_model"), rows(1, -1))
+    assert [type(outcome) for outcome in outcomes] == [dict, OutputInvalid]
+
+
+def test_no_rows_are_no_outcomes(service):
+    assert service.predict_rows(service.find_target("raising_model"), []) == []
+
+
 # The caller's mistakes
 
 
@@ -314,7 +349,7 @@ def context(*, left_s=30.0):
 def submit(service, target, documents, **options):
     """Submit a request; return its ticket when it is over."""
     over = SimpleQueue()
-    ticket = Ticket(documents, context(**options).deadline, over.put)
+    ticket = Ticket(documents, context(**options), over.put)
     service.submit(target, ticket)
     assert over.get(timeout=30) is ticket
     return ticket
@@ -380,7 +415,7 @@ def test_a_request_that_is_cancelled_is_told_nothing(manager):
     service = PredictionService(manager, max_rows=500)
     target = service.find_target("double_model")
     told = []
-    left = Ticket(rows(1), context().deadline, told.append)
+    left = Ticket(rows(1), context(), told.append)
     service.submit(target, left)  # waits for a second row
     service.cancel(target, left)
     assert submit(service, target, rows(2, 3)).outputs == [{"y": 4}, {"y": 6}]

@@ -4,9 +4,12 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from models import NUMBER_IN, DoubleModel
+
+from model_service.records import Violation
 
 
 class UnrulyModel(DoubleModel):
@@ -61,6 +64,33 @@ class RememberingModel(UnrulyModel):
         super().predict(payload)
         self.ran.append(payload["x"])
         return {"ran": list(self.ran)}
+
+
+class PonderingModel(UnrulyModel):
+    """Never comes to an end with its rule for -3."""
+
+    qualified_name = "pondering_model"
+
+    @classmethod
+    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+        if payload["x"] == -3:
+            threading.Event().wait()
+        return []
+
+
+class ClosingModel(UnrulyModel):
+    """Writes down that it was closed, and after which number."""
+
+    qualified_name = "closing_model"
+    last = 0.0
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        output = super().predict(payload)
+        self.last = payload["x"]
+        return output
+
+    def close(self) -> None:
+        Path(os.environ["CLOSED_FILE"]).write_text(f"after {self.last}")
 
 
 class DoomedModel(DoubleModel):

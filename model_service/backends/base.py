@@ -3,11 +3,46 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
+from model_service.backends.loop import ServiceLoop
 from model_service.backends.ticket import Ticket, Waiter
+from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionFailed
 from model_service.model import MLModel
-from model_service.records import Execution, ModelInfo, Output, Payload, Problem, Violation
+from model_service.records import Execution, ModelInfo, Output, Payload, Problem, RequestContext, Violation
+
+#: How often `AsyncBackend.drain` looks.
+_DRAIN_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the process that a backend is in offers it.
+
+    Attributes:
+        loop: Its event loop.
+        folder: Of this model's entry, shared with the other workers of the service and with its parent; ``None``
+            outside `serve`.
+    """
+
+    loop: ServiceLoop
+    folder: Path | None = None
+
+
+class ParentPart(Protocol):
+    """What a backend needs to be kept in the parent of a service, beside what it is in each worker."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def begin_stop(self) -> None:
+        """Ask it to end; `stop` waits for it."""
+
+    def stop(self) -> None:
+        """End it."""
 
 
 class Backend(ABC):
@@ -15,7 +50,35 @@ class Backend(ABC):
 
     The order of calls is `describe`, `start`, then `find_violations` and `run` any number
     of times, then `stop`. A backend that fails to start is not used again.
+
+    Args:
+        config: The model's entry.
+        host: Of this process.
     """
+
+    def __init__(self, config: ModelConfig, host: Host) -> None:
+        self._config = config
+        self._host = host
+
+    @classmethod
+    def make_parent_part(cls, config: ModelConfig, folder: Path, *, linger_s: float) -> ParentPart | None:
+        """Return what the parent of a service runs for a model, if the backend needs anything there.
+
+        Args:
+            config: The model's entry.
+            folder: The one that each worker's `Host` names.
+            linger_s: Seconds that it goes on for the workers when the parent is killed.
+        """
+        return None
+
+    @classmethod
+    def peek(cls, config: ModelConfig, host: Host) -> ModelInfo:
+        """Return what the model says of itself, and leave nothing running. Errors as `describe`."""
+        backend = cls(config, host)
+        try:
+            return backend.describe()
+        finally:
+            backend.stop()
 
     @abstractmethod
     def describe(self) -> ModelInfo:
@@ -43,11 +106,12 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def run(self, payloads: list[Payload]) -> list[Output]:
+    def run(self, payloads: list[Payload], context: RequestContext | None = None) -> list[Output]:
         """Predict for payloads that passed every validation.
 
         Args:
             payloads: One or more.
+            context: Of the request, or of the one in the batch that waits longest; ``None`` when nobody asked.
 
         Returns:
             One output a payload, in order (`check_count` makes sure).
@@ -76,12 +140,17 @@ class AsyncBackend(Backend):
     """A backend that takes tickets, and so needs no thread for a caller that waits.
 
     Args:
-        timeout_s: Seconds that a request may take when it says nothing else.
+        config: The model's entry.
+        host: Of this process.
         clock: Seconds that only grow, by which deadlines are meant.
+
+    Attributes:
+        timeout_s: Seconds that a request may take when it says nothing else.
     """
 
-    def __init__(self, *, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.timeout_s = timeout_s
+    def __init__(self, config: ModelConfig, host: Host, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(config, host)
+        self.timeout_s = config.timeout_s
         self._clock = clock
 
     @property
@@ -93,6 +162,11 @@ class AsyncBackend(Backend):
     @abstractmethod
     def is_batching(self) -> bool:
         """Whether rows of different requests are predicted together."""
+
+    @property
+    @abstractmethod
+    def is_idle(self) -> bool:
+        """Whether no ticket is under way."""
 
     @abstractmethod
     def submit(self, ticket: Ticket) -> None:
@@ -110,19 +184,36 @@ class AsyncBackend(Backend):
     def cancel(self, ticket: Ticket) -> None:
         """Forget a ticket whose caller has left; ``done`` is not called. Rows that have not run yet never will."""
 
-    def run(self, payloads: list[Payload]) -> list[Output]:
+    def run(self, payloads: list[Payload], context: RequestContext | None = None) -> list[Output]:
         """Predict, and wait for it; for any thread but the loop's. Arguments and answer as `Backend.run`."""
-        waiter = Waiter(payloads, self._clock() + self.timeout_s, clock=self._clock)
-        self.submit(waiter.ticket)
-        ticket = waiter.wait(self.cancel)
+        if context is None:
+            now = self._clock()
+            context = RequestContext("", now, now + self.timeout_s)
+        ticket = self.wait_for(Waiter(payloads, context, clock=self._clock))
         error, ticket.error = ticket.error, None
         if error is None:
-            return ticket.outputs
-        del waiter, ticket  # the traceback that begins here holds this frame
+            return ticket.outputs  # type: ignore[return-value]  # only a lenient ticket has errors among them
+        del ticket  # the traceback that begins here holds this frame
         try:
             raise error
         finally:
             del error
+
+    def wait_for(self, waiter: Waiter) -> Ticket:
+        """Submit a waiter's ticket and return it when it is over. Errors as `submit`."""
+        self.submit(waiter.ticket)
+        return waiter.wait(self.cancel)
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until no ticket is under way; return whether that came to be before the deadline.
+
+        For any thread but the loop's. What is submitted meanwhile is answered, too: `stop` ends that.
+        """
+        while not self.is_idle:
+            if self._clock() >= deadline:
+                return False
+            time.sleep(_DRAIN_POLL_S)
+        return True
 
 
 def check_count(payloads: list[Payload], outputs: object) -> list[Output]:

@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from model_service.backends.base import AsyncBackend, Backend
-from model_service.backends.loop import ServiceLoop
+from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.backends.queued import QueuedBackend
 from model_service.config import Batching, ExecutionChoice, ModelConfig
 from model_service.errors import ServiceError
@@ -49,24 +48,21 @@ class Choice:
     is_joining: bool
 
 
-def make_queued(
-    backend: Backend, config: ModelConfig, loop: ServiceLoop, examples: Sequence[Payload], folder: Path | None = None
-) -> AsyncBackend:
+def make_queued(backend: Backend, config: ModelConfig, host: Host, examples: Sequence[Payload]) -> AsyncBackend:
     """Return a started backend behind the queue that its entry asks for, or that suits what was measured.
 
     Args:
         backend: Started. One that takes tickets itself is returned as it is.
         config: The model's entry.
-        loop: Of this process.
+        host: Of this process; the other workers of the service share its folder.
         examples: Payloads to measure with; without any, nothing says that the loop could bear it.
-        folder: Shared with the other workers of this service, if there are any.
     """
     if isinstance(backend, AsyncBackend):
         return backend
     choice = choose(backend, config, examples)
-    if folder is not None:
-        choice = agree(folder / "choice.json", choice)
-    queued = QueuedBackend(backend, config, loop, is_in_loop=choice.is_in_loop, is_joining=choice.is_joining)
+    if host.folder is not None:
+        choice = agree(host.folder / "choice.json", choice)
+    queued = QueuedBackend(backend, config, host, is_in_loop=choice.is_in_loop, is_joining=choice.is_joining)
     queued.open()
     return queued
 

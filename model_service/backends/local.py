@@ -1,15 +1,13 @@
 """`LocalBackend`: the model lives in this process. It neither batches nor limits time: `QueuedBackend` does."""
 
 import threading
-from pathlib import Path
 
-from model_service.backends.base import Backend, collect_violations, predict_payloads
-from model_service.backends.loop import ServiceLoop
+from model_service.backends.base import Backend, Host, collect_violations, predict_payloads
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady
 from model_service.loading import build_model, describe_model, import_model_class
 from model_service.model import MLModel
-from model_service.records import ModelInfo, Output, Payload, Violation
+from model_service.records import ModelInfo, Output, Payload, RequestContext, Violation
 
 
 class LocalBackend(Backend):
@@ -19,17 +17,17 @@ class LocalBackend(Backend):
     must not be in use. In service nobody waits for it: the queue in front lets one batch through at a time.
     """
 
-    def __init__(self, config: ModelConfig, loop: ServiceLoop | None = None, folder: Path | None = None) -> None:
-        self._class_path = config.class_path
+    def __init__(self, config: ModelConfig, host: Host) -> None:
+        super().__init__(config, host)
         self._lock = threading.Lock()
         self._model: MLModel | None = None
         self._has_rules = True
 
     def describe(self) -> ModelInfo:
-        return describe_model(import_model_class(self._class_path))
+        return describe_model(import_model_class(self._config.class_path))
 
     def start(self) -> None:
-        model_class = import_model_class(self._class_path)
+        model_class = import_model_class(self._config.class_path)
         self._has_rules = model_class.find_violations.__func__ is not MLModel.find_violations.__func__  # type: ignore[attr-defined]
         self._model = build_model(model_class)
 
@@ -41,7 +39,7 @@ class LocalBackend(Backend):
         model = self._running()
         return collect_violations(model, payloads) if self._has_rules else [[] for _ in payloads]
 
-    def run(self, payloads: list[Payload]) -> list[Output]:
+    def run(self, payloads: list[Payload], context: RequestContext | None = None) -> list[Output]:
         with self._lock:
             return predict_payloads(self._running(), payloads)
 

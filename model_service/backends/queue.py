@@ -1,26 +1,28 @@
 """`RowQueue`: what waits for one model: bounded, in order, with deadlines. It runs nothing and has no thread.
 
 - First come, first served. A request of more rows than a batch runs in slices, as many rows as should take
-  `slice_s` at the measured rate, or fewer where others wait; after each slice it goes to the back.
+  `SLICE_S` at the measured rate, or fewer where others wait; after each slice it goes to the back.
 - What could not be answered before its deadline, at the measured rate, is refused at once.
 - What is past its deadline, or has been cancelled, is taken out and never reaches the model.
 
-Two runners stand on it: `model_service.backends.in_loop` and `model_service.backends.dispatcher`.
+`model_service.backends.batches` runs what it takes from here.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from model_service.backends.service_rate import ServiceRate
-from model_service.backends.ticket import Ticket
+from model_service.backends.admission import Admission
+from model_service.backends.ticket import RowOutcome, Ticket
 from model_service.config import ModelConfig
-from model_service.errors import ModelNotReady, PayloadTooLarge, PredictionTimeout, QueueFull, ServiceError
-from model_service.records import Output, Payload
+from model_service.errors import ModelNotReady, PredictionTimeout, ServiceError
+from model_service.records import Payload
 
 #: How long a slice of a large request should take, and so how long it keeps a single row waiting.
 SLICE_S = 0.05
+#: Share of a request's time that one batch of several may be expected to take.
+BATCH_SHARE = 0.25
 
 #: The tickets of a batch, each with those of its rows that are in it.
 Batch = list[tuple[Ticket, list[Payload]]]
@@ -32,8 +34,8 @@ class RowQueue:
     Args:
         config: The bounds: ``max_batch_rows``, ``max_queue_rows``, ``timeout_s``.
         is_joining: Whether rows of different tickets may be in one batch.
-        slice_s: Seconds that a slice of a large request should take.
-        is_timed: Whether a batch of several tickets is held to `slice_s`, too.
+        admission: Says what is refused; one of its own when ``None``.
+        turn_s: Seconds that any batch may take, where that is little; else `SLICE_S` holds for slices.
         clock: Seconds that only grow; a parameter so that tests need not sleep.
     """
 
@@ -42,23 +44,36 @@ class RowQueue:
         config: ModelConfig,
         *,
         is_joining: bool,
-        slice_s: float = SLICE_S,
-        is_timed: bool = False,
+        admission: Admission | None = None,
+        turn_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_joining = is_joining
-        self.rows = 0
         self.lock = threading.Lock()
         self._clock = clock
         self._max_batch_rows = config.max_batch_rows
-        self._max_rows = config.max_queue_rows
         self._timeout_s = config.timeout_s
-        self._slice_s = slice_s
-        self._is_timed = is_timed
-        self._rate = ServiceRate()
+        self.admission = admission or Admission(config, sure_rows=config.max_batch_rows, clock=clock)
+        self._rate = self.admission.rate
         self._waiting: deque[Ticket] = deque()
         self._running: Batch = []
         self._is_open = False
+        self.set_pace(turn_s)
+
+    def set_pace(self, turn_s: float | None) -> None:
+        """Change how long a batch may take."""
+        self._slice_s = turn_s or SLICE_S
+        self._batch_s = turn_s or self._timeout_s * BATCH_SHARE
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait; those of the running batch do not."""
+        return self.admission.rows
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not (self.admission.rows or self._running)
 
     def open(self) -> None:
         """Let tickets in."""
@@ -76,16 +91,9 @@ class RowQueue:
         with self.lock:
             if not self._is_open:
                 raise ModelNotReady("the model is not running")
-            if rows > self._max_rows:
-                raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {self._max_rows}")
-            if not self._has_room(rows, ticket.deadline):
-                raise self._refuse()
+            self.admission.check(rows, ticket.deadline)
             self._waiting.append(ticket)
-            self.rows += rows
-
-    def find_refusal(self, rows: int, deadline: float) -> QueueFull | None:
-        """Return why so many rows would not be admitted now, if they would not."""
-        return None if self._has_room(rows, deadline) else self._refuse()
+            self.admission.rows += rows
 
     def take(self) -> tuple[Batch, list[Ticket]]:
         """Return what runs next, and the tickets that ended meanwhile because they were overdue."""
@@ -94,13 +102,15 @@ class RowQueue:
         now = self._clock()
         with self.lock:
             waiting = self._waiting
-            most = room = self._count_room()
+            most = room = min(self._max_batch_rows, self._rate.count_rows(self._batch_s) or self._max_batch_rows)
             while waiting and room > 0:
                 ticket = waiting[0]
                 if ticket.deadline <= now:
                     waiting.popleft()
                     overdue += self._end(ticket, self._overdue())
                     continue
+                if ticket.is_apart and batch:
+                    break
                 rows = len(ticket.payloads) - ticket.taken
                 if rows > most:
                     is_alone = len(waiting) == 1 and not batch
@@ -108,20 +118,24 @@ class RowQueue:
                 elif rows > room:
                     break
                 waiting.popleft()
-                self.rows -= rows
+                batch.append((ticket, self._cut(ticket, rows)))
                 room -= rows
-                first, ticket.taken = ticket.taken, ticket.taken + rows
-                whole = not first and ticket.taken == len(ticket.payloads)
-                batch.append((ticket, ticket.payloads if whole else ticket.payloads[first : ticket.taken]))
-                if not self.is_joining:
+                if ticket.is_apart or not self.is_joining:
                     break
             self._running = batch
         return batch, overdue
 
-    def deliver(self, batch: Batch, outputs: list[Output], took_s: float) -> list[Ticket]:
-        """Give the outputs of a batch to its tickets; return those that are over with it."""
+    def deliver(self, batch: Batch, outputs: Sequence[RowOutcome], took_s: float | None) -> list[Ticket]:
+        """Give the outputs of a batch to its tickets; return those that are over with it.
+
+        Args:
+            batch: From `take`, or a part of it.
+            outputs: One per row, in order.
+            took_s: Seconds that the run took; ``None`` when that says nothing of other runs.
+        """
         over: list[Ticket] = []
-        self._rate.learn(took_s, len(outputs))
+        if took_s is not None:
+            self._rate.learn(took_s, len(outputs))
         with self.lock:
             end = 0
             for ticket, part in batch:
@@ -130,7 +144,7 @@ class RowQueue:
                     continue
                 share = outputs if len(part) == len(outputs) else outputs[start:end]
                 if len(part) == len(ticket.payloads):
-                    ticket.outputs = share
+                    ticket.outputs = share  # type: ignore[assignment]  # nobody changes it
                 elif ticket.outputs:
                     ticket.outputs += share
                 else:
@@ -178,34 +192,15 @@ class RowQueue:
             self._waiting.clear()
             return [over for ticket in waiting for over in self._end(ticket, ModelNotReady("the model was stopped"))]
 
-    def set_pace(self, slice_s: float, *, is_timed: bool) -> None:
-        """Change how long a slice, and a batch of several tickets, may take."""
-        self._slice_s, self._is_timed = slice_s, is_timed
-
     def is_late(self, ticket: Ticket) -> bool:
         """Whether it is of no use to run a ticket any more."""
         return ticket.is_over or ticket.deadline <= self._clock()
 
-    def end_late(self, ticket: Ticket) -> list[Ticket]:
-        """End a ticket that could not be run any more before its deadline."""
-        return self.fail(ticket, self._overdue())
-
-    def _count_room(self) -> int:
-        if not self._is_timed:
-            return self._max_batch_rows
-        return min(self._max_batch_rows, self._rate.count_rows(self._slice_s) or self._max_batch_rows)
-
-    def _has_room(self, rows: int, deadline: float) -> bool:
-        """Whether rows may wait, and are not hopeless: what waits before them should have run by their deadline."""
-        if self.rows > self._max_rows - rows:
-            return not self.rows
-        if self.rows <= self._max_batch_rows:
-            return True
-        return self._rate.estimate_s(self.rows) <= deadline - self._clock()
-
-    def _refuse(self) -> QueueFull:
-        wait_s = self._rate.choose_retry_after_s(self.rows)
-        return QueueFull(f"{self.rows} rows wait for the model already", retry_after_s=wait_s)
+    def _cut(self, ticket: Ticket, rows: int) -> list[Payload]:
+        first, ticket.taken = ticket.taken, ticket.taken + rows
+        self.admission.rows -= rows
+        is_whole = not first and ticket.taken == len(ticket.payloads)
+        return ticket.payloads if is_whole else ticket.payloads[first : ticket.taken]
 
     def _forget_run(self, batch: Batch) -> None:
         # After a failure its tickets run one by one: those whose turn is yet to come can still be overdue.
@@ -214,7 +209,7 @@ class RowQueue:
     def _end(self, ticket: Ticket, error: ServiceError | None) -> list[Ticket]:
         if ticket.is_over:
             return []
-        self.rows -= ticket.left
+        self.admission.rows -= ticket.left
         ticket.taken = len(ticket.payloads)
         ticket.error = error
         ticket.is_over = True

@@ -1,7 +1,5 @@
 """`QueuedBackend`: a backend behind a `RowQueue`, whose batches run in the loop or in a dispatcher's thread.
 
-A batch that failed is run again ticket by ticket, so that a bad row fails its own request only.
-
 A model that runs in the loop was fast with its examples. If its payloads turn out to take long, it would hold up
 everything else in the process: after `MOST_SLOW_RUNS` runs of more than `SLOW_S` a dispatcher takes over its queue.
 """
@@ -10,15 +8,16 @@ import logging
 import time
 from collections.abc import Callable
 
-from model_service.backends.base import AsyncBackend, Backend
+from model_service.backends.base import AsyncBackend, Backend, Host
+from model_service.backends.batches import BatchRunner
 from model_service.backends.dispatcher import Dispatcher
 from model_service.backends.in_loop import InLoop
-from model_service.backends.loop import TURN_S, ServiceLoop
-from model_service.backends.queue import SLICE_S, Batch, RowQueue
-from model_service.backends.ticket import Ticket, announce, detach
+from model_service.backends.loop import TURN_S
+from model_service.backends.queue import RowQueue
+from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
-from model_service.errors import CapacityError, PayloadInvalid, PredictionFailed, ServiceError
-from model_service.records import Execution, ModelInfo, Output, Payload, Problem, Violation
+from model_service.errors import CapacityError
+from model_service.records import Execution, ModelInfo, Payload, Problem, Violation
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class QueuedBackend(AsyncBackend):
     Args:
         backend: Runs the batches; started and stopped with this one.
         config: The entry of the model.
-        loop: Runs the batches when `is_in_loop`; is told what is over.
+        host: Its loop runs the batches when `is_in_loop`, and is told what is over.
         is_in_loop: Whether a run takes so little time that it may hold the loop up.
         is_joining: Whether rows of different requests may be in one batch.
         clock: Seconds that only grow; a parameter so that tests need not sleep.
@@ -42,26 +41,20 @@ class QueuedBackend(AsyncBackend):
         self,
         backend: Backend,
         config: ModelConfig,
-        loop: ServiceLoop,
+        host: Host,
         *,
         is_in_loop: bool,
         is_joining: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(timeout_s=config.timeout_s, clock=clock)
+        super().__init__(config, host, clock=clock)
         self._backend = backend
-        self._config = config
-        self._loop = loop
+        self._loop = host.loop
         self._is_in_loop = is_in_loop
         self._slow_runs = 0
         self._runner: InLoop | Dispatcher | None = None
-        self.queue = RowQueue(
-            config,
-            is_joining=is_joining,
-            slice_s=TURN_S if is_in_loop else SLICE_S,
-            is_timed=is_in_loop,
-            clock=clock,
-        )
+        self.queue = RowQueue(config, is_joining=is_joining, turn_s=TURN_S if is_in_loop else None, clock=clock)
+        self._batches = BatchRunner(backend, self.queue, after_run=self._look_at, clock=clock)
 
     @property
     def execution(self) -> Execution:
@@ -95,8 +88,12 @@ class QueuedBackend(AsyncBackend):
         if self._runner is not None:  # and it is: the queue is open
             self._runner.wake()
 
+    @property
+    def is_idle(self) -> bool:
+        return self.queue.is_idle
+
     def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
-        return self.queue.find_refusal(rows, deadline)
+        return self.queue.admission.find_refusal(rows, deadline)
 
     def cancel(self, ticket: Ticket) -> None:
         self.queue.cancel(ticket)
@@ -113,10 +110,10 @@ class QueuedBackend(AsyncBackend):
 
     def _make_runner(self) -> InLoop | Dispatcher:
         if self._is_in_loop:
-            return InLoop(self._loop, self.queue, self._run_next)
+            return InLoop(self._loop, self.queue, self._batches.run_next)
         dispatcher = Dispatcher(
             self.queue,
-            self._run_next,
+            self._batches.run_next,
             lambda over: self._loop.post(announce, over),
             max_wait_s=self._config.max_wait_s,
             max_batch_rows=self._config.max_batch_rows,
@@ -124,46 +121,10 @@ class QueuedBackend(AsyncBackend):
         dispatcher.open()
         return dispatcher
 
-    def _run_next(self) -> list[Ticket]:
-        """Run one batch; return the tickets that are over."""
-        batch, over = self.queue.take()
-        return over + self._run_batch(batch) if batch else over
-
-    def _run_batch(self, batch: Batch) -> list[Ticket]:
-        payloads = batch[0][1] if len(batch) == 1 else [payload for _, part in batch for payload in part]
-        started = self._clock()
-        try:
-            outputs = self._predict(payloads)
-        except BaseException as error:  # whatever it is, it belongs to those who wait
-            return self._fail(batch, _as_service_error(error))
-        took_s = self._clock() - started
-        over = self.queue.deliver(batch, outputs, took_s)
-        if took_s > SLOW_S and self._is_in_loop:
-            self._leave_loop()
-        return over
-
-    def _predict(self, payloads: list[Payload]) -> list[Output]:
-        if self._backend.has_rules:
-            found = self._backend.find_violations(payloads)
-            if any(found):
-                raise PayloadInvalid("a row breaks a rule of the model", next(filter(None, found)))
-        return self._backend.run(payloads)
-
-    def _fail(self, batch: Batch, error: ServiceError) -> list[Ticket]:
-        """Give the error to the only ticket; run each of several alone, unless there is no capacity for them."""
-        over: list[Ticket] = []
-        for ticket, part in batch:
-            if len(batch) == 1:
-                over += self.queue.fail(ticket, error)
-            elif isinstance(error, CapacityError):
-                over += self.queue.fail(ticket, type(error)(error.message, retry_after_s=error.retry_after_s))
-            elif self.queue.is_late(ticket):
-                over += self.queue.end_late(ticket)
-            else:
-                over += self._run_batch([(ticket, part)])
-        return over
-
-    def _leave_loop(self) -> None:
+    def _look_at(self, took_s: float) -> None:
+        """Let a thread run the model once it has turned out to hold the loop up."""
+        if took_s <= SLOW_S or not self._is_in_loop:
+            return
         self._slow_runs += 1
         if self._slow_runs == MOST_SLOW_RUNS:
             logger.warning(
@@ -171,7 +132,7 @@ class QueuedBackend(AsyncBackend):
                 "from the start",
                 extra={"model": self._config.class_path},
             )
-            self.queue.set_pace(SLICE_S, is_timed=False)
+            self.queue.set_pace(None)
             self._is_in_loop = False
             before, self._runner = self._runner, self._make_runner()
             self._runner.wake()  # who came meanwhile has woken the one before
@@ -180,10 +141,3 @@ class QueuedBackend(AsyncBackend):
 
     def _expire(self) -> None:
         announce(self.queue.expire())
-
-
-def _as_service_error(error: BaseException) -> ServiceError:
-    if not isinstance(error, ServiceError):
-        surprise, error = error, PredictionFailed("the model raised")
-        error.__cause__ = surprise
-    return detach(error)

@@ -15,6 +15,10 @@ class ServiceRate:
         self._seconds = 0.0
         self._rows = 0.0
 
+    def expect(self, row_s: float) -> None:
+        """Take a row to last so many seconds until some have run."""
+        self._seconds, self._rows = row_s, 1.0
+
     def learn(self, took_s: float, rows: int) -> None:
         """Count a batch."""
         self._seconds = self._seconds / 2 + took_s

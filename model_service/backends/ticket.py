@@ -5,11 +5,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Any
 
-from model_service.errors import PredictionTimeout, ServiceError
-from model_service.records import Output, Payload
+from model_service.errors import PredictionFailed, PredictionTimeout, ServiceError
+from model_service.records import Output, Payload, RequestContext
 
 logger = logging.getLogger(__name__)
+
+#: What became of one row.
+RowOutcome = Output | ServiceError
 
 #: A caller that waits for a ticket gives the queue, which ends what is overdue, this much time to say so itself.
 _GRACE_S = 1.0
@@ -25,24 +29,44 @@ class Ticket:
 
     Attributes:
         payloads: Its rows, which the input schema has accepted.
-        deadline: On the clock of `time.monotonic`.
+        deadline: The context's.
         done: Called once with the ticket when it is over, by the thread that ended it: it must not block.
-        outputs: One a row, in order, once it is over without an error.
+        outputs: One per row, in order, once it is over without an error; of a lenient ticket, some may be errors.
         error: Why there are no outputs.
         taken: How many rows have been taken into batches.
         is_over: Set, under the lock of whoever runs it, before `done` is called.
+        is_lenient: Whether a row that fails, fails alone.
+        is_apart: Whether it must not share a batch, because it may be what ended the last one.
     """
 
-    __slots__ = ("deadline", "done", "error", "is_over", "outputs", "payloads", "taken")
+    __slots__ = (
+        *("_context", "deadline", "done", "error", "is_apart", "is_lenient", "is_over", "outputs", "payloads"),
+        "taken",
+    )
 
-    def __init__(self, payloads: list[Payload], deadline: float, done: "Callable[[Ticket], object]") -> None:
+    def __init__(
+        self,
+        payloads: list[Payload],
+        context: RequestContext,
+        done: "Callable[[Any], object]",
+        *,
+        is_lenient: bool = False,
+    ) -> None:
         self.payloads = payloads
-        self.deadline = deadline
+        self._context = context
+        self.deadline = context.deadline
         self.done = done
-        self.outputs: list[Output] = []
+        self.outputs: list[RowOutcome] = []
         self.error: ServiceError | None = None
         self.taken = 0
         self.is_over = False
+        self.is_lenient = is_lenient
+        self.is_apart = False
+
+    @property
+    def context(self) -> RequestContext:
+        """Of the request."""
+        return self._context
 
     @property
     def left(self) -> int:
@@ -54,12 +78,17 @@ class Waiter:
     """Has one ticket, and blocks its thread until that is over."""
 
     def __init__(
-        self, payloads: list[Payload], deadline: float, *, clock: Callable[[], float] = time.monotonic
+        self,
+        payloads: list[Payload],
+        context: RequestContext,
+        *,
+        is_lenient: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._over = threading.Lock()  # a raw lock is half the price of an event
         self._over.acquire()
-        self.ticket = Ticket(payloads, deadline, lambda _: self._over.release())
+        self.ticket = Ticket(payloads, context, lambda _: self._over.release(), is_lenient=is_lenient)
 
     def wait(self, cancel: Callable[[Ticket], object]) -> Ticket:
         """Return the ticket when it is over; past its deadline it is cancelled, and over with an error."""
@@ -77,6 +106,14 @@ def announce(over: list[Ticket]) -> None:
             ticket.done(ticket)
         except Exception:  # the others must be told, and whoever tells them must go on
             logger.exception("telling a caller failed")
+
+
+def as_service_error(error: BaseException) -> ServiceError:
+    """Return what a model raised as an error of ours that holds no frame, and so no payload."""
+    if not isinstance(error, ServiceError):
+        surprise, error = error, PredictionFailed("the model raised")
+        error.__cause__ = surprise
+    return detach(error)
 
 
 def detach(error: ServiceError) -> ServiceError:

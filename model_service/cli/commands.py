@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
-from model_service import wiring
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource
 from model_service.config import ServiceConfig, describe_settings
 from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.errors import PackageError
-from model_service.prediction import PredictionService
 from model_service.records import ModelState, ModelStatus
 from model_service.schema.columns import parse_columns
+from model_service.service import Service
 from model_service.strict_json import decode_json, encode_json
 from model_service.transports.http.docs import build_document, write_yaml
 
@@ -39,7 +38,7 @@ _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", Mod
 def models(source: ConfigSource) -> None:
     """List the configured models, without loading their weights."""
     _quiet()
-    listed = wiring.build_manager(source.load(), describe_only=True).get_models()
+    listed = Service(source.load()).describe()
     for status in listed:
         name = status.info.display_name if status.info else status.class_path
         default = " (default)" if status.is_default and _has_twins(status, listed) else ""
@@ -73,25 +72,23 @@ def predict(
     if json_text is not None and columns:
         raise click.UsageError("give --json or --set, not both")
     _quiet()
-    config = source.load()
-    manager = wiring.build_manager(_only(config, qualified_name, version))
-    status = manager.get_model_metadata(qualified_name, version)
-    if status.problem is not None:
-        click.echo(f"Error: {qualified_name} cannot be loaded", err=True)
-        _echo_problem(status, err=True)
-        click.get_current_context().exit(EXIT_CODES[PackageError])
-    logging.getLogger().setLevel(logging.ERROR)  # what the model raises stands in the log: standard error, here
-    service = PredictionService(manager, max_rows=config.server.max_request_rows)
-    target = service.find_target(qualified_name, version)
-    if columns:
-        document: Any = parse_columns(target.info.input_schema, _split(columns))
-    else:
-        document = decode_json(os.fsencode(json_text) if json_text is not None else _read_stdin())
-    if isinstance(document, list):
-        answer: Any = service.predict_many(target, document).outputs
-    else:
-        answer = service.predict(target, document).outputs[0]
-    click.echo(encode_json(answer).decode())
+    with Service(_only(source.load(), qualified_name, version)) as service:
+        status = service.start().manager.get_model_metadata(qualified_name, version)
+        if status.problem is not None:
+            click.echo(f"Error: {qualified_name} cannot be loaded", err=True)
+            _echo_problem(status, err=True)
+            click.get_current_context().exit(EXIT_CODES[PackageError])
+        logging.getLogger().setLevel(logging.ERROR)  # what the model raises stands in the log: standard error, here
+        target = service.predictions.find_target(qualified_name, version)
+        if columns:
+            document: Any = parse_columns(target.info.input_schema, _split(columns))
+        else:
+            document = decode_json(os.fsencode(json_text) if json_text is not None else _read_stdin())
+        if isinstance(document, list):
+            answer: Any = service.predictions.predict_many(target, document).outputs
+        else:
+            answer = service.predictions.predict(target, document).outputs[0]
+        click.echo(encode_json(answer).decode())
 
 
 @click.command()
@@ -101,8 +98,7 @@ def openapi(source: ConfigSource, format_name: str) -> None:
     """Print the OpenAPI document of the configured models, without loading their weights."""
     _quiet()
     config = source.load()
-    manager = wiring.build_manager(config, describe_only=True)
-    document = build_document(manager.get_models(), max_rows=config.server.max_request_rows)
+    document = build_document(Service(config).describe(), max_rows=config.server.max_request_rows)
     click.echo(write_yaml(document) if format_name == "yaml" else encode_json(document).decode(), nl=False)
 
 
@@ -112,7 +108,8 @@ def check_config(context: click.Context) -> None:
     """Read the configuration, load every model, run every self-test; serve nothing."""
     _quiet()
     source: ConfigSource = context.obj
-    listed = wiring.build_manager(source.load()).get_models()
+    with Service(source.load()) as service:
+        listed = service.start().manager.get_models()
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
         _echo_problem(status)
@@ -140,9 +137,9 @@ def _only(config: ServiceConfig, qualified_name: str, version: str | None) -> Se
     Raises:
         ModelNotFound: Lists what is configured.
     """
-    manager = wiring.build_manager(config, describe_only=True)
-    manager.get_model_metadata(qualified_name, version)
-    pairs = zip(config.models, manager.get_models(), strict=True)
+    service = Service(config)
+    pairs = zip(config.models, service.describe(), strict=True)
+    service.manager.get_model_metadata(qualified_name, version)
     return replace(config, models=tuple(entry for entry, status in pairs if status.qualified_name == qualified_name))
 
 

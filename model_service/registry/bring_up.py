@@ -3,27 +3,26 @@
 Nothing here raises for one model's sake: it is quarantined, with problem, cause and remedy, and the others go on.
 """
 
-import importlib
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from model_service.backends import BACKENDS
+from model_service.backends import find_backend
+from model_service.backends.base import Host
 from model_service.backends.choice import make_queued
-from model_service.backends.loop import ServiceLoop
 from model_service.backends.self_test import run_self_test
-from model_service.config import BackendName, ModelConfig
+from model_service.config import ModelConfig
 from model_service.errors import ModelContractBroken, PackageError, ServiceError
-from model_service.records import ModelState, ModelStatus, Problem
+from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
 logger = logging.getLogger(__name__)
 
 
-def announce(config: ModelConfig, loop: ServiceLoop, folder: Path | None) -> Entry:
+def announce(config: ModelConfig, host: Host) -> Entry:
     """Return the entry of a model of which nothing is known yet but its line in the configuration."""
     status = ModelStatus(
         # Until the class speaks for itself, its package's name is the best that is known.
@@ -36,29 +35,18 @@ def announce(config: ModelConfig, loop: ServiceLoop, folder: Path | None) -> Ent
         info=None,
         problem=None,
     )
-    return Entry(config, status, loop, folder)
+    return Entry(config, status, host)
 
 
 def describe(entry: Entry) -> None:
     """Find out what the model says of itself; no weights are read."""
-    module_path, _, class_name = BACKENDS[entry.config.backend].partition(":")
-    kind = getattr(importlib.import_module(module_path), class_name)
-    entry.backend = backend = kind(entry.config, entry.loop, entry.folder)
-    try:
-        with _surprises_as_faults():
-            info = backend.describe()
-    except PackageError as error:
-        _quarantine(entry, error)
-    else:
-        entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+    entry.backend = backend = find_backend(entry.config.backend)(entry.config, entry.host)
+    _note_info(entry, backend.describe)
 
 
 def peek(entry: Entry) -> None:
-    """Describe an entry and stop: in this process, where its class can be imported here."""
-    if entry.config.python is None:
-        entry.config = replace(entry.config, backend=BackendName.LOCAL)
-    describe(entry)
-    stop(entry)
+    """Describe an entry, and leave nothing running."""
+    _note_info(entry, lambda: find_backend(entry.config.backend).peek(entry.config, entry.host))
 
 
 def start(entry: Entry) -> None:
@@ -71,7 +59,7 @@ def start(entry: Entry) -> None:
         with _surprises_as_faults():
             backend.start()
             run_self_test(info, backend, output_validator)
-            entry.backend = queued = make_queued(backend, entry.config, entry.loop, info.examples, entry.folder)
+            entry.backend = queued = make_queued(backend, entry.config, entry.host, info.examples)
     except PackageError as error:
         _quarantine(entry, error)
         return
@@ -88,6 +76,14 @@ def start(entry: Entry) -> None:
     logger.info("model is ready, %s", queued.execution, extra={"model": info.qualified_name, "version": info.version})
 
 
+def drain(entry: Entry, deadline: float) -> bool:
+    """Wait until nobody needs an entry any more, or until a deadline on the clock of `time.monotonic`; tell which."""
+    served = entry.served
+    if served is None:
+        return True
+    return served.leases.wait(max(0.0, deadline - time.monotonic())) and served.backend.drain(deadline)
+
+
 def stop(entry: Entry) -> None:
     """Stop an entry's backend, started or not; calling it twice is fine."""
     backend, entry.backend, entry.served = entry.backend, None, None
@@ -96,6 +92,16 @@ def stop(entry: Entry) -> None:
             backend.stop()
     except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
         logger.exception("closing the model failed", extra={"model": entry.config.class_path})
+
+
+def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
+    try:
+        with _surprises_as_faults():
+            info = describe()
+    except PackageError as error:
+        _quarantine(entry, error)
+    else:
+        entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
 
 
 @contextmanager

@@ -1,13 +1,39 @@
 """`Entry`: one line of the configuration and what became of it; `ServedModel`: what answers when all went well."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
-from model_service.backends.base import AsyncBackend, Backend
-from model_service.backends.loop import ServiceLoop
+from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.schema.validation import SchemaValidator
+
+
+class Leases:
+    """How many callers hold a model, so that it is not stopped between the moment they found it and their answer."""
+
+    def __init__(self) -> None:
+        self._held = 0
+        self._change = threading.Condition()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold it for the length of a block."""
+        with self._change:
+            self._held += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._held -= 1
+                self._change.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until nobody holds it; return whether that came to be in time."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._held, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +43,7 @@ class ServedModel:
     Attributes:
         is_fast: Whether both validators say yes in no time to what is valid.
         timeout_s: Seconds that a request may take when it says nothing else.
+        leases: Of those who may be about to submit to it.
     """
 
     info: ModelInfo
@@ -25,6 +52,7 @@ class ServedModel:
     backend: AsyncBackend
     is_fast: bool
     timeout_s: float
+    leases: Leases = field(default_factory=Leases)
 
 
 @dataclass(slots=True)
@@ -34,16 +62,14 @@ class Entry:
     Attributes:
         config: The line.
         status: What is known of it; whether it is the default of its name is the generation's business.
-        loop: The event loop of this process.
-        folder: Shared with the other workers of the service, if there are any.
+        host: Of this process, with the entry's own folder.
         backend: While there is one to be stopped.
         served: Once it answers.
     """
 
     config: ModelConfig
     status: ModelStatus
-    loop: ServiceLoop
-    folder: Path | None = None
+    host: Host
     backend: Backend | None = None
     served: ServedModel | None = None
 

@@ -35,6 +35,10 @@ class Generation:
             if status.is_default and served is not None
         }
 
+    def has_name(self, qualified_name: str) -> bool:
+        """Whether there is a model of that name, whatever its state."""
+        return any(status.qualified_name == qualified_name for status, _ in self._members)
+
     def get_statuses(self) -> list[ModelStatus]:
         """Return every model as it is now, in the order of the configuration."""
         return [find_current(*member) for member in self._members]

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from model_service.backends.base import Backend
+from model_service.backends.base import Backend, Host
 from model_service.backends.queued import QueuedBackend
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PredictionFailed
+from model_service.records import RequestContext
 
 HELD = 1_000_000
 
@@ -56,7 +57,7 @@ class RecordingBackend(Backend):
     def find_violations(self, payloads):
         return [[] for _ in payloads]
 
-    def run(self, payloads):
+    def run(self, payloads, context=None):
         if self.stopped:
             raise ModelNotReady("the model is not running")
         numbers = [payload["x"] for payload in payloads]
@@ -73,6 +74,11 @@ class RecordingBackend(Backend):
     def stop(self):
         self.release.set()
         self.stopped += 1
+
+
+def until(deadline):
+    """A context whose caller waits until then."""
+    return RequestContext("", 0.0, deadline)
 
 
 class Queue:
@@ -92,7 +98,7 @@ class Queue:
         self.queued = QueuedBackend(
             self.backend,
             config,
-            loop,
+            Host(loop),
             is_in_loop=kind == "in_loop",
             is_joining=kind != "apart",
             clock=self.clock,

@@ -3,16 +3,18 @@
 import importlib
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 
 from model_service.backends import BACKENDS
-from model_service.backends.base import Backend, check_count, check_violations
+from model_service.backends.base import Backend, Host, check_count, check_violations
 from model_service.backends.local import LocalBackend
-from model_service.backends.process import ProcessBackend
+from model_service.backends.process.backend import ProcessBackend
 from model_service.backends.queued import QueuedBackend
+from model_service.backends.ticket import Waiter
 from model_service.config import BackendName, ModelConfig
 from model_service.errors import (
     ModelContractBroken,
@@ -20,9 +22,10 @@ from model_service.errors import (
     ModelLoadFailed,
     ModelNotReady,
     PackageError,
+    PayloadInvalid,
     PredictionFailed,
 )
-from model_service.records import Violation
+from model_service.records import RequestContext, Violation
 
 BACKEND_CLASSES = {BackendName.LOCAL: LocalBackend, BackendName.PROCESS: ProcessBackend}
 #: Every place where a model may run, with the queues that may stand before it.
@@ -34,6 +37,12 @@ PLACES = [
 ]
 
 
+#: Those that take tickets; the one that does not stands behind one that does.
+taking_tickets = pytest.mark.parametrize(
+    "build", PLACES[1:], indirect=True, ids=lambda place: "-".join(filter(None, place))
+)
+
+
 @pytest.fixture(params=PLACES, ids=lambda place: "-".join(filter(None, place)))
 def build(request, loop):
     """Return a function that returns a backend that is not started; all are stopped after the test."""
@@ -42,9 +51,9 @@ def build(request, loop):
 
     def make(class_path):
         config = ModelConfig(class_path=class_path, backend=name)
-        backend = BACKEND_CLASSES[name](config, loop)
+        backend = BACKEND_CLASSES[name](config, Host(loop))
         if execution is not None:
-            backend = QueuedBackend(backend, config, loop, is_in_loop=execution == "in_loop", is_joining=True)
+            backend = QueuedBackend(backend, config, Host(loop), is_in_loop=execution == "in_loop", is_joining=True)
         built.append(backend)
         return built[-1]
 
@@ -326,3 +335,38 @@ def test_violations_are_a_list_of_violations():
     for wrong in (None, "text", ["text"], [violation, None], (violation,), {}):
         with pytest.raises(PredictionFailed, match="find_violations"):
             check_violations(wrong)
+
+
+@taking_tickets
+def test_rows_of_a_lenient_ticket_fail_alone(start):
+    backend = start("models.RaisingModel")
+    numbers = [-1 if number in (3, 17, 18) else number for number in range(40)]
+    context = RequestContext("", time.monotonic(), time.monotonic() + 60)
+    ticket = backend.wait_for(Waiter(rows(*numbers), context, is_lenient=True))
+    assert ticket.error is None
+    assert [isinstance(outcome, PredictionFailed) for outcome in ticket.outputs] == [number < 0 for number in numbers]
+    assert [outcome for outcome in ticket.outputs if isinstance(outcome, dict)] == [
+        {"y": 2 * number} for number in numbers if number >= 0
+    ]
+
+
+@taking_tickets
+def test_rows_of_a_lenient_ticket_that_break_a_rule_of_the_model_fail_alone(start):
+    backend = start("models.FussyModel")
+    context = RequestContext("", time.monotonic(), time.monotonic() + 60)
+    good, bad = backend.wait_for(Waiter(rows(2, 3), context, is_lenient=True)).outputs
+    assert good == {"y": 4}
+    assert isinstance(bad, PayloadInvalid)
+    assert bad.violations == (Violation("/x", "even", "expected an even number"),)
+
+
+@taking_tickets
+def test_draining_waits_for_what_is_under_way_and_no_longer_than_told(start):
+    backend = start("models.SleepingModel")
+    assert backend.drain(time.monotonic() + 30)
+    waiter = Waiter(rows(0.5), RequestContext("", time.monotonic(), time.monotonic() + 60))
+    backend.submit(waiter.ticket)
+    assert not backend.drain(time.monotonic() + 0.05)
+    assert not waiter.ticket.is_over
+    assert backend.drain(time.monotonic() + 30)
+    assert waiter.wait(backend.cancel).is_over

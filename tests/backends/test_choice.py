@@ -6,6 +6,7 @@ import multiprocessing
 import pytest
 from backends.queues import Clock, RecordingBackend, rows
 
+from model_service.backends.base import Host
 from model_service.backends.choice import (
     HAND_OFF_S,
     IN_LOOP_S,
@@ -16,7 +17,7 @@ from model_service.backends.choice import (
     choose,
     make_queued,
 )
-from model_service.backends.process import ProcessBackend
+from model_service.backends.process.backend import ProcessBackend
 from model_service.config import BackendName, Batching, ExecutionChoice, ModelConfig
 from model_service.errors import PredictionFailed
 
@@ -79,7 +80,7 @@ def test_a_model_whose_batches_wait_for_more_rows_is_dispatched():
 
 def test_the_example_that_takes_longest_decides():
     class PickyBackend(RecordingBackend):
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             clock.now += sum(IN_LOOP_S * 2 for payload in payloads if payload["x"] == 7)
             return super().run(payloads)
 
@@ -104,7 +105,7 @@ def test_one_slow_run_among_many_is_not_what_decides():
     clock = Clock()
 
     class HiccupingBackend(RecordingBackend):
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             if len(self.batches) == 2:
                 clock.now += MEASURE_S / 2
             return super().run(payloads)
@@ -129,7 +130,7 @@ def test_a_model_without_examples_is_dispatched_and_its_rows_are_kept_apart():
 
 def test_a_model_that_fails_two_rows_together_is_given_one_at_a_time():
     class LonelyBackend(RecordingBackend):
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             if len(payloads) > 1:
                 raise PredictionFailed("one at a time, please")
             return super().run(payloads)
@@ -140,7 +141,7 @@ def test_a_model_that_fails_two_rows_together_is_given_one_at_a_time():
 
 def test_the_example_of_the_schema_is_not_handed_out():
     class ChangingBackend(RecordingBackend):
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             outputs = super().run(payloads)
             payloads[0]["x"] = 5
             return outputs
@@ -159,7 +160,7 @@ def test_the_example_of_the_schema_is_not_handed_out():
 def test_whoever_says_what_they_want_gets_it_unmeasured(loop, batching, execution):
     backend = RecordingBackend()
     config = ModelConfig(class_path="m.M", batching=batching, execution=execution)
-    queued = make_queued(backend, config, loop, EXAMPLES)
+    queued = make_queued(backend, config, Host(loop), EXAMPLES)
     try:
         assert (queued.execution, queued.is_batching) == (execution, batching is Batching.ON)
         assert backend.batches == []
@@ -171,8 +172,8 @@ def test_whoever_says_what_they_want_gets_it_unmeasured(loop, batching, executio
 
 def test_the_processes_batch_on_their_own_and_need_no_queue(loop):
     config = ModelConfig(class_path="m.M", backend=BackendName.PROCESS)
-    backend = ProcessBackend(config, loop)
-    assert make_queued(backend, config, loop, EXAMPLES) is backend
+    backend = ProcessBackend(config, Host(loop))
+    assert make_queued(backend, config, Host(loop), EXAMPLES) is backend
     assert (backend.execution, backend.is_batching) == ("process", True)
 
 
@@ -211,12 +212,12 @@ def test_workers_that_choose_at_the_same_time_come_to_one_choice(tmp_path):
 def test_two_workers_run_a_model_in_the_same_way_whatever_each_has_measured(loop, tmp_path):
     config = ModelConfig(class_path="m.M", batching=Batching.ON)
     queued = [
-        make_queued(backend, config, loop, examples, tmp_path)
+        make_queued(backend, config, Host(loop, tmp_path), examples)
         for backend, examples in ((RecordingBackend(), ()), (RecordingBackend(), EXAMPLES))
     ]
     try:
         assert [each.execution for each in queued] == ["dispatched", "dispatched"]
-        alone = make_queued(RecordingBackend(), config, loop, EXAMPLES)
+        alone = make_queued(RecordingBackend(), config, Host(loop), EXAMPLES)
         queued.append(alone)
         assert alone.execution == "in_loop"
     finally:

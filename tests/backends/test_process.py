@@ -15,10 +15,11 @@ from queue import SimpleQueue
 import pytest
 from serving import TESTS
 
-from model_service.backends import supervisor as supervision
-from model_service.backends.frames import FrameReader, encode_frame, receive_frames
-from model_service.backends.process import ProcessBackend
-from model_service.backends.supervisor import Supervisor
+from model_service.backends.base import Host
+from model_service.backends.process import restart_policy, status
+from model_service.backends.process.backend import ProcessBackend
+from model_service.backends.process.frames import FrameReader, encode_frame, receive_frames
+from model_service.backends.process.supervisor import Supervisor
 from model_service.backends.ticket import Ticket
 from model_service.config import BackendName, ModelConfig, ServiceConfig
 from model_service.errors import (
@@ -32,7 +33,7 @@ from model_service.errors import (
     QueueFull,
 )
 from model_service.manager import ModelManager
-from model_service.records import ModelState, Violation
+from model_service.records import ModelState, RequestContext, Violation
 
 UNRULY = "unruly_models.UnrulyModel"
 
@@ -44,7 +45,7 @@ def start(loop):
 
     def make(class_path: str = UNRULY, *, folder: Path | None = None, **options: object) -> ProcessBackend:
         config = ModelConfig(class_path=class_path, backend=BackendName.PROCESS, **options)
-        started.append(ProcessBackend(config, loop, folder))
+        started.append(ProcessBackend(config, Host(loop, folder)))
         started[-1].start()
         return started[-1]
 
@@ -116,7 +117,7 @@ def test_rows_that_waited_while_the_process_died_are_answered_by_the_next(start)
 
 def status_pid(backend: ProcessBackend, number: int = 0) -> int:
     folder = backend._supervisor.folder  # the test needs the process without asking the model
-    pid: int = supervision.read_status(supervision.name_status(folder, number)).pid
+    pid: int = status.read_status(status.name_status(folder, number)).pid
     return pid
 
 
@@ -131,7 +132,7 @@ def test_a_prediction_past_its_deadline_is_killed_and_its_place_is_free_again(st
 
 
 def test_a_deadline_is_no_crash(start, monkeypatch):
-    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    monkeypatch.setattr(restart_policy, "MOST_CRASHES", 1)
     backend = start(timeout_s=2)
     with pytest.raises(PredictionTimeout):
         backend.run(row(-3))
@@ -142,7 +143,7 @@ def test_a_deadline_is_no_crash(start, monkeypatch):
 def answers(backend: ProcessBackend) -> bool:
     try:
         return backend.run(row(4)) == [{"y": 8}]
-    except (PredictionTimeout, PredictionFailed):
+    except (PredictionTimeout, PredictionFailed, ModelNotReady):
         return False
 
 
@@ -157,24 +158,104 @@ def test_a_call_that_only_waited_times_out_without_killing_the_process(start):
     assert pid_of(backend) == pid
 
 
-def test_after_too_many_crashes_the_model_is_failed_with_signal_and_last_words(start, monkeypatch):
-    monkeypatch.setattr(supervision, "MAX_CRASHES", 3)
+def test_after_too_many_crashes_the_model_is_stopped_for_a_while_and_says_so(start, monkeypatch):
+    monkeypatch.setattr(restart_policy, "MOST_CRASHES", 3)
+    monkeypatch.setattr(restart_policy, "FIRST_OPEN_S", 3.0)
     backend = start()
-    for _ in range(3):
-        assert backend.find_problem() is None
-        with pytest.raises(PredictionFailed):
-            backend.run(row(-2))
+    crash(backend, 3)
     wait_until(lambda: backend.find_problem() is not None)
     problem = backend.find_problem()
     assert problem.code == "model_crashed"
     assert "SIGSEGV" in problem.cause
-    assert problem.remedy
-    with pytest.raises(ModelNotReady):
+    assert "started again" in problem.remedy
+    wait_until(lambda: refusal_of(backend) is not None)
+    refusal = refusal_of(backend)
+    assert refusal.retry_after_s in (1, 2, 3)
+    assert refusal.message == f"the model is stopped after crashes; it is tried again in {refusal.retry_after_s} s"
+    wait_until(lambda: answers(backend))
+    wait_until(lambda: backend.find_problem() is None)
+
+
+def crash(backend: ProcessBackend, times: int) -> None:
+    """End the process so often, each time with another request: the same one would be known."""
+    for number in range(times):
+        with pytest.raises(PredictionFailed, match="process ended"):
+            backend.run([{"x": -2, "time": number}])
+
+
+def refusal_of(backend: ProcessBackend) -> ModelNotReady | None:
+    try:
         backend.run(row(1))
+    except ModelNotReady as error:
+        return error
+    return None
+
+
+def test_a_request_that_has_ended_the_process_is_not_run_again(start):
+    backend = start()
+    with pytest.raises(PredictionFailed, match="process ended"):
+        backend.run(row(-1))
+    pid = pid_of(backend)
+    with pytest.raises(PredictionFailed, match="has ended the model's process before"):
+        backend.run(row(-1))
+    assert pid_of(backend) == pid
+
+
+@pytest.mark.parametrize("number", [-1, -3], ids=["a crash", "a hang"])
+def test_who_was_in_the_batch_of_a_request_that_ended_the_process_is_run_again(start, number):
+    backend = start(timeout_s=2)
+    backend.run(row(1))
+    _, busy = submit(backend, 530)
+    wait_until(lambda: backend._calls and backend._connections[0]._running)
+    bad, *others = [submit(backend, each, timeout_s=60)[1] for each in (number, 2, 3, 4)]
+    assert busy.get(timeout=30).error is None
+    error = bad.get(timeout=30).error
+    assert isinstance(error, PredictionFailed if number == -1 else PredictionTimeout)
+    assert [each.get(timeout=30).outputs for each in others] == [[{"y": 4}], [{"y": 6}], [{"y": 8}]]
+
+
+def test_a_process_that_is_stopped_from_outside_is_replaced(start):
+    backend = start(timeout_s=1)
+    pid = pid_of(backend)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(PredictionTimeout):
+        backend.run(row(1))
+    wait_until(lambda: not exists(pid))
+    wait_until(lambda: answers(backend))
+
+
+def test_a_rule_of_the_model_that_never_returns_is_ended_like_a_prediction(start):
+    backend = start("unruly_models.PonderingModel", timeout_s=1)
+    pid = status_pid(backend)
+    with pytest.raises((PredictionTimeout, PredictionFailed)):
+        backend.find_violations(row(-3))
+    wait_until(lambda: not exists(pid))
+    wait_until(lambda: answers(backend))
+
+
+def test_a_large_call_of_slow_rows_runs_in_slices_and_is_not_ended(start):
+    backend = start(timeout_s=2)
+    backend.run(row(1))
+    pid = pid_of(backend)
+    _, large = submit(backend, *[502] * 200, timeout_s=60)  # 4 s in all
+    wait_until(lambda: backend._connections[0]._running)
+    assert backend.run(row(5)) == [{"y": 10}]  # nobody waits for all of it
+    assert large.empty()
+    assert large.get(timeout=30).outputs == [{"y": 1004}] * 200
+    assert pid_of(backend) == pid
+
+
+def test_a_model_that_is_told_to_end_while_it_predicts_is_closed_after_it(start, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLOSED_FILE", str(tmp_path / "closed"))
+    backend = start("unruly_models.ClosingModel", timeout_s=60)
+    submit(backend, 550)
+    wait_until(lambda: backend._connections[0]._running)
+    backend.stop()
+    assert (tmp_path / "closed").read_text() == "after 550"
 
 
 def test_a_model_that_crashed_too_often_is_shown_as_failed(manager: ModelManager, monkeypatch):
-    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    monkeypatch.setattr(restart_policy, "MOST_CRASHES", 1)
     config = ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS)
     manager.load_models(ServiceConfig(models=(config, ModelConfig(class_path="models.EchoModel"))))
     assert [status.state for status in manager.get_models()] == [ModelState.READY, ModelState.READY]
@@ -193,22 +274,26 @@ def test_a_process_that_swells_past_its_bound_is_replaced(start):
     assert pid_of(backend) != before
 
 
-def test_a_model_that_ends_its_process_while_loading_is_given_up_with_its_last_words(loop, monkeypatch):
-    monkeypatch.setattr(supervision, "MAX_CRASHES", 2)
-    backend = ProcessBackend(ModelConfig(class_path="unruly_models.DoomedModel", backend=BackendName.PROCESS), loop)
+def test_a_model_that_ends_its_process_while_loading_is_given_up_and_its_words_logged(loop, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(restart_policy, "MOST_CRASHES", 2)
+    backend = ProcessBackend(
+        ModelConfig(class_path="unruly_models.DoomedModel", backend=BackendName.PROCESS), Host(loop)
+    )
     try:
         assert backend.describe().qualified_name == "doomed_model"
         with pytest.raises(ModelLoadFailed) as caught:
             backend.start()
         assert "status 9" in caught.value.cause
-        assert "the last words" in caught.value.cause
+        assert "the last words" in caplog.text
+        assert "the last words" not in caught.value.cause
     finally:
         backend.stop()
 
 
 def test_an_interpreter_that_is_not_there_is_told_at_once(loop, tmp_path):
     config = ModelConfig(class_path=UNRULY, backend=BackendName.PROCESS, python=tmp_path / "python")
-    backend = ProcessBackend(config, loop)
+    backend = ProcessBackend(config, Host(loop))
     try:
         with pytest.raises(ModelLoadFailed) as caught:
             backend.describe()
@@ -219,7 +304,7 @@ def test_an_interpreter_that_is_not_there_is_told_at_once(loop, tmp_path):
 
 def test_a_model_that_does_not_load_in_time_is_given_up(loop):
     config = ModelConfig(class_path="unruly_models.SluggishModel", backend=BackendName.PROCESS, start_timeout_s=1)
-    backend = ProcessBackend(config, loop)
+    backend = ProcessBackend(config, Host(loop))
     try:
         with pytest.raises(ModelLoadFailed, match="SluggishModel") as caught:
             backend.start()
@@ -302,11 +387,12 @@ def test_the_process_ends_when_its_parent_is_killed(tmp_path):
     program = f"""
 import sys, time
 from model_service.backends.loop import ServiceLoop
-from model_service.backends.process import ProcessBackend
+from model_service.backends.base import Host
+from model_service.backends.process.backend import ProcessBackend
 from model_service.config import BackendName, ModelConfig
 loop = ServiceLoop()
 loop.start_thread()
-backend = ProcessBackend(ModelConfig(class_path="{UNRULY}", backend=BackendName.PROCESS), loop)
+backend = ProcessBackend(ModelConfig(class_path="{UNRULY}", backend=BackendName.PROCESS), Host(loop))
 backend.start()
 print(backend.run([{{"x": 0}}])[0]["pid"], flush=True)
 backend.run([{{"x": -3}}])  # even while the model is busy
@@ -344,7 +430,9 @@ def test_stopping_answers_the_calls_under_way(start):
 def submit(backend: ProcessBackend, *numbers: float, timeout_s: float = 60.0) -> "tuple[Ticket, SimpleQueue]":
     """Submit rows; return the ticket, and the queue that it is put into when it is over."""
     over = SimpleQueue()
-    ticket = Ticket([{"x": number} for number in numbers], time.monotonic() + timeout_s, over.put)
+    ticket = Ticket(
+        [{"x": number} for number in numbers], RequestContext("", 0.0, time.monotonic() + timeout_s), over.put
+    )
     backend.submit(ticket)
     return ticket, over
 
@@ -398,8 +486,8 @@ def test_who_could_not_be_answered_in_time_is_sent_away_at_once(start):
 
 def is_running(backend: ProcessBackend, ticket: Ticket) -> bool:
     """Whether the process has said that it runs a ticket; nobody else would know."""
-    _, call = backend._calls.get(ticket, (None, None))
-    return call is not None and call.running_since is not None
+    call = backend._calls.get(ticket)
+    return call is not None and call.connection is not None and call.connection.is_running(call)
 
 
 def test_a_waiting_call_that_was_cancelled_is_never_run(start):
@@ -455,7 +543,7 @@ def test_a_call_that_is_overdue_when_its_turn_comes_is_not_run(start):
     deadlines = {1: now + 60, 2: now - 1, 3: now + 60, 4: now - 1, 5: now + 60}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(30)
-        connection.connect(str(supervision.name_socket(backend._supervisor.folder, 0)))
+        connection.connect(str(status.name_socket(backend._supervisor.folder, 0)))
         for number, deadline in deadlines.items():
             frame = {"op": "run", "id": number, "payloads": row(520 if number == 1 else number), "deadline": deadline}
             connection.sendall(encode_frame(frame))
@@ -482,15 +570,15 @@ def test_a_call_that_only_waits_is_over_at_its_own_deadline(start):
 
 
 def test_a_replica_that_is_down_is_not_preferred(start, monkeypatch):
-    monkeypatch.setattr(supervision, "MAX_CRASHES", 1)
+    monkeypatch.setattr(restart_policy, "MOST_CRASHES", 1)
     backend = start(replicas=2, timeout_s=60)
     os.kill(status_pid(backend, 0), signal.SIGKILL)
     first, second = backend._connections
-    wait_until(lambda: first.is_down)  # it is found out without a call
+    wait_until(lambda: first.refusal is not None)  # it is found out without a call
     assert [backend.run(row(number)) for number in range(1, 20)] == [[{"y": 2 * number}] for number in range(1, 20)]
     assert backend.find_problem() is None
     os.kill(status_pid(backend, 1), signal.SIGKILL)
-    wait_until(lambda: second.is_down)
+    wait_until(lambda: second.refusal is not None)
     with pytest.raises(ModelNotReady):
         backend.run(row(1))
     assert backend.find_problem().code == "model_crashed"

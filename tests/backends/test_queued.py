@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from backends.queues import HELD, Clock, Queue, RecordingBackend, answers, rows, wait_until
+from backends.queues import HELD, Clock, Queue, RecordingBackend, answers, rows, until, wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,7 +139,7 @@ def test_the_list_that_a_backend_answers_is_not_changed(make_queue):
     class SameListBackend(RecordingBackend):
         same = answers(1, 1)
 
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             return self.same
 
     queue = make_queue(backend=SameListBackend(), max_batch_rows=2)
@@ -217,10 +217,10 @@ def test_a_caller_that_cannot_be_told_keeps_no_other_from_being_told(make_queue,
         raise RuntimeError("the connection is a mess")
 
     queue = make_queue(kind=kind)
-    queue.queued.submit(Ticket(rows(1), deadline=60, done=break_down))
+    queue.queued.submit(Ticket(rows(1), until(60), break_down))
     assert queue.run(2) == answers(2)
     queue.hold()
-    queue.queued.submit(Ticket(rows(3), deadline=60, done=break_down))
+    queue.queued.submit(Ticket(rows(3), until(60), break_down))
     others = [queue.enter(4), queue.enter(5)]
     queue.release()
     assert [other.result() for other in others] == [answers(4), answers(5)]
@@ -236,7 +236,7 @@ def test_nothing_holds_a_payload_when_its_request_is_over(make_queue, kind, numb
     ended = SimpleQueue()
     payload = Payload(x=number)
     is_alive = weakref.ref(payload)
-    queue.queued.submit(Ticket([payload], deadline=60, done=ended.put))
+    queue.queued.submit(Ticket([payload], until(60), ended.put))
     ticket = ended.get(timeout=30)
     outputs, error = ticket.outputs, ticket.error  # what is told further may live as long as it likes
     assert (outputs == []) is (error is not None)
@@ -354,7 +354,7 @@ def test_a_cancelled_request_never_reaches_the_model(make_queue, kind):
     queue = make_queue(kind=kind)
     held = queue.hold()
     told = []
-    left = Ticket(rows(1, 2), deadline=60, done=told.append)
+    left = Ticket(rows(1, 2), until(60), told.append)
     queue.queued.submit(left)
     stayed = queue.enter(3)
     queue.queued.cancel(left)
@@ -368,7 +368,7 @@ def test_a_cancelled_request_never_reaches_the_model(make_queue, kind):
 def test_a_request_that_is_cancelled_while_it_runs_is_not_told(make_queue):
     queue = make_queue()
     told = []
-    ticket = Ticket(rows(HELD), deadline=60, done=told.append)
+    ticket = Ticket(rows(HELD), until(60), told.append)
     queue.queued.submit(ticket)
     assert queue.backend.entered.wait(timeout=30)
     queue.queued.cancel(ticket)
@@ -389,11 +389,11 @@ def test_a_large_request_past_its_deadline_is_not_run_to_its_end(make_queue):
 
 def test_a_request_that_expires_while_a_failed_batch_is_run_again_is_not_run(make_queue):
     clock = Clock()
-    queue = make_queue(clock=clock, backend=RecordingBackend(clock, run_s=15.0), timeout_s=100)
+    queue = make_queue(clock=clock, backend=RecordingBackend(clock, run_s=15.0), timeout_s=1000)
     queue.hold()
     first, bad = queue.enter(1), queue.enter(-1)
     ended = SimpleQueue()
-    queue.queued.submit(Ticket(rows(2), deadline=45, done=ended.put))
+    queue.queued.submit(Ticket(rows(2), until(45), ended.put))
     queue.release()  # until 15 the run that held it, until 30 the batch, until 60 the first two calls again
     assert first.result() == answers(1)
     assert isinstance(bad.exception(), PredictionFailed)
@@ -403,11 +403,11 @@ def test_a_request_that_expires_while_a_failed_batch_is_run_again_is_not_run(mak
 
 def test_a_caller_leaves_at_its_deadline_while_a_failed_batch_is_run_again(make_queue):
     class HoldingAloneBackend(RecordingBackend):
-        def run(self, payloads):
+        def run(self, payloads, context=None):
             if payloads == rows(2):
                 self.held_alone.set()
                 assert self.released_alone.wait(timeout=30)
-            return super().run(payloads)
+            return super().run(payloads, context)
 
         held_alone, released_alone = threading.Event(), threading.Event()
 
@@ -511,8 +511,8 @@ def test_who_comes_just_after_the_loop_has_looked_at_the_queue_is_not_forgotten(
     queue = RowQueue(ModelConfig(class_path="m.M"), is_joining=True, clock=clock)
     queue.open()
     told = SimpleQueue()
-    late = [Ticket(rows(2), deadline=60, done=told.put)]
-    queue.put(Ticket(rows(1), deadline=60, done=told.put))
+    late = [Ticket(rows(2), until(60), told.put)]
+    queue.put(Ticket(rows(1), until(60), told.put))
     InterruptedInLoop(loop, queue, run_next).wake()
     assert [told.get(timeout=10).outputs for _ in range(2)] == [rows(1), rows(2)]
 

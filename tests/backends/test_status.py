@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from model_service.backends.status import ProcessStatus, StatusReader, read_status, write_status
+from model_service.backends.process.status import ProcessStatus, StatusReader, read_status, write_status
 from model_service.records import Artifact, ModelInfo, ModelState, Problem
 
 INFO = ModelInfo(

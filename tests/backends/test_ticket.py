@@ -6,6 +6,7 @@ import time
 import weakref
 
 import pytest
+from backends.queues import until
 
 from model_service.backends import ticket as tickets
 from model_service.backends.ticket import RemoteTraceback, Ticket, Waiter, announce, detach
@@ -38,7 +39,7 @@ def fail_with(payload):
 
 
 def test_who_waits_gets_the_ticket_when_it_is_over():
-    waiter = Waiter([{"x": 1}], time.monotonic() + 60)
+    waiter = Waiter([{"x": 1}], until(time.monotonic() + 60))
     cancelled = []
 
     def answer():
@@ -54,7 +55,7 @@ def test_who_waits_gets_the_ticket_when_it_is_over():
 
 
 def test_who_waits_for_what_is_over_already_does_not_wait():
-    waiter = Waiter([{"x": 1}], time.monotonic() - 60)
+    waiter = Waiter([{"x": 1}], until(time.monotonic() - 60))
     waiter.ticket.done(waiter.ticket)
     cancelled = []
     assert waiter.wait(cancelled.append).error is None
@@ -63,7 +64,7 @@ def test_who_waits_for_what_is_over_already_does_not_wait():
 
 def test_past_its_deadline_a_ticket_of_which_nobody_has_heard_is_cancelled(monkeypatch):
     monkeypatch.setattr(tickets, "_GRACE_S", 0.01)
-    waiter = Waiter([{"x": 1}], 50.0, clock=lambda: 50.0)
+    waiter = Waiter([{"x": 1}], until(50.0), clock=lambda: 50.0)
     cancelled = []
     ticket = waiter.wait(cancelled.append)
     assert cancelled == [ticket]
@@ -71,7 +72,7 @@ def test_past_its_deadline_a_ticket_of_which_nobody_has_heard_is_cancelled(monke
 
 
 def test_a_ticket_knows_how_many_of_its_rows_are_left():
-    ticket = Ticket([{"x": 1}, {"x": 2}, {"x": 3}], 60.0, lambda _: None)
+    ticket = Ticket([{"x": 1}, {"x": 2}, {"x": 3}], until(60.0), lambda _: None)
     assert ticket.left == 3
     ticket.taken = 2
     assert ticket.left == 1
@@ -86,7 +87,7 @@ def test_a_caller_that_cannot_be_told_keeps_no_other_from_being_told(caplog):
     def break_down(ticket):
         raise RuntimeError("the connection is a mess")
 
-    announce([Ticket([], 60.0, done) for done in (told.append, break_down, told.append)])
+    announce([Ticket([], until(60.0), done) for done in (told.append, break_down, told.append)])
     assert len(told) == 2
     assert "the connection is a mess" in caplog.text
 

@@ -13,7 +13,7 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from model_service.errors import ServerBusy, ServiceError
+from model_service.errors import ServerBusy
 from model_service.observability import choose_request_id
 from model_service.strict_json import encode_json
 from model_service.transports.http import health
@@ -108,10 +108,7 @@ class Application:
         if scope["method"] != "POST" or not scope["path"].startswith(f"{MODELS}/"):
             return ""
         name = scope["path"].removeprefix(f"{MODELS}/").partition("/")[0]
-        try:
-            return self._front.service.find_target(name).info.qualified_name
-        except ServiceError:
-            return ""
+        return name if self._front.manager.generation.has_name(name) else ""
 
     async def _answer_health(self, scope: Message, send: Send) -> None:
         status, headers, body = health.answer_health(self._front.manager, scope["path"])

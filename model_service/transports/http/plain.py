@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from model_service.backends.ticket import Ticket
+from model_service.backends.ticket import RowOutcome, Ticket
 from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
-from model_service.records import Output, RequestContext
+from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.transports.http.urls import MODELS
 
@@ -66,11 +66,11 @@ class PlainRequest(Ticket):
     message_event: ClassVar[asyncio.Event] = asyncio.Event()
 
     # Most requests never change these, so they are not written for each.
-    outputs: list[Output] = []
+    outputs: list[RowOutcome] = []
     error: ServiceError | None = None
     refusal: ServiceError | None = None
     taken = received = held_bytes = 0
-    is_over = is_current = is_many = is_submitted = response_complete = disconnected = False
+    is_lenient = is_apart = is_over = is_current = is_many = is_submitted = response_complete = disconnected = False
     keep_alive = more_body = True
 
     def __init__(

@@ -1,5 +1,6 @@
 """The native REST routes: list the models, describe one, predict."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -39,10 +40,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
             outputs = service.settle(handed.target, handed.ticket, is_many=handed.is_many)
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
         context = handed.context if handed is not None else None
-        target = handed.target if handed is not None else service.find_target(qualified_name, version)
-        document: Any = read_json(request, max_bytes=max_body_bytes)
-        is_many = isinstance(document, list)
-        prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+        with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
+            document: Any = read_json(request, max_bytes=max_body_bytes)
+            is_many = isinstance(document, list)
+            prediction = (service.predict_many if is_many else service.predict)(target, document, context)
         return write_outputs(prediction.outputs, prediction.version, is_many=is_many)
 
     return blueprint

@@ -6,8 +6,8 @@ import pytest
 
 from model_service.config import ModelConfig, ServiceConfig
 from model_service.records import ModelState, ModelStatus
+from model_service.service import Service
 from model_service.transports.http.health import is_ready
-from model_service.wiring import build_service
 
 READY = ModelStatus("m", "1.0", "m.M", ModelState.READY, is_default=True, is_required=False, info=None, problem=None)
 FAILED = replace(READY, state=ModelState.FAILED)
@@ -30,7 +30,7 @@ def test_ready_is_200_although_a_model_is_quarantined(client):
 
 def test_ready_is_503_with_retry_after_when_a_required_model_is_quarantined(manager):
     models = (ModelConfig(class_path="models.DoubleModel"), ModelConfig(class_path="nobody.Model", required=True))
-    _, app = build_service(ServiceConfig(models=models))
+    app = Service(ServiceConfig(models=models)).start().app
     response = app.test_client().get("/health/ready")
     assert response.status_code == 503
     assert response.json["status"] == "unavailable"

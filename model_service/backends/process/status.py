@@ -21,11 +21,12 @@ class ProcessStatus:
     """What a model process, or the supervisor in its place, says of it.
 
     Attributes:
-        state: `failed` is final: the supervisor starts no other process.
+        state: `failed` is final, unless `retry_at` says when another process is started.
         pid: The process that wrote it, or 0.
         info: Known from the moment the class was checked.
         has_rules: Whether the model has a `find_violations` of its own.
         problem: Set if and only if the state is `failed`.
+        retry_at: When another process is started, on the clock of `time.monotonic`.
     """
 
     state: ModelState
@@ -33,6 +34,22 @@ class ProcessStatus:
     info: ModelInfo | None = None
     has_rules: bool = False
     problem: Problem | None = None
+    retry_at: float | None = None
+
+
+def name_socket(folder: Path, number: int) -> Path:
+    """Return the path of a process's socket."""
+    return folder / f"{number}.sock"
+
+
+def name_status(folder: Path, number: int) -> Path:
+    """Return the path of a process's status file."""
+    return folder / f"{number}.json"
+
+
+def name_overdue(folder: Path, number: int) -> Path:
+    """Return the path of the file in which a worker says which model process it has ended for being slow."""
+    return folder / f"{number}.overdue"
 
 
 def write_status(path: Path, status: ProcessStatus) -> None:
@@ -54,6 +71,7 @@ def read_status(path: Path) -> ProcessStatus | None:
         info=_read_info(document["info"]),
         has_rules=document["has_rules"],
         problem=Problem(**document["problem"]) if document["problem"] else None,
+        retry_at=document["retry_at"],
     )
 
 

@@ -1,17 +1,7 @@
-"""Keeps the processes of one model alive: start, watch, start again, give up. It sends no predictions.
-
-The parent of the web workers owns one supervisor a model; outside `serve` the backend
-that needs the processes owns it. Each process inherits a listening Unix socket that the
-supervisor keeps open, so callers can connect, and send, while a dead process is replaced.
-
-    <folder, mode 0700>/0.sock  0.json      socket and status of the first process
-                        1.sock  1.json      ... of the second, with ``replicas: 2``
-"""
+"""`Replica`: one process of a model after another, on one socket: spawn, watch, start again or give up."""
 
 import logging
 import os
-import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,80 +12,45 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-from model_service.backends.status import EXIT_PACKAGE_BROKEN, STOP_SIGNAL, ProcessStatus, read_status, write_status
+from model_service.backends.process.restart_policy import Decision, End, RestartPolicy, Step
+from model_service.backends.process.status import (
+    EXIT_PACKAGE_BROKEN,
+    STOP_SIGNAL,
+    ProcessStatus,
+    name_overdue,
+    name_socket,
+    name_status,
+    read_status,
+    write_status,
+)
 from model_service.config import ModelConfig
-from model_service.home import make_home
-from model_service.records import ModelState, Problem
+from model_service.records import ModelInfo, ModelState, Problem
 
 logger = logging.getLogger(__name__)
 
-#: This many crashes within the window, and the model is failed.
-MAX_CRASHES = 5
-CRASH_WINDOW_S = 60.0
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
 #: How often a process's memory and start are looked at.
 POLL_S = 0.1
-STOP_TIMEOUT_S = 5.0
 OUTPUT_TIMEOUT_S = 1.0
-_STDERR_LINES = 20
+_LAST_LINES = 20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def name_socket(folder: Path, number: int) -> Path:
-    """Return the path of a process's socket."""
-    return folder / f"{number}.sock"
-
-
-def name_status(folder: Path, number: int) -> Path:
-    """Return the path of a process's status file."""
-    return folder / f"{number}.json"
-
-
-class Supervisor:
-    """The processes of one model. `start` and `stop` are called once, by one thread.
+class Replica:
+    """Keeps one process of a model alive; in a thread of its own.
 
     Args:
         config: The model's entry.
-        folder: Where sockets and status files are kept, and removed with; one of its own when ``None``.
-        linger_s: Seconds that the processes go on for those who are connected, when this process is killed.
+        folder: Where its socket and its status are.
+        number: Which of the model's processes it is.
+        linger_s: Seconds that a process goes on for its callers when this one is killed.
     """
-
-    def __init__(self, config: ModelConfig, folder: Path | None = None, *, linger_s: float = 0.0) -> None:
-        self._config = config
-        self._home = make_home() if folder is None else None
-        self.folder = folder or self._home.path  # type: ignore[union-attr]  # one of the two is there
-        self._replicas = [_Replica(config, self.folder, i, linger_s) for i in range(config.replicas)]
-
-    def start(self) -> None:
-        """Start every process; returns at once, the status files tell when they are ready."""
-        for replica in self._replicas:
-            replica.start()
-
-    def begin_stop(self) -> None:
-        """Ask every process to end; `stop` waits for it."""
-        for replica in self._replicas:
-            replica.begin_stop()
-
-    def stop(self) -> None:
-        """End every process and remove the folder."""
-        self.begin_stop()
-        for replica in self._replicas:
-            replica.finish_stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self._home is not None:
-            self._home.leave()
-
-
-class _Replica:
-    """One process after another on one socket."""
 
     def __init__(self, config: ModelConfig, folder: Path, number: int, linger_s: float) -> None:
         self._config = config
         self._linger_s = linger_s
         self._name = config.class_path
         self._status_path = name_status(folder, number)
-        self._deadline_path = folder / f"{number}.deadline"
+        self._overdue_path = name_overdue(folder, number)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(name_socket(folder, number)))
         self._listener.listen(1024)
@@ -103,25 +58,28 @@ class _Replica:
         self._spawning = threading.Lock()
         self._spawned = threading.Event()
         self._process: subprocess.Popen[str] | None = None
-        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._crashes: deque[float] = deque()
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._policy = RestartPolicy()
+        self._loaded: ModelInfo | None = None
         self._killed_for: str | None = None
         self._thread = threading.Thread(target=self._keep_alive, name=f"supervisor of {self._name}", daemon=True)
 
     def start(self) -> None:
+        """Start the first process; returns when there is one."""
         self._thread.start()
-        # Whoever starts several of them wants to know that each has begun.
         self._spawned.wait()
 
     def begin_stop(self) -> None:
+        """Ask the process to end, and start no other."""
         with self._spawning:  # from here on no process is started that would not get the signal
             self._stopping.set()
         if self._process is not None:
             self._process.send_signal(STOP_SIGNAL)
 
-    def finish_stop(self) -> None:
+    def finish_stop(self, timeout_s: float) -> None:
+        """Wait for the end of the process, and kill it when that takes too long."""
         if self._spawned.is_set():
-            self._thread.join(STOP_TIMEOUT_S)
+            self._thread.join(timeout_s)
             if self._process is not None:
                 self._process.kill()
             self._thread.join()
@@ -139,10 +97,9 @@ class _Replica:
                     return
                 finally:
                     self._spawned.set()
-            started = time.monotonic()
             output = threading.Thread(target=self._log_output, args=(process,), daemon=True)
             output.start()
-            self._watch(process, started)
+            self._watch(process)
             # Not for ever: a process that the model has started may hold the other end of the pipe open.
             output.join(OUTPUT_TIMEOUT_S)
             if self._stopping.is_set():
@@ -150,24 +107,22 @@ class _Replica:
             if process.returncode == EXIT_PACKAGE_BROKEN:
                 self._close_listener()  # it has written why
                 return
-            is_overdue = self._was_overdue(process.pid)
-            reason = self._describe_end(process.returncode, is_overdue=is_overdue)
-            if not is_overdue and self._is_last_crash(reason):
+            if not self._prepare_next(process):
                 return
-            self._stopping.wait(self._pause())
 
     def _spawn(self) -> "subprocess.Popen[str]":
         self._killed_for = None
-        self._stderr.clear()
+        self._last_lines.clear()
         # The same interpreter finds what this process finds; another one has its own packages.
         environment = {**os.environ} if self._config.python else {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         python = str(self._config.python or sys.executable)
         listener = self._listener.fileno()
         self._process = subprocess.Popen(  # noqa: S603 - the operator's own interpreter and class
             [
-                *(python, "-P", "-m", "model_service.backends.worker", self._config.class_path),
+                *(python, "-P", "-m", "model_service.backends.process.worker", self._config.class_path),
                 *("--socket", str(listener), "--status", str(self._status_path), "--parent", str(os.getpid())),
                 *("--timeout-s", str(self._config.timeout_s), "--linger-s", str(self._linger_s)),
+                *("--max-batch-rows", str(self._config.max_batch_rows)),
             ],
             pass_fds=[listener],
             env=environment,
@@ -183,17 +138,21 @@ class _Replica:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                self._stderr.append(line.rstrip()[:500])
+                self._last_lines.append(line.rstrip()[:500])
                 logger.info("%s", line.rstrip(), extra={"model": self._name})
 
-    def _watch(self, process: "subprocess.Popen[str]", started: float) -> None:
-        """Return when the process has ended; end it when it starts too slowly or grows too large."""
+    def _watch(self, process: "subprocess.Popen[str]") -> None:
+        """Return when the process has ended; end it when it is not fit to serve."""
+        started = time.monotonic()
         is_ready = False
         while process.poll() is None:
             if not is_ready:
                 status = read_status(self._status_path)
                 is_ready = status is not None and status.pid == process.pid and status.state is ModelState.READY
-                if not is_ready and time.monotonic() - started > self._config.start_timeout_s:
+                if is_ready:
+                    assert status is not None
+                    self._loaded = self._loaded or status.info
+                elif time.monotonic() - started > self._config.start_timeout_s:
                     self._kill(process, f"it did not start within {self._config.start_timeout_s} s")
             limit = self._config.max_memory_bytes
             if limit is not None and _resident_bytes(process.pid) > limit:
@@ -207,51 +166,76 @@ class _Replica:
         self._killed_for = reason
         process.kill()
 
+    def _prepare_next(self, process: "subprocess.Popen[str]") -> bool:
+        """Wait until another process may be started; return whether one may ever."""
+        status = read_status(self._status_path)
+        if status is not None and status.pid == process.pid and status.state is ModelState.READY:
+            self._loaded = self._loaded or status.info  # it may have ended before it was looked at
+        end, reason = self._describe_end(process)
+        decision = self._policy.decide(end, was_ready=self._loaded is not None, now=time.monotonic())
+        if decision.step is Step.GIVE_UP:
+            self._give_up(self._describe_failure(reason))
+            return False
+        if decision.step is Step.OPEN:
+            self._open_circuit(decision, reason)
+        self._stopping.wait(decision.pause_s)
+        return True
+
+    def _describe_end(self, process: "subprocess.Popen[str]") -> tuple[End, str]:
+        end = End.CRASH
+        if self._killed_for is not None:
+            end, reason = End.UNFIT, f"it was ended because {self._killed_for}"
+        elif self._was_overdue(process.pid):
+            end, reason = End.OVERDUE, "it was ended because a prediction was past its deadline"
+        elif process.returncode < 0:
+            reason = f"it was ended by {_name_signal(-process.returncode)}"
+        else:
+            reason = f"it ended by itself with status {process.returncode}"
+        logger.error("model process ended: %s", reason, extra={"model": self._name})
+        return end, reason
+
     def _was_overdue(self, pid: int) -> bool:
         """Whether a web process killed it for a prediction past its deadline, which is no crash."""
         try:
-            return self._deadline_path.read_text() == str(pid)
+            return self._overdue_path.read_text() == str(pid)
         except FileNotFoundError:
             return False
 
-    def _describe_end(self, returncode: int, *, is_overdue: bool) -> str:
-        if self._killed_for is not None:
-            reason = f"it was ended because {self._killed_for}"
-        elif is_overdue:
-            reason = "it was ended because a prediction was past its deadline"
-        elif returncode < 0:
-            reason = f"it was ended by {_name_signal(-returncode)}"
-        else:
-            reason = f"it ended by itself with status {returncode}"
-        logger.error("model process ended: %s", reason, extra={"model": self._name})
-        return reason
-
-    def _is_last_crash(self, reason: str) -> bool:
-        now = time.monotonic()
-        self._crashes.append(now)
-        while self._crashes[0] < now - CRASH_WINDOW_S:
-            self._crashes.popleft()
-        status = read_status(self._status_path)
-        never_ready = status is None or status.state is ModelState.LOADING
-        if len(self._crashes) < MAX_CRASHES and not (never_ready and self._killed_for):
-            return False
-        last_lines = " | ".join(self._stderr)
-        self._give_up(
-            Problem(
-                "model_load_failed" if never_ready else "model_crashed",
-                f"the process of '{self._name}' ended {len(self._crashes)} times within {CRASH_WINDOW_S:.0f} s",
-                f"the last time {reason}; it last wrote: {last_lines or 'nothing'}",
-                "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service and the package "
-                "for the interpreter that 'python' names; then start the service again",
-            )
+    def _describe_failure(self, reason: str) -> Problem:
+        # What the process wrote may hold anything, a payload too: it stands in the log, and nowhere else.
+        return Problem(
+            "model_load_failed",
+            f"the process of '{self._name}' could not be started",
+            f"{reason}; the log has what it wrote",
+            "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service and the package "
+            "for the interpreter that 'python' names; then start the service again",
         )
-        return True
+
+    def _open_circuit(self, decision: Decision, reason: str) -> None:
+        """Publish that the model is stopped, and until when."""
+        pause = f"{decision.pause_s:.0f} s"
+        problem = Problem(
+            "model_crashed",
+            f"'{self._name}' is stopped after crashes",
+            f"the last time {reason}; the log has what it wrote",
+            f"it is started again {pause} after its last crash; mend the model, or the rows that end it",
+        )
+        logger.error("model is stopped for %s after crashes", pause, extra={"model": self._name})
+        self._publish(problem, retry_at=time.monotonic() + decision.pause_s)
 
     def _give_up(self, problem: Problem) -> None:
         """Publish why, then close the socket."""
-        status = read_status(self._status_path) or ProcessStatus(ModelState.FAILED)
-        write_status(self._status_path, ProcessStatus(ModelState.FAILED, 0, status.info, status.has_rules, problem))
+        self._publish(problem)
         self._close_listener()
+
+    def _publish(self, problem: Problem, retry_at: float | None = None) -> None:
+        info = self._loaded
+        known = read_status(self._status_path)
+        has_rules = known is not None and known.has_rules
+        if info is None and known is not None:
+            info = known.info
+        status = ProcessStatus(ModelState.FAILED, 0, info, has_rules, problem, retry_at)
+        write_status(self._status_path, status)
 
     def _close_listener(self) -> None:
         """Send away whoever waits on the socket, and let nobody connect again: they look at the status then.
@@ -264,11 +248,6 @@ class _Replica:
             while True:
                 self._listener.accept()[0].close()
         self._listener.close()
-
-    def _pause(self) -> float:
-        """Return seconds before the next start: twice as long after each crash, and never in step with others."""
-        longest = min(FIRST_PAUSE_S * 2 ** len(self._crashes), LONGEST_PAUSE_S)
-        return random.uniform(longest / 2, longest)  # noqa: S311 - no secret depends on it
 
 
 def _name_signal(number: int) -> str:

@@ -1,23 +1,19 @@
-"""`ProcessBackend`: the model lives in a process of its own. This is the web side of it.
+"""`ProcessBackend`: the side of a worker of a model that lives in processes of its own."""
 
-supervisor.py   keeps the processes alive          status.py       their state, in a file
-worker.py       what a process runs                connection.py   calls over a Unix socket
-                                                   frames.py       bytes <-> JSON
-"""
-
+import math
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from model_service.backends.base import AsyncBackend, check_count
-from model_service.backends.connection import Call, ModelConnection, make_call
-from model_service.backends.frames import Frame
-from model_service.backends.loop import ServiceLoop
-from model_service.backends.service_rate import ServiceRate
-from model_service.backends.status import ProcessStatus, StatusReader
-from model_service.backends.supervisor import Supervisor, name_socket, name_status
-from model_service.backends.ticket import RemoteTraceback, Ticket, announce
+from model_service.backends.admission import Admission
+from model_service.backends.base import AsyncBackend, Host, ParentPart
+from model_service.backends.process.connection import Call, ModelConnection, make_call
+from model_service.backends.process.frames import Frame
+from model_service.backends.process.status import ProcessStatus, StatusReader, name_status
+from model_service.backends.process.supervisor import Supervisor
+from model_service.backends.process.suspects import Suspects
+from model_service.backends.ticket import RemoteTraceback, RowOutcome, Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import (
     CapacityError,
@@ -26,42 +22,48 @@ from model_service.errors import (
     OutputInvalid,
     PackageError,
     PayloadInvalid,
-    PayloadTooLarge,
     PredictionFailed,
-    QueueFull,
     ServiceError,
 )
+from model_service.loading import describe_model, import_model_class
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
 
 STATUS_POLL_S = 0.02
 #: Between a process's own time to start and the moment nobody expects a word of the supervisor any more.
 START_GRACE_S = 5
+#: A caller that waits for the model's rules gives the loop, which ends what is overdue, so long to say so.
+_GRACE_S = 1.0
 
 
 class ProcessBackend(AsyncBackend):
-    """Calls one model in its processes, the least busy first.
+    """Calls one model in its processes, the least busy first. Arguments as `Backend`.
 
-    Args:
-        config: The model's entry.
-        loop: The event loop in which it speaks to them.
-        folder: Where the supervisor of the parent process keeps the sockets; ``None`` when there is
-            none, and the backend runs a supervisor of its own.
+    Without a folder of the host it runs a supervisor of its own.
     """
 
-    def __init__(self, config: ModelConfig, loop: ServiceLoop, folder: Path | None = None) -> None:
-        super().__init__(timeout_s=config.timeout_s)
-        self._config = config
-        self._loop = loop
-        self._folder = folder
+    def __init__(self, config: ModelConfig, host: Host) -> None:
+        super().__init__(config, host)
+        self._loop = host.loop
+        self._folder = host.folder
         self._supervisor: Supervisor | None = None
         self._readers: list[StatusReader] = []
         self._connections: list[ModelConnection] = []
         self._has_rules = True
-        self._admission = threading.Lock()
-        self._rows = 0
-        self._rate = ServiceRate()
+        self._lock = threading.Lock()
+        self._admission = Admission(config)
+        self._suspects = Suspects()
         self._last_answer = 0.0
-        self._calls: dict[Ticket, tuple[ModelConnection, Call]] = {}
+        self._calls: dict[Ticket, Call] = {}
+
+    @classmethod
+    def make_parent_part(cls, config: ModelConfig, folder: Path, *, linger_s: float) -> ParentPart:
+        return Supervisor(config, folder, linger_s=linger_s)
+
+    @classmethod
+    def peek(cls, config: ModelConfig, host: Host) -> ModelInfo:
+        if config.python is not None:
+            return super().peek(config, host)
+        return describe_model(import_model_class(config.class_path))  # here: that takes no process
 
     @property
     def execution(self) -> Execution:
@@ -69,11 +71,15 @@ class ProcessBackend(AsyncBackend):
 
     @property
     def is_batching(self) -> bool:
-        return True  # by the loop of the process, across the workers
+        return True  # by the queue of the process, across the workers
 
     @property
     def has_rules(self) -> bool:
         return self._has_rules
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._admission.rows
 
     def describe(self) -> ModelInfo:
         (status, *_) = self._wait(lambda status: status.info is not None)
@@ -85,7 +91,7 @@ class ProcessBackend(AsyncBackend):
         self._has_rules = any(status.has_rules for status in statuses)
         folder = self._find_folder()
         self._connections = [
-            ModelConnection(name_socket(folder, number), self._loop, timeout_s=self._config.timeout_s)
+            ModelConnection(folder, number, self._loop, timeout_s=self.timeout_s, resend=self._resend)
             for number in range(self._config.replicas)
         ]
         for connection in self._connections:
@@ -104,20 +110,30 @@ class ProcessBackend(AsyncBackend):
 
         deadline = time.monotonic() + self.timeout_s
         self._loop.post(self._send, make_call({"op": "check", "payloads": payloads}, deadline, take))
-        is_over.wait()
-        answer, error = answers.pop()
-        error = error or (_find_error(answer) if answer is not None else None)
+        is_over.wait(self.timeout_s + _GRACE_S)
+        answer, error = answers.pop() if answers else (None, None)
+        if answer is not None and "error" in answer:
+            error = _restore_error(answer["error"])
         if error is not None or answer is None:
             raise error or ModelNotReady("the model is not running")
         return [_restore_violations(fields) for fields in answer["violations"]]
 
     def submit(self, ticket: Ticket) -> None:
         rows = len(ticket.payloads)
-        self._admit(rows, ticket.deadline)
+        if not self._connections:
+            raise ModelNotReady("the model is not running")
+        with self._lock:
+            self._admission.check(rows, ticket.deadline)
+            self._admission.rows += rows
+            is_suspect = self._suspects.knows(ticket.payloads)
+        if is_suspect:
+            error = PredictionFailed("the same request has ended the model's process before")
+            self._loop.post(self._end, ticket, error)
+            return
         began = time.monotonic()
         try:
             call = make_call(
-                {"op": "run", "payloads": ticket.payloads},
+                {"op": "run", "payloads": ticket.payloads, "is_lenient": ticket.is_lenient},
                 ticket.deadline,
                 lambda answer, error: self._finish(ticket, began, answer, error),
             )
@@ -127,15 +143,13 @@ class ProcessBackend(AsyncBackend):
         self._loop.post(self._send_ticket, ticket, call)
 
     def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
-        return None if self._has_room(rows, deadline) else self._refuse()
+        return self._admission.find_refusal(rows, deadline)
 
     def cancel(self, ticket: Ticket) -> None:
         ticket.is_over = True
         self._loop.post(self._cancel, ticket)
 
     def find_problem(self) -> Problem | None:
-        if self._folder is None:
-            return None
         statuses = [reader.read() for reader in self._readers]
         problems = [status.problem if status is not None else None for status in statuses]
         return None if None in problems or not problems else problems[0]
@@ -148,33 +162,11 @@ class ProcessBackend(AsyncBackend):
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is not None:
             supervisor.stop()
-            self._folder = None
-
-    # Admission, in the thread of the caller
-
-    def _admit(self, rows: int, deadline: float) -> None:
-        most = self._config.max_queue_rows
-        if not self._connections:
-            raise ModelNotReady("the model is not running")
-        if rows > most:
-            raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {most}")
-        with self._admission:
-            if not self._has_room(rows, deadline):
-                raise self._refuse()
-            self._rows += rows
-
-    def _has_room(self, rows: int, deadline: float) -> bool:
-        if self._rows > self._config.max_queue_rows - rows:
-            return not self._rows
-        return not self._rows or self._rate.estimate_s(self._rows) <= deadline - time.monotonic()
-
-    def _refuse(self) -> QueueFull:
-        wait_s = self._rate.choose_retry_after_s(self._rows)
-        return QueueFull(f"{self._rows} rows wait for the model already", retry_after_s=wait_s)
+            self._folder, self._readers = None, []
 
     def _leave(self, rows: int) -> None:
-        with self._admission:
-            self._rows -= rows
+        with self._lock:
+            self._admission.rows -= rows
 
     # Calls, in the loop
 
@@ -182,49 +174,53 @@ class ProcessBackend(AsyncBackend):
         if ticket.is_over:  # cancelled meanwhile
             self._leave(len(ticket.payloads))
             return
-        connection = self._send(call)
-        if not call.is_over and connection is not None:
-            self._calls[ticket] = connection, call
+        self._calls[ticket] = call
+        self._send(call)
 
-    def _send(self, call: Call) -> ModelConnection | None:
-        """Send a call to the least busy process, first to those that were there the last time."""
+    def _send(self, call: Call) -> None:
+        """Send a call to the least busy process, first to those that are there."""
         connections = self._connections  # `stop` may take them away meanwhile
-        if not connections:
+        if connections:
+            min(connections, key=lambda each: (each.refusal is not None, each.load)).send(call)
+        else:
             call.finish(None, ModelNotReady("the model is not running"))
-            return None
-        connection = min(connections, key=lambda each: (each.is_down, each.load))
-        connection.send(call)
-        return connection
+
+    def _resend(self, calls: list[Call]) -> None:
+        for call in calls:
+            self._send(call)
 
     def _cancel(self, ticket: Ticket) -> None:
-        connection, call = self._calls.pop(ticket, (None, None))
-        if connection is not None and call is not None:
+        call = self._calls.pop(ticket, None)
+        if call is not None:
             self._leave(len(ticket.payloads))
-            connection.cancel(call)
+            if call.connection is not None:
+                call.connection.cancel(call)
 
     def _finish(self, ticket: Ticket, began: float, answer: Frame | None, error: ServiceError | None) -> None:
-        self._calls.pop(ticket, None)
-        rows = len(ticket.payloads)
-        self._leave(rows)
-        if ticket.is_over:
-            return
+        call = self._calls.pop(ticket, None)
+        if call is not None and call.has_crashed:
+            with self._lock:
+                self._suspects.add(ticket.payloads)
         if answer is not None:
             now = time.monotonic()
-            self._rate.learn(now - max(self._last_answer, began), rows)
+            self._admission.rate.learn(now - max(self._last_answer, began), len(ticket.payloads))
             self._last_answer = now
-            error = _find_error(answer) or _find_refusal(answer)
-        if error is None and answer is not None:
             try:
-                ticket.outputs = check_count(ticket.payloads, answer["outputs"])
-            except PredictionFailed as miscounted:
-                error = miscounted.with_traceback(None)
-        ticket.error = error
-        ticket.is_over = True
-        announce([ticket])
+                ticket.outputs = _restore_outcomes(answer)
+            except ServiceError as fault:
+                error = fault.with_traceback(None)
+        self._end(ticket, error)
+
+    def _end(self, ticket: Ticket, error: ServiceError | None) -> None:
+        self._leave(len(ticket.payloads))
+        if not ticket.is_over:
+            ticket.error = error
+            ticket.is_over = True
+            announce([ticket])
 
     def _look(self) -> None:
-        for connection in self._connections:
-            connection.look()
+        for connection, reader in zip(self._connections, self._readers, strict=False):
+            connection.look(_find_refusal(reader.read()))
 
     # The start
 
@@ -252,8 +248,8 @@ class ProcessBackend(AsyncBackend):
             if len(statuses) == len(found) and all(map(is_reached, statuses)):
                 return statuses
             for status in statuses:
-                if status.problem is not None:
-                    raise _restore(status.problem)
+                if status.problem is not None and status.retry_at is None:
+                    raise _restore_fault(status.problem)
             time.sleep(STATUS_POLL_S)
         raise ModelLoadFailed(
             f"the process of '{self._config.class_path}' did not start",
@@ -262,30 +258,40 @@ class ProcessBackend(AsyncBackend):
         )
 
 
-def _find_error(answer: Frame) -> ServiceError | None:
-    """Return the error of the model that an answer carries, if it does."""
-    if "error" not in answer:
+def _find_refusal(status: ProcessStatus | None) -> ModelNotReady | None:
+    """Return why a process takes no calls, and when it may."""
+    if status is None or status.state is not ModelState.FAILED:
         return None
-    fields = answer["error"]
+    if status.retry_at is None:
+        return ModelNotReady("the model's process could not be started again", retry_after_s=60)
+    wait_s = max(1, math.ceil(status.retry_at - time.monotonic()))
+    return ModelNotReady(f"the model is stopped after crashes; it is tried again in {wait_s} s", retry_after_s=wait_s)
+
+
+def _restore_outcomes(answer: Frame) -> list[RowOutcome]:
+    """Return the outputs that an answer carries, with the errors of rows among them; raise its error."""
+    if "error" in answer:
+        raise _restore_error(answer["error"])
+    outcomes: list[RowOutcome] = answer["outputs"]
+    for row, fields in answer.get("errors", {}).items():
+        outcomes[int(row)] = _restore_error(fields)
+    return outcomes
+
+
+def _restore_error(fields: Frame) -> ServiceError:
+    if fields["code"] == PayloadInvalid.code:
+        return PayloadInvalid(fields["message"], _restore_violations(fields["violations"]))
     kind = OutputInvalid if fields["code"] == OutputInvalid.code else PredictionFailed
     error = kind(fields["message"])
     error.__cause__ = RemoteTraceback(fields["traceback"])
     return error
 
 
-def _find_refusal(answer: Frame) -> ServiceError | None:
-    """Return the error of a caller who broke a rule of the model, if one did."""
-    if "outputs" not in answer and any(answer.get("violations", ())):
-        violations = next(filter(None, answer["violations"]))
-        return PayloadInvalid("a row breaks a rule of the model", _restore_violations(violations))
-    return None
-
-
 def _restore_violations(fields: list[list[str]]) -> list[Violation]:
     return [Violation(*each) for each in fields]
 
 
-def _restore(problem: Problem) -> PackageError:
+def _restore_fault(problem: Problem) -> PackageError:
     """Return the error that the problem was made of."""
     kinds = {kind.code: kind for kind in PackageError.__subclasses__()}
     return kinds.get(problem.code, ModelLoadFailed)(problem.problem, cause=problem.cause, remedy=problem.remedy)

@@ -1,0 +1,112 @@
+"""`BatchRunner`: runs what a queue gives as batches, and finds out which rows failed.
+
+A batch that failed is run again ticket by ticket, so that a bad row fails its own request only; a lenient ticket is
+halved until the bad rows stand alone, so that they fail nothing but themselves.
+"""
+
+import time
+from collections.abc import Callable
+
+from model_service.backends.base import Backend
+from model_service.backends.queue import Batch, RowQueue
+from model_service.backends.ticket import RowOutcome, Ticket, as_service_error
+from model_service.errors import CapacityError, PayloadInvalid, PredictionTimeout, ServiceError
+from model_service.records import Output, Payload, RequestContext
+
+
+class BatchRunner:
+    """Runs the batches of one queue with one backend; for one thread at a time.
+
+    Args:
+        backend: Predicts.
+        queue: Where tickets wait.
+        before_run: Told what is about to run.
+        after_run: Told how many seconds a batch took.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        queue: RowQueue,
+        *,
+        before_run: Callable[[Batch], object] | None = None,
+        after_run: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = backend
+        self._queue = queue
+        self._before_run = before_run
+        self._after_run = after_run
+        self._clock = clock
+
+    def run_next(self) -> list[Ticket]:
+        """Run the next batch, if there is one; return the tickets that are over."""
+        batch, over = self._queue.take()
+        return over + self._run(batch) if batch else over
+
+    def _run(self, batch: Batch) -> list[Ticket]:
+        started = self._clock()
+        try:
+            if len(batch) == 1:
+                outputs = self._predict(batch, batch[0][1], batch[0][0].context)
+            else:
+                payloads = [payload for _, part in batch for payload in part]
+                outputs = self._predict(batch, payloads, _join_contexts(batch))
+        except BaseException as error:  # whatever it is, it belongs to those who wait
+            return self._fail(batch, as_service_error(error))
+        took_s = self._clock() - started
+        over = self._queue.deliver(batch, outputs, took_s)
+        if self._after_run is not None:
+            self._after_run(took_s)
+        return over
+
+    def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[Output]:
+        if self._before_run is not None:
+            self._before_run(batch)
+        if self._backend.has_rules:
+            found = self._backend.find_violations(payloads)
+            if any(found):
+                raise PayloadInvalid("a row breaks a rule of the model", next(filter(None, found)))
+        return self._backend.run(payloads, context)
+
+    def _fail(self, batch: Batch, error: ServiceError) -> list[Ticket]:
+        """Give the error to the only ticket; run each of several alone, unless there is no capacity for them."""
+        if len(batch) == 1:
+            ticket, part = batch[0]
+            if not ticket.is_lenient or isinstance(error, CapacityError):
+                return self._queue.fail(ticket, error)
+            return self._queue.deliver(batch, self._halve(ticket, part, error), None)
+        over: list[Ticket] = []
+        for ticket, part in batch:
+            if isinstance(error, CapacityError):
+                over += self._queue.fail(ticket, type(error)(error.message, retry_after_s=error.retry_after_s))
+            elif self._queue.is_late(ticket):
+                over += self._queue.fail(ticket, _late())
+            else:
+                over += self._run([(ticket, part)])
+        return over
+
+    def _halve(self, ticket: Ticket, payloads: list[Payload], error: ServiceError) -> list[RowOutcome]:
+        """Return what becomes of each row of a run that failed with an error."""
+        if len(payloads) == 1:
+            return [error]
+        middle = len(payloads) // 2
+        return self._try(ticket, payloads[:middle]) + self._try(ticket, payloads[middle:])
+
+    def _try(self, ticket: Ticket, payloads: list[Payload]) -> list[RowOutcome]:
+        if self._queue.is_late(ticket):
+            return [_late()] * len(payloads)
+        try:
+            return [*self._predict([(ticket, payloads)], payloads, ticket.context)]
+        except BaseException as error:
+            return self._halve(ticket, payloads, as_service_error(error))
+
+
+def _late() -> PredictionTimeout:
+    return PredictionTimeout("no answer before the deadline")
+
+
+def _join_contexts(batch: Batch) -> RequestContext:
+    """Return the context of several requests: until the last of them has gone, there is somebody who waits."""
+    return max(batch, key=lambda each: each[0].deadline)[0].context

@@ -8,7 +8,7 @@ PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 
@@ -51,7 +51,7 @@ tools: $(VENV)/.dev
 	$(BIN)/mypy
 
 .PHONY: fix
-fix: $(VENV)/.dev  ## Format, mend what can be mended, write the generated files anew
+fix: $(VENV)/.dev  ## Format, fix what can be fixed, write the generated files again
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(MAKE) openapi docs
@@ -65,11 +65,11 @@ docs: $(VENV)/.serve  ## Write docs/configuration.md
 	$(BIN)/model-service settings > docs/configuration.md
 
 .PHONY: images
-images: $(VENV)/.dev  ## Take the pictures of the README anew, with the browser, into docs/images
+images: $(VENV)/.dev  ## Take the pictures of the README again, with the browser
 	PYTHONPATH=tests $(BIN)/python tests/browser/screenshots.py docs/images
 
 .PHONY: train
-train: $(VENV)/.dev  ## Train the shipped models anew: make train DATA=folder of loan/ bike/ dna/ circrna/
+train: $(VENV)/.dev  ## Train the shipped models again: make train DATA=folder of loan/ bike/ dna/ circrna/
 	$(BIN)/python -m iris_model.train
 	$(BIN)/python -m loan_model.train --data $(DATA)/loan/train.csv
 	$(BIN)/python -m bike_model.train --data $(DATA)/bike/train.csv
@@ -86,8 +86,14 @@ bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (4
 	$(BIN)/python -m benchmarks.serving --quick
 	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
 
+.PHONY: wheel
+wheel: $(VENV)/bin/python  ## Build dist/model_service-<version>-py3-none-any.whl, for other projects and environments
+	@# What an earlier build left there would become part of the wheel.
+	rm -rf build
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
 .PHONY: lock
-lock:  ## Resolve the dependencies anew into requirements/*.txt
+lock:  ## Resolve the dependencies again into requirements/*.txt
 	./requirements/lock.sh $(PYTHON)
 
 .PHONY: clean
@@ -100,15 +106,15 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: $(VENV)/bin/python requirements/serve.txt $(SOURCES)
-	$(PIP) --requirement requirements/serve.txt
+	$(PIP) install --requirement requirements/serve.txt
 	@# setuptools warns about every editable installation.
-	PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation $(EDITABLE)
+	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation $(EDITABLE)
 	touch $@
 
 $(VENV)/.native: $(VENV)/.serve requirements/native.txt
-	$(PIP) --requirement requirements/native.txt
+	$(PIP) install --requirement requirements/native.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
-	$(PIP) --requirement requirements/dev.txt
+	$(PIP) install --requirement requirements/dev.txt
 	touch $@

@@ -20,7 +20,7 @@ LENGTHS = (400, 4_000, 38_000, 100_000)
 
 
 def main() -> None:
-    """Print one row a model and backend, then the circRNA model by length of the sequence."""
+    """Print one row per model and backend, then the circRNA model by length of the sequence."""
     print("| model | backend | start s | one row ms | its process MB |\n|---|---|--:|--:|--:|")
     for entry in load_config(ROOT / "config.yaml").models:
         for backend in (BackendName.LOCAL, BackendName.PROCESS):

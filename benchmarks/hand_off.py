@@ -53,7 +53,7 @@ class SpinningBackend(Backend):
 
 
 def main() -> None:
-    """Print one row a model and number of connections."""
+    """Print one row per model and number of connections."""
     print("| run us + row us | connections | in the loop /cpu s | apart /cpu s | joined /cpu s | hand-off us |")
     print("|--|--:|--:|--:|--:|--:|")
     for costs in COSTS:
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def measure(backend: Backend, connections: int, *, is_in_loop: bool, is_joining: bool) -> float:
-    """Return answered rows a second of processor time."""
+    """Return answered rows per second of processor time."""
     loop = ServiceLoop()
     loop.start_thread()
     config = ModelConfig(class_path="m.M")

@@ -89,62 +89,62 @@ class ServerConfig:
     workers: int | None = setting(
         None,
         bounds=(1, 256),
-        help="Worker processes; each loads the models that run `local`. Null: one a core that may be used.",
+        help="Worker processes; each loads every `local` model. Null: one per core that the service may use.",
     )
     threads: int = setting(
         16,
         bounds=(1, 512),
-        help="Pages, documents and explained errors that one worker writes at the same time. Predictions need none.",
+        help="Threads of one worker for pages, documents and explained errors. Predictions need none.",
     )
     model_threads: int | None = setting(
         None,
         bounds=(1, 1024),
         help="Threads that one call of a model may use, in any framework. Null: what the environment says "
-        "(`OMP_NUM_THREADS` and the like), else 1.",
+        "(`OMP_NUM_THREADS` and others), or 1.",
     )
     max_body_bytes: int = setting(
         16 * MIB,
         bounds=(1, 4096 * MIB),
-        help="Largest request body, in bytes; a larger one is refused while it is read.",
+        help="Largest request body in bytes. A larger one is refused while it is read: 413.",
     )
     max_request_rows: int = setting(
-        10_000, bounds=(1, 10_000_000), help="Most payloads in one JSON array of a predict request."
+        10_000, bounds=(1, 10_000_000), help="Most payloads in one request; more are refused: 413."
     )
     max_connections: int = setting(
         10_000,
         bounds=(1, 1_000_000),
-        help="Most open connections of one worker; beyond them only health is answered. Fewer where the system allows "
-        "fewer open files.",
+        help="Most open connections per worker; beyond them only health is answered. The system's limit on open "
+        "files may lower it.",
     )
     max_pending_bytes: int = setting(
         256 * MIB,
         bounds=(1, 2**50),
-        help="Most bytes of large request bodies (over 32 KiB) that one worker holds at the same time, else 503; the "
-        "requests of one model may hold half of them. In memory a body takes several times its bytes.",
+        help="Most bytes of large request bodies (over 32 KiB) that one worker holds; beyond them 503. One model may "
+        "hold half of them. In memory, a body takes several times its bytes.",
     )
     header_timeout_s: float = setting(
-        10.0, bounds=(0.1, 3600), help="Seconds that the headers of a request, or a TLS handshake, may take."
+        10.0, bounds=(0.1, 3600), help="Seconds for the headers of a request, or for a TLS handshake."
     )
     body_timeout_s: float = setting(
         60.0,
         bounds=(0.1, 86400),
-        help="Seconds that the body of a request may take, and that an answer may wait for its reader.",
+        help="Seconds for the body of a request, and for an answer that waits for its reader.",
     )
     min_body_bytes_per_s: int = setting(
         1024,
         bounds=(0, 2**30),
-        help="Slowest rate at which the body of a request may arrive, after its first five seconds.",
+        help="Slowest rate of a request body, after its first five seconds.",
     )
     keep_alive_timeout_s: float = setting(
-        75.0, bounds=(0.1, 86400), help="Seconds that a connection may wait for its next request."
+        75.0, bounds=(0.1, 86400), help="Seconds that a connection may be idle between two requests."
     )
     loop_timeout_s: float = setting(
         30.0,
         bounds=(0.5, 3600),
-        help="Seconds that a model in the loop may hold up a worker, which is then ended and replaced.",
+        help="Seconds that a model may block the event loop of a worker. After that the worker is replaced.",
     )
     shutdown_timeout_s: int = setting(
-        30, bounds=(1, 3600), help="Seconds that running requests have to finish after SIGTERM."
+        30, bounds=(1, 3600), help="Seconds for running requests to finish after SIGTERM."
     )
     tls_certificate: Path | None = setting(
         None, help="PEM file with the certificate chain; with `tls_key`, serves HTTPS."
@@ -158,56 +158,60 @@ class ModelConfig:
 
     class_path: str = setting(
         key="class",
-        help="The `MLModel` subclass as `package.Class` or `package.module:Class`; its package is installed.",
+        help="The `MLModel` subclass as `package.Class` or `package.module:Class`. Its package must be installed.",
     )
     default: bool = setting(
-        False, help="Requests that name no version go to this entry instead of the highest version of the name."
+        False, help="Requests without a version go to this entry, not to the highest version of the model."
     )
-    required: bool = setting(False, help="`/health/ready` answers 503 while this model is not ready.")
-    backend: BackendName = setting(BackendName.LOCAL, help="`local`: inside each worker; `process`: on its own.")
+    required: bool = setting(False, help="While this model is not ready, `/health/ready` answers 503.")
+    backend: BackendName = setting(
+        BackendName.LOCAL, help="`local`: inside each worker; `process`: in a process of its own."
+    )
     batching: Batching = setting(
         Batching.AUTO,
         help="`on`: requests that wait together are predicted together; `off`: one after the other; `auto`: measured "
-        "at the start, `on` where a batch saves more than it costs. `process` batches by itself, whatever stands here.",
+        "at the start, `on` if a batch saves more than it costs. With `process`, requests are always batched.",
     )
     execution: ExecutionChoice = setting(
         ExecutionChoice.AUTO,
-        help="`in_loop`: in the event loop of each worker, for models that take no time; `dispatched`: in a thread; "
-        "`auto`: measured at the start. Not for `process`.",
+        help="`in_loop`: in the event loop of each worker, for very fast models; `dispatched`: in a thread; "
+        "`auto`: measured at the start. Not used with `process`.",
     )
     max_batch_rows: int = setting(
         64,
         bounds=(1, 1_000_000),
-        help="Most rows of different requests that are predicted together; a request of more is cut while others wait.",
+        help="Most rows of different requests in one batch. A larger request is cut while others wait.",
     )
     max_wait_s: float = setting(
-        0.0, bounds=(0, 60), help="Seconds that a batch waits for more rows; 0 takes what has gathered by itself."
+        0.0, bounds=(0, 60), help="Seconds that a batch waits for more rows. 0: it takes the rows that are there."
     )
     max_queue_rows: int = setting(
         20_000,
         bounds=(1, 100_000_000),
-        help="Most rows that wait for the model in one worker, else 429; a request of more is answered 413.",
+        help="Most rows that wait for the model in one worker; beyond them 429. A single request with more: 413.",
     )
     timeout_s: float = setting(
         60.0,
         bounds=(0.01, 86400),
-        help="Seconds until a request gives up, 504. `process`: the prediction is ended too; `local`: it is not begun "
-        "any more, but one that runs cannot be interrupted.",
+        help="Seconds until a request is answered 504. `process`: the prediction is ended, too; `local`: it is not "
+        "begun any more, but a running one cannot be interrupted.",
     )
     replicas: int = setting(
-        1, bounds=(1, 64), only=BackendName.PROCESS, help="how many processes, shared by all workers."
+        1, bounds=(1, 64), only=BackendName.PROCESS, help="number of processes, shared by all workers."
     )
     python: Path | None = setting(
-        None, only=BackendName.PROCESS, help="interpreter of another environment that has the package."
+        None,
+        only=BackendName.PROCESS,
+        help="interpreter of another environment, with `model-service[serve]` and the model package.",
     )
     start_timeout_s: float = setting(
-        120.0, bounds=(0.1, 86400), only=BackendName.PROCESS, help="seconds a process may take to load."
+        120.0, bounds=(0.1, 86400), only=BackendName.PROCESS, help="seconds that a process may take to load."
     )
     max_memory_bytes: int | None = setting(
         None,
         bounds=(MIB, 2**50),
         only=BackendName.PROCESS,
-        help="resident memory above which a process is killed and replaced.",
+        help="resident memory above which a process is replaced.",
     )
 
 
@@ -217,7 +221,8 @@ class LoggingConfig:
 
     level: LogLevel = setting(LogLevel.INFO, help="The least severe lines that are written.")
     format: LogFormat = setting(
-        LogFormat.AUTO, help="`json`: one object a line; `text`: for people; `auto`: text on a terminal, else JSON."
+        LogFormat.AUTO,
+        help="`json`: one object per line; `text`: for people; `auto`: text on a terminal, JSON elsewhere.",
     )
 
 

@@ -2,7 +2,7 @@
 
 The only reader of both. Every key can be overridden by an environment variable named
 after its path: ``MODEL_SERVICE__SERVER__PORT=9000``, ``MODEL_SERVICE__MODELS__0__REQUIRED=true``.
-Nothing is merged silently: an unknown key or variable refuses to start.
+Nothing is merged silently: an unknown key or variable stops the start.
 """
 
 import dataclasses

@@ -86,7 +86,7 @@ class ConfigInvalid(OperatorError):
 
 
 class MissingDependency(OperatorError):
-    """Something the configuration asks for is not installed."""
+    """Something that the configuration or a command needs is not installed."""
 
     code = "missing_dependency"
     title = "A dependency is not installed."
@@ -182,7 +182,7 @@ class PayloadMalformed(CallerError):
 class PayloadInvalid(CallerError):
     """The payload breaks the model's input schema or the model's own rules.
 
-    `violations` holds one entry a broken rule; pointers of a request with several
+    `violations` holds one entry per broken rule; pointers of a request with several
     rows start with the row's index.
     """
 

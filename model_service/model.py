@@ -81,7 +81,7 @@ class MLModel(ABC):
             payloads: One or more payloads, each as for `predict`.
 
         Returns:
-            One output a payload, in order. The output of a row must not depend on
+            One output per payload, in order. The output of a row must not depend on
             the rows beside it.
         """
         return [self.predict(payload) for payload in payloads]
@@ -94,7 +94,7 @@ class MLModel(ABC):
         several threads at once; needs no weights. A violation is answered as the caller's mistake.
 
         Returns:
-            One `Violation` a broken rule, with JSON Pointers into the payload; empty
+            One `Violation` per broken rule, with JSON Pointers into the payload; empty
             when the payload may be predicted.
         """
         return []

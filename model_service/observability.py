@@ -42,7 +42,7 @@ def get_request_id() -> str | None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request_id, then the fields of `extra`."""
+    """One JSON object per line: time, level, logger, message, request_id, then the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

@@ -7,7 +7,15 @@ from pathlib import Path
 # home, to be sent to its makers. A server does not report on its callers; who wants it sets it to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime
+try:
+    import onnxruntime
+except ModuleNotFoundError as error:
+    if error.name != "onnxruntime":
+        raise
+    raise ModuleNotFoundError(
+        "model_service.onnx needs onnxruntime: install model-service with its extra 'onnx', as model-service[onnx]",
+        name=error.name,
+    ) from None
 
 from model_service.threads import count_threads
 

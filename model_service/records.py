@@ -157,7 +157,7 @@ class Prediction(NamedTuple):
     """What the one road returns for one or many payloads. A tuple, because one is made in every request.
 
     Attributes:
-        outputs: One output a payload, in the order of the payloads.
+        outputs: One output per payload, in the order of the payloads.
         duration_s: Seconds from the call to the last checked output.
     """
 

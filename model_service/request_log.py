@@ -1,4 +1,4 @@
-"""`RequestLog`: one line a request, at a small part of what a log record costs.
+"""`RequestLog`: one line per request, at a small part of what a log record costs.
 
 A log record, its formatting and its way through handlers cost several times what a small model
 does; so does a system call, which lets go of the interpreter for another thread to take. So a request
@@ -41,7 +41,7 @@ _Note = tuple[float, str | None, str, str, int, str | None, str | None, float]
 
 
 class RequestLog:
-    """Writes one line a request, as the formatters of `model_service.observability` would. Thread-safe.
+    """Writes one line per request, as the formatters of `model_service.observability` would. Thread-safe.
 
     Whether lines are written follows the logger ``model_service.requests``.
 

@@ -1,6 +1,6 @@
 """How many threads one call of a model may use: one number, told to every framework by the variable it reads.
 
-Workers already run predictions side by side, one a core. A framework that takes all cores
+Workers already run predictions side by side, one per core. A framework that takes all cores
 for each call makes them wait for each other.
 """
 
@@ -33,5 +33,5 @@ def limit_threads(threads: int | None, environment: MutableMapping[str, str]) ->
 
 def count_threads(environment: Mapping[str, str]) -> int:
     """Return what the environment says; 1 where it says nothing that is a number."""
-    text = environment.get(_OPENMP, "").split(",")[0]  # OpenMP takes a list, one a level of nesting
+    text = environment.get(_OPENMP, "").split(",")[0]  # OpenMP takes a list, one per level of nesting
     return max(1, int(text)) if text.isdecimal() else 1

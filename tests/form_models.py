@@ -133,7 +133,7 @@ class ArraysModel(NestedObjectsModel):
             },
             "temperatures": {
                 "title": "Temperatures",
-                "description": "One row an hour.",
+                "description": "One row per hour.",
                 "type": "array",
                 "items": {
                     "title": "Hour",

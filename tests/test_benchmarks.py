@@ -242,8 +242,8 @@ def test_the_growth_states_its_slope():
         for n in Steps().models
     ]
     text = "\n".join(tables.write_growth(make_recorded(growth={"models": points})))
-    assert "10 ms a model (r2 1.000)" in text
-    assert "1,024 kB a model (r2 1.000)" in text
+    assert "10 ms per model (r2 1.000)" in text
+    assert "1,024 kB per model (r2 1.000)" in text
     assert "nothing up to 200 models" in text
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from serving import TESTS, Server
 
@@ -53,6 +55,29 @@ def test_every_path_that_a_document_names_exists():
     assert missing == []
 
 
+def test_every_path_and_name_in_a_docstring_exists():
+    missing = []
+    for path in sorted((ROOT / "model_service").rglob("*.py")):
+        text = path.read_text()
+        for named in re.findall(r"(?<![\w/])(?:tests|docs|examples|backends|schema|transports)/[\w./-]+\b", text):
+            folders = (ROOT, ROOT / "model_service", path.parent)
+            if not any((folder / named).exists() for folder in folders):
+                missing.append(f"{path.relative_to(ROOT)}: {named}")
+        for name in re.findall(r"(?<!`)`(model_service\.[\w.]+)`(?!`)", text):
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("package", ["cli", "schema", "transports/http"])
+def test_the_docstring_of_a_package_lists_its_modules(package):
+    folder = ROOT / "model_service" / package
+    listed = re.findall(r"^(\w+\.py) ", (folder / "__init__.py").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in folder.glob("[!_]*.py"))
+
+
 def test_every_name_of_the_map_is_defined_where_the_map_says():
     for document in ("README.md", "docs/architecture.md"):
         text = (ROOT / document).read_text()
@@ -88,7 +113,7 @@ def test_the_commands_of_the_readme_print_what_it_says(shipped):
     assert len(examples) >= 3
     for command, expected in examples:
         printed = _run(command.replace("localhost:8000", f"127.0.0.1:{shipped.port}"), ROOT)
-        assert [_document(line) for line in printed.splitlines()] == [_document(line) for line in expected]
+        assert _document(printed.splitlines()) == _document(expected)
 
 
 def test_the_tutorial_leads_from_an_empty_folder_to_a_served_model(tmp_path):
@@ -147,6 +172,18 @@ def test_no_file_names_a_registry_or_a_foreign_index():
     assert [path.name for path in texts if hosts.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_no_line_of_what_newcomers_read_is_over_120_characters():
+    for document in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/writing-a-model-package.md",
+        "docs/operations.md",
+        "docs/errors.md",
+    ):
+        lines = (ROOT / document).read_text().splitlines()
+        assert [line for line in lines if len(line) > 120] == [], document
+
+
 def test_the_yaml_of_the_documents_is_yaml():
     for document in DOCUMENTS:
         for block in re.findall(r"```yaml\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
@@ -158,10 +195,10 @@ def _leaves(kind: type) -> list[type]:
 
 
 def _console_examples(document: Path) -> list[tuple[str, list[str]]]:
-    """Return each command of the document's console blocks with the lines it prints."""
+    """Return each command of the document's console blocks, whole again, with the lines it prints."""
     examples: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```console\n(.*?)```", document.read_text(), re.DOTALL):
-        for line in block.splitlines():
+        for line in re.sub(r" \\\n +", " ", block).splitlines():
             if line.startswith("$ "):
                 examples.append((line[2:], []))
             else:
@@ -169,12 +206,12 @@ def _console_examples(document: Path) -> list[tuple[str, list[str]]]:
     return examples
 
 
-def _document(line: str) -> object:
-    """Return a line of JSON with its floats rounded, which differ in the last bits from processor to processor."""
+def _document(lines: list[str]) -> object:
+    """Return JSON, which a document may wrap, with its floats rounded: their last bits differ between processors."""
     try:
-        return json.loads(line, parse_float=lambda text: round(float(text), 5))
+        return json.loads(" ".join(map(str.strip, lines)), parse_float=lambda text: round(float(text), 5))
     except ValueError:
-        return line
+        return lines
 
 
 def _run(command: str, folder: Path) -> str:

@@ -20,7 +20,7 @@ class Engine(Protocol):
     input_schema: Any
 
     def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return one output a payload."""
+        """Return one output per payload."""
 
 
 class FittedEngine:

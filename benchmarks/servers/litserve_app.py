@@ -35,7 +35,7 @@ class Classifier(litserve.LitAPI):
         return np.split(self.estimator.predict_proba(np.concatenate(rows)), ends)
 
     def unbatch(self, output: list[np.ndarray]) -> list[np.ndarray]:
-        """Return the answers, already one a request."""
+        """Return the answers, already one per request."""
         return output
 
     def encode_response(self, output: np.ndarray) -> dict[str, Any]:

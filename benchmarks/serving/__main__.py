@@ -152,7 +152,7 @@ def compare(peers: list[Peer], options: argparse.Namespace, results: Results, sa
             else:
                 results["slices"] += [where | slice_ for slice_ in found]
                 rates = ", ".join(f"{slice_['load']}: {slice_['per_cpu_s']:,.0f}" for slice_ in found)
-                print(f"round {number + 1}: {peer.name}, {model}: a CPU second {rates}", flush=True)
+                print(f"round {number + 1}: {peer.name}, {model}: per CPU second {rates}", flush=True)
             save()
 
 

@@ -1,4 +1,4 @@
-"""Make what the servers run in: an environment a peer from its pinned list, fitted estimators, the forest's graph.
+"""Make what the servers run in: one environment per peer from its pinned list, fitted estimators, the forest's graph.
 
 Everything is left alone that was made from the same list before. What cannot be made costs its rows only.
 """

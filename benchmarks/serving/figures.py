@@ -55,7 +55,7 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Line:
 
 
 def find_ratio(one: dict[int, list[float]], other: dict[int, list[float]]) -> Ratio:
-    """Compare two servers by their slices, a list a round.
+    """Compare two servers by their slices, one list per round.
 
     Returns:
         The best tenth of all slices of one over that of the other; the spread is that of the medians of the rounds

@@ -111,7 +111,7 @@ def measure_models(count: int, steps: Steps) -> Point:
 
 
 def measure_rows(steps: Steps) -> list[Point]:
-    """Return time and rows a CPU second for requests of more and more rows of the iris model, answers checked."""
+    """Return time and rows per CPU second for requests of more and more rows of the iris model, answers checked."""
     workload = WORKLOADS["iris"]
     reference = draw_reference(workload, max(steps.rows))
     raised = {

@@ -44,7 +44,7 @@ def _time_ms(call: Callable[[], object]) -> float:
 
 
 def _measure_rate(call: Callable[[], object]) -> float:
-    """Return the calls in a CPU second: the best tenth of a few pieces."""
+    """Return the calls per CPU second: the best tenth of a few pieces."""
     call()
     rates = []
     for _ in range(_PIECES):

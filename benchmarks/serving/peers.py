@@ -127,7 +127,7 @@ def _mlserver_door(model: str) -> Door:
 
 
 def _prepare_ours(start: Start) -> None:
-    # JSON is YAML; the peers write no line a request either.
+    # JSON is YAML; the peers write no line per request either.
     configuration = {"models": [{"class": WORKLOADS[start.model].class_path}], "logging": {"level": "warning"}}
     (start.folder / "config.yaml").write_text(json.dumps(configuration))
 

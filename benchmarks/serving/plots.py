@@ -28,7 +28,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One chart of lines: a name and points a line."""
+    """One chart of lines: a name and points per line."""
 
     title: str
     across: str
@@ -38,7 +38,7 @@ class Panel:
 
 
 def draw_bars(title: str, series: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]) -> str:
-    """Return horizontal bars: a group a row, a bar a series; a value that is missing has no bar."""
+    """Return horizontal bars: a group per row, a bar per series; a value that is missing has no bar."""
     largest = max((value for _, values in rows for value in values if value is not None), default=0.0) or 1.0
     room = WIDTH - _LABEL_WIDTH - _VALUE_WIDTH
     parts = [*_draw_legend(series)]

@@ -47,7 +47,7 @@ class Recorded:
         ]
 
     def collect(self, server: str, model: str, load: str, key: str = "per_cpu_s") -> dict[int, list[float]]:
-        """Return one figure of the slices, a list a round; slices without it are left out."""
+        """Return one figure of the slices, one list per round; slices without it are left out."""
         rounds: dict[int, list[float]] = {}
         for slice_ in self.find_slices(server, model, load):
             if slice_[key] is not None:
@@ -65,7 +65,7 @@ class Recorded:
         return statistics.median(values) if values else None
 
     def find_best_peer(self, model: str, load: str, among: tuple[str, ...] = ()) -> str | None:
-        """Return the peer, as its makers ship it, that answers most a CPU second."""
+        """Return the peer, as its makers ship it, that answers most per CPU second."""
         figures = {
             name: figure
             for name in self.list_servers(model)
@@ -76,7 +76,7 @@ class Recorded:
         return max(figures, key=lambda name: figures[name], default=None)
 
     def compare(self, model: str, load: str, other: str | None) -> Ratio | None:
-        """Return this project's requests a CPU second over those of another server."""
+        """Return this project's requests per CPU second over those of another server."""
         if other is None:
             return None
         ours, theirs = self.collect("ours", model, load), self.collect(other, model, load)

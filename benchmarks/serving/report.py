@@ -94,7 +94,7 @@ def _draw_model(recorded: Recorded, model: str) -> str:
         for name in names
     ]
     series = [f"{load} connection{'s' if load != '1' else ''}" for load in CONNECTIONS]
-    return draw_bars(f"{WORKLOADS[model].title}: requests a CPU second", series, rows)
+    return draw_bars(f"{WORKLOADS[model].title}: requests per CPU second", series, rows)
 
 
 def _draw_models(points: list[dict[str, Any]]) -> str:
@@ -109,7 +109,7 @@ def _draw_rows(points: list[dict[str, Any]]) -> str:
     rates = {"rows": _pair(sound, "rows", "rows_per_cpu_s")}
     panels = [
         Panel("p50 of a request, ms", "rows", times, is_log_across=True, is_log_up=True),
-        Panel("rows a CPU second", "rows", rates, is_log_across=True),
+        Panel("rows per CPU second", "rows", rates, is_log_across=True),
     ]
     return draw_panels("More and more rows in one request", panels)
 
@@ -118,7 +118,7 @@ def _draw_connections(points: list[dict[str, Any]]) -> str:
     times = {"p50": _pair(points, "connections", "p50_ms"), "p99": _pair(points, "connections", "p99_ms")}
     rates = {"requests": _pair(points, "connections", "per_cpu_s")}
     panels = [
-        Panel("requests a CPU second", "connections", rates, is_log_across=True),
+        Panel("requests per CPU second", "connections", rates, is_log_across=True),
         Panel("latency, ms", "connections", times, is_log_across=True, is_log_up=True),
     ]
     return draw_panels("More and more connections", panels)

@@ -53,8 +53,8 @@ def write_targets(recorded: Recorded) -> list[str]:
 def write_model(recorded: Recorded, model: str) -> list[str]:
     """Return the tables of one model: throughput, latency and memory, ratios."""
     servers = sorted(recorded.list_servers(model), key=lambda name: _sort_key(recorded, name, model))
-    lines = [f"### {WORKLOADS[model].title}", "", f"![Requests a CPU second, {model}](images/bench-{model}.svg)", ""]
-    lines += ["Requests a CPU second, the best tenth of the slices (their median):", ""]
+    lines = [f"### {WORKLOADS[model].title}", "", f"![Requests per CPU second, {model}](images/bench-{model}.svg)", ""]
+    lines += ["Requests per CPU second, the best tenth of the slices (their median):", ""]
     rates = [[BY_NAME[name].title, *(_show_rate(recorded, name, model, load) for load in _LOADS)] for name in servers]
     lines += write_table(("server", *(_LOAD_TITLES[load] for load in _LOADS)), rates)
     lines += ["Latency in ms, memory of all processes in MB, and what went wrong:", ""]
@@ -62,16 +62,16 @@ def write_model(recorded: Recorded, model: str) -> list[str]:
     lines += write_table(head, [_describe(recorded, name, model) for name in servers])
     floor = recorded.document["in_process"][model]
     lines += [
-        f"In one process without a server: {show(floor['rows_per_cpu_s_one_by_one'])} rows a CPU second one by one "
+        f"In one process without a server: {show(floor['rows_per_cpu_s_one_by_one'])} rows per CPU second one by one "
         f"(p50 {show(floor['one_p50_ms'])} ms), {show(floor['rows_per_cpu_s_in_batches'])} in batches of 64; "
-        f"10,000 rows parsed and predicted {show(floor['many_per_cpu_s'])} times a CPU second.",
+        f"10,000 rows parsed and predicted {show(floor['many_per_cpu_s'])} times per CPU second.",
         "",
     ]
     return lines + write_ratios(recorded, model)
 
 
 def write_ratios(recorded: Recorded, model: str) -> list[str]:
-    """Return this project's requests a CPU second over others'; where the other wins, the cell says so."""
+    """Return this project's requests per CPU second over others'; where the other wins, the cell says so."""
     rows = []
     for load in _LOADS:
         others = {"best peer": recorded.find_best_peer(model, load), "graph": "fastapi-graph", "floor": "floor-granian"}
@@ -137,15 +137,15 @@ def write_failures(recorded: Recorded) -> list[str]:
 
 def _write_models(points: list[dict[str, Any]]) -> Iterator[str]:
     yield from ("### Models", "", "![Start and memory by models](images/bench-growth-models.svg)", "")
-    head = ("models", "start to first prediction s", "memory MB", "p50 of one ms", "requests a CPU second", "errors")
+    head = ("models", "start to first prediction s", "memory MB", "p50 of one ms", "requests per CPU second", "errors")
     keys = ("models", "start_s", "memory_mb", "p50_ms", "per_cpu_s", "errors")
     yield from write_table(head, [[show(point[key]) for key in keys] for point in points], left=0)
     if len(points) > 1:
         start = fit_line([(point["models"], point["start_s"]) for point in points])
         memory = fit_line([(point["models"], point["memory_mb"]) for point in points])
         yield (
-            f"Start: {show(start.intercept)} s and {show(start.slope * 1000)} ms a model (r2 {start.r2:.3f}). "
-            f"Memory: {show(memory.intercept)} MB and {show(memory.slope * 1024)} kB a model (r2 {memory.r2:.3f})."
+            f"Start: {show(start.intercept)} s and {show(start.slope * 1000)} ms per model (r2 {start.r2:.3f}). "
+            f"Memory: {show(memory.intercept)} MB and {show(memory.slope * 1024)} kB per model (r2 {memory.r2:.3f})."
         )
         yield ""
 
@@ -153,7 +153,7 @@ def _write_models(points: list[dict[str, Any]]) -> Iterator[str]:
 def _write_rows(points: list[dict[str, Any]]) -> Iterator[str]:
     yield from ("### Rows in one request", "", "![Time and rate by rows](images/bench-growth-rows.svg)", "")
     sound = [point for point in points if not point["errors"]]
-    head = ("rows", "body kB", "p50 ms", "rows a CPU second", "memory MB", "errors")
+    head = ("rows", "body kB", "p50 ms", "rows per CPU second", "memory MB", "errors")
     cells = [
         [f"{point['rows']:,}", show(point["body_bytes"] / 1000), *(show(point[key]) for key in _ROW_KEYS)]
         for point in sound
@@ -170,15 +170,16 @@ _ROW_KEYS = ("p50_ms", "rows_per_cpu_s", "memory_mb", "errors")
 
 def _write_connections(points: list[dict[str, Any]]) -> Iterator[str]:
     yield from ("### Connections", "", "![Rate and latency by connections](images/bench-growth-connections.svg)", "")
-    head = ("connections", "requests a CPU second", "p50 ms", "p99 ms", "memory MB", "errors")
+    head = ("connections", "requests per CPU second", "p50 ms", "p99 ms", "memory MB", "errors")
     keys = ("connections", "per_cpu_s", "p50_ms", "p99_ms", "load_memory_mb", "errors")
     yield from write_table(head, [[show(point[key]) for key in keys] for point in points], left=0)
     if len(points) > 1:
         line = fit_line([(point["connections"], point["p50_ms"]) for point in points])
         memory = fit_line([(point["connections"], point["load_memory_mb"]) for point in points])
         yield (
-            f"p50: {show(line.intercept)} ms and {show(line.slope * 1000)} us a connection (r2 {line.r2:.3f}). "
-            f"Memory: {show(memory.intercept)} MB and {show(memory.slope * 1024)} kB a connection (r2 {memory.r2:.3f})."
+            f"p50: {show(line.intercept)} ms and {show(line.slope * 1000)} us per connection (r2 {line.r2:.3f}). "
+            f"Memory: {show(memory.intercept)} MB and {show(memory.slope * 1024)} kB per connection "
+            f"(r2 {memory.r2:.3f})."
         )
         yield ""
 

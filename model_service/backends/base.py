@@ -99,7 +99,7 @@ class Backend(ABC):
 
     @abstractmethod
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
-        """Return the broken rules of the model's own `MLModel.find_violations`, a list a payload, in order.
+        """Return the broken rules of the model's own `MLModel.find_violations`, a list per payload, in order.
 
         Raises:
             PredictionFailed: The model's code raised, or answered something else (`check_violations`).
@@ -114,7 +114,7 @@ class Backend(ABC):
             context: Of the request, or of the one in the batch that waits longest; ``None`` when nobody asked.
 
         Returns:
-            One output a payload, in order (`check_count` makes sure).
+            One output per payload, in order (`check_count` makes sure).
 
         Raises:
             PredictionFailed: The model's code raised, or the number of outputs is wrong.
@@ -244,7 +244,7 @@ def predict_payloads(model: MLModel, payloads: list[Payload]) -> list[Output]:
     """Call the author's `MLModel.predict_batch` and check what it answered.
 
     Raises:
-        PredictionFailed: It raised, or answered something else than one output a payload.
+        PredictionFailed: It raised, or answered something else than one output per payload.
     """
     try:
         outputs = model.predict_batch(list(payloads))  # a copy: its count is checked against ours

@@ -1,7 +1,7 @@
 """`Dispatcher`: for models that take their time. A thread takes what waits and runs it as one batch.
 
 It looks again when the batch is done: load makes the batches, and a lone row waits for nobody. What is over is
-told to the loop once a batch, so a batch of sixty rows wakes it once.
+told to the loop once per batch, so a batch of sixty rows wakes it once.
 """
 
 import threading

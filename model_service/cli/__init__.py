@@ -1,6 +1,8 @@
 """The command line: a door like the others, and the operator's tools.
 
 main.py      the group, its options, errors to exit codes
-commands.py  serve, models, predict, openapi, check-config, settings
+commands.py  models, predict, openapi, check-config, settings
+serve.py     serve
+source.py    where every command reads its configuration
 errors.py    the table of exit codes
 """

@@ -21,10 +21,11 @@ from model_service.transports.http.docs import build_document, write_yaml
 
 _SETTINGS_HEAD = f"""# Configuration
 
-Written by `model-service settings` from `model_service/config.py`; `make docs` writes it anew.
+Written by `model-service settings` from `model_service/config.py`; `make docs` writes it again.
 
-`config.yaml`, or the file that `--config` names. An unknown key or a wrong type refuses to start and says where.
-Relative paths resolve against the file's folder. An environment variable that spells a key's path overrides it:
+These are the keys of `config.yaml`, or of the file that `--config` names. If a key is unknown or a type is wrong, the
+service does not start, and names the place. Relative paths start at the folder of the file. An environment variable
+named after the path of a key overrides it, as in
 `{ENVIRONMENT_PREFIX}SERVER__PORT=9000`, `{ENVIRONMENT_PREFIX}MODELS__0__REQUIRED=true`.
 
 | key | type | default | meaning |

@@ -1,4 +1,4 @@
-"""Broken rules in words: one sentence a rule, made from the schema alone.
+"""Broken rules in words: one sentence per rule, made from the schema alone.
 
 jsonschema's own messages repeat the value, and values must not leave the process.
 ``x-error-messages`` in a subschema, ``{keyword: sentence}``, replaces the sentence of its

@@ -1,4 +1,4 @@
-"""A JSON Schema as rows that a person can read: one a field, each with its path, type, rules and choices.
+"""A JSON Schema as rows that a person can read: one per field, each with its path, type, rules and choices.
 
 It is a summary for the page about a model, not a second validator: what has no words here
 is said to be in the schema itself, so that no rule is silently lost. References are

@@ -66,7 +66,7 @@ _Validator = extend(  # type: ignore[no-untyped-call]  # its stub leaves the tab
 
 
 class SchemaValidator:
-    """Find what breaks one schema. Built once a schema; safe to use from several threads.
+    """Find what breaks one schema. Built once per schema; safe to use from several threads.
 
     Attributes:
         is_fast: Whether `accepts_all` says yes in no time to what is valid. Where not, a yes takes as long as a no.

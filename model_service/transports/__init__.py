@@ -6,7 +6,7 @@ To add a protocol, make a folder beside ``http/`` with
     errors.py   ONE table from every leaf of `model_service.errors` to the protocol's status
     server.py   (or ``app.py``) what listens
 
-then build it in `model_service.wiring`, give it a row in ``tests/test_architecture.py``, and add
-it to the doors of ``tests/transports/test_transport_contract.py``: the same payload must give the
-same output, and the same mistake the same code, at every door.
+then build it in `model_service.wiring`, give it a place in the layers of ``tests/architecture.py``,
+and test it in a folder beside ``tests/transports/http``: the same payload must give the same
+output, and the same mistake the same code, at every door.
 """

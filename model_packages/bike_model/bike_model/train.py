@@ -266,7 +266,7 @@ def describe_faults(days: Days, parameters: Parameters) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Evaluate, train on all days, calibrate, export and write the manifest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="CSV file, one row a day")
+    parser.add_argument("--data", type=Path, required=True, help="CSV file, one row per day")
     parser.add_argument("--out", type=Path, default=BikeModel.artifact_path(""), help="folder for the artifacts")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

@@ -18,7 +18,7 @@ ALL_PARTS = tuple(name for name, _ in SUMMARY_PARTS)
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Featurised sequences with their classes and groups; one entry a row in every field.
+    """Featurised sequences with their classes and groups; one entry per row in every field.
 
     Attributes:
         tokens: Tokens of each sequence, whole patches.

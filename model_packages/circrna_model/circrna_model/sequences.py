@@ -34,7 +34,7 @@ def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
             Violation(
                 pointer,
                 "records",
-                f"expected one FASTA record, got {len(headers)}; send several sequences as a batch, one a row",
+                f"expected one FASTA record, got {len(headers)}; send several sequences as a batch, one per row",
             )
         ]
     if headers and headers[0] > 0:

@@ -111,7 +111,7 @@ def plan_trials(table: Table, dataset: Dataset, folds: list[evaluation.Fold]) ->
 
 
 def measure_trials(trials: list[Trial], networks: list[CircRnaNetwork], *, split: str) -> list[dict[str, Any]]:
-    """Return the scores of the trials, whose networks come in order, one a fold."""
+    """Return the scores of the trials, whose networks come in order, one per fold."""
     results = []
     remaining = iter(networks)
 

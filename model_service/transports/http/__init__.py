@@ -1,10 +1,31 @@
-"""The HTTP door: Flask, JSON, problem documents.
+"""The HTTP door: an event loop for plain predict requests, Flask for everything else.
 
-app.py       the application: request ids, the request's log line, the parts below
-rest.py      /api/models: list, metadata, predict
-health.py    /health/live, /health/ready
-docs.py      /openapi.json, /openapi.yaml, /docs
-codec.py     bytes <-> documents, media types, size bounds
-errors.py    every error -> one problem document
-schemas.py   marshmallow schemas of the platform's own documents
+In the loop:
+
+server.py       uvicorn with our protocol; the orderly end
+accepting.py    the listening sockets that a worker accepts from
+connections.py  idle and slow connections
+protocol.py     one HTTP/1.1 connection
+plain.py        is this a plain predict request?
+short_way.py    a plain request, from its last byte to its answer
+wire.py         whole answers as bytes
+front.py        what the connections of one worker share
+application.py  everything else, as ASGI: health here, the rest in Flask on a pool of threads
+handing.py      what goes along when a request moves from the loop to Flask
+
+In Flask:
+
+app.py          the application: request ids, the log line of a request, the parts below
+rest.py         /api/models: list, metadata, predict
+health.py       /health/live, /health/ready
+docs.py         /openapi.json, /openapi.yaml, /docs
+pages.py        the pages for people
+about.py        what the page about a model shows
+cards.py        model cards: Markdown -> safe HTML
+codec.py        bytes <-> documents, media types, size bounds
+errors.py       every error -> one problem document, or a page
+problems.py     problem documents, and the table of statuses
+schemas.py      marshmallow schemas of the platform's own documents
+headers.py      security headers, caching, compression
+urls.py         the paths of the routes of a model
 """

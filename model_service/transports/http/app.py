@@ -1,4 +1,4 @@
-"""The Flask application: its parts, its request ids and its one log line a request."""
+"""The Flask application: its parts, its request ids and its one log line per request."""
 
 import time
 from pathlib import Path

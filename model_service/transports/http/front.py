@@ -15,7 +15,7 @@ MOST_PREPARING = 64
 
 
 class Front:
-    """One a worker; for the loop's thread.
+    """What the connections of one worker share; for the loop's thread.
 
     Attributes:
         is_draining: Whether the worker is about to end: every answer closes its connection.

@@ -218,8 +218,8 @@ class Replica:
             "model_load_failed",
             f"the process of '{self._name}' could not be started",
             f"{reason}; the log has what it wrote",
-            "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service[serve] and the package "
-            "for the interpreter that 'python' names; then start the service again",
+            "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service[serve] and the "
+            "package for the interpreter that 'python' names; then start the service again",
         )
 
     def _open_circuit(self, decision: Decision, reason: str) -> None:

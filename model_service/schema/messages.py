@@ -5,7 +5,6 @@ jsonschema's own messages repeat the value, and values must not leave the proces
 keywords.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -17,6 +16,7 @@ from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema
 from model_service.schema.json_values import Fault
 from model_service.schema.node import read_node
+from model_service.schema.values import write_json
 
 #: Most choices of an enum, or names of fields, that a message lists.
 _MAX_LISTED = 20
@@ -182,7 +182,7 @@ def _format(error: ValidationError) -> _Messages:
 
 
 def _json_text(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else json.dumps(value)
+    return repr(value) if isinstance(value, str) else write_json(value)
 
 
 def _listed(names: list[Any]) -> str:

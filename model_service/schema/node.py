@@ -172,6 +172,18 @@ class Node:
             and (self.types is None or is_of_types(choice.value, self.types))
         ]
 
+    @property
+    def constants(self) -> list[Choice] | None:
+        """The values of an alternative that is nothing but them; ``None`` of another."""
+        lists = [[None]] if self.types == ["null"] else [*self._find_enumerations()]
+        if self.is_refused:
+            return []
+        if not lists or self.returns_to is not None:
+            return None
+        if len(lists[0]) == 1:
+            return [Choice(lists[0][0], self.text("title"), self.text("description"))]
+        return [Choice(value) for value in lists[0]]
+
     # What it says of what is inside.
 
     @property
@@ -253,18 +265,6 @@ class Node:
     def _find_enumerations(self) -> Iterator[list[Any]]:
         yield from ([value] for value in self.all("const"))
         yield from self.all("enum")
-
-    @property
-    def constants(self) -> list[Choice] | None:
-        """The values of an alternative that is nothing but them; ``None`` of another."""
-        lists = [[None]] if self.types == ["null"] else [*self._find_enumerations()]
-        if self.is_refused:
-            return []
-        if not lists or self.returns_to is not None:
-            return None
-        if len(lists[0]) == 1:
-            return [Choice(lists[0][0], self.text("title"), self.text("description"))]
-        return [Choice(value) for value in lists[0]]
 
 
 def read_node(schema: Any, root: Schema | None = None) -> Node:

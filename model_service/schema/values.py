@@ -21,6 +21,11 @@ class Choice:
         return write_json(self.value)
 
     @property
+    def meaning(self) -> str:
+        """What stands beside the value where there is room for one text."""
+        return self.title or self.description
+
+    @property
     def label(self) -> str:
         """The title; without one, the value as people say it."""
         if self.title:

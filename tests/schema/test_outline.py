@@ -98,6 +98,7 @@ def test_values_with_titles_are_choices(keyword):
     field = {"type": "integer", keyword: [{"const": 1, "title": "Yes"}, {"const": 0, "description": "No"}]}
     (row,) = outline(field)
     assert row.choices == (Choice(1, "Yes"), Choice(0, "", "No"))
+    assert [choice.meaning for choice in row.choices] == ["Yes", "No"]
     (row,) = outline({keyword: [{"const": 1}, {"type": "null", "title": "Unknown"}]})
     assert row.choices == (Choice(1), Choice(None, "Unknown"))
 

@@ -65,6 +65,11 @@ class Violation:
     rule: str
     message: str
 
+    @property
+    def place(self) -> str:
+        """The pointer for people, who would not see an empty one: a slash is the whole document."""
+        return self.pointer or "/"
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

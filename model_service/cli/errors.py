@@ -20,7 +20,7 @@ def find_exit_code(error: errors.ServiceError) -> int:
 def format_error(error: errors.ServiceError) -> str:
     """Return what a person in a terminal reads: the message, every violation, cause and remedy."""
     lines = [f"Error: {error.message}"]
-    lines += [f"  {violation.pointer or '/'}: {violation.message}" for violation in error.violations]
+    lines += [f"  {violation.place}: {violation.message}" for violation in error.violations]
     if isinstance(error, errors.PackageError):
         lines += [f"  cause: {error.cause}", f"  remedy: {error.remedy}"]
     return "\n".join(lines)

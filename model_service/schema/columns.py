@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_service.records import Payload, Schema
-from model_service.schema.contract import resolve_reference
+from model_service.schema.node import Node, read_node
+from model_service.schema.values import find_type, narrow_types, write_json
+
+#: Alternatives inside alternatives are looked into this far: they may come back to themselves.
+_MAX_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,18 @@ def describe_columns(schema: Schema) -> list[Column]:
 
     They say all that the browser needs to type a cell as `parse_columns` does.
     """
-    required = schema.get("required", [])
-    columns = []
-    for name, field in schema.get("properties", {}).items():
-        words = _words(schema, field)
-        columns.append(
-            Column(
-                name=name,
-                title=words.get("title", name),
-                description=words.get("description", ""),
-                types=tuple(sorted(_types(schema, field))),
-                is_required=name in required,
-                example=_example(schema, name, words),
-            )
+    document = read_node(schema)
+    return [
+        Column(
+            name=name,
+            title=field.text("title") or name,
+            description=field.text("description"),
+            types=tuple(sorted(_find_types(field))),
+            is_required=name in document.required,
+            example=_example(document, name, field),
         )
-    return columns
+        for name, field in document.fields().items()
+    ]
 
 
 def parse_columns(schema: Schema, texts: Mapping[str, str]) -> Payload:
@@ -62,11 +63,11 @@ def parse_columns(schema: Schema, texts: Mapping[str, str]) -> Payload:
     An empty text is null where the field may be null, and otherwise an empty string.
     Arrays and objects are written as JSON.
     """
-    properties = schema.get("properties", {})
-    return {name: _parse(_types(schema, properties.get(name, {})), text) for name, text in texts.items()}
+    fields = read_node(schema).fields()
+    return {name: _parse(_find_types(fields[name]) if name in fields else [], text) for name, text in texts.items()}
 
 
-def _parse(types: frozenset[str], text: str) -> Any:
+def _parse(types: list[str], text: str) -> Any:
     if text == "" and "null" in types:
         return None
     if "string" in types or not types:
@@ -78,48 +79,23 @@ def _parse(types: frozenset[str], text: str) -> Any:
     return text if isinstance(value, str) else value
 
 
-def _types(schema: Schema, field: Any) -> frozenset[str]:
+def _find_types(node: Node, depth: int = 0) -> list[str]:
     """Return the JSON types that a field may have; empty when the schema does not say."""
-    seen = 0
-    while isinstance(field, dict) and "$ref" in field and "type" not in field and seen < 10:
-        field, seen = _follow(schema, field), seen + 1
-    if not isinstance(field, dict):
-        return frozenset()
-    if "type" in field:
-        types = field["type"]
-        return frozenset([types] if isinstance(types, str) else types)
-    choices = [field["const"]] if "const" in field else field.get("enum", [])
-    alternatives = [_types(schema, child) for key in ("anyOf", "oneOf") for child in field.get(key, [])]
-    return frozenset(_type_of(choice) for choice in choices).union(*alternatives)
+    lists = [node.types] if node.types is not None else []
+    if not lists and (choices := node.choices):
+        lists.append([find_type(choice.value) for choice in choices])
+    if not lists and depth < _MAX_DEPTH:
+        for alternatives in node.alternatives():
+            found = [name for branch in alternatives.branches for name in _find_types(branch, depth + 1)]
+            lists += [found] if found else []
+    types = lists[0] if lists else node.likely_types
+    for others in lists:
+        types = narrow_types(types, others)
+    return types
 
 
-def _follow(schema: Schema, field: dict[str, Any]) -> Any:
-    """Return what the reference of a field points to."""
-    target: Any = schema
-    for part in resolve_reference(schema, field["$ref"]) or []:
-        target = target[part]
-    return target
-
-
-def _words(schema: Schema, field: Any) -> dict[str, Any]:
-    """Return the keywords of a field and, below its own, those of what it refers to."""
-    words: dict[str, Any] = {}
-    seen = 0
-    while isinstance(field, dict) and seen < 10:
-        words = {**field, **words}
-        if "$ref" not in field:
-            break
-        field, seen = _follow(schema, field), seen + 1
-    return words
-
-
-def _example(schema: Schema, name: str, words: dict[str, Any]) -> str:
-    payloads = [example for example in schema.get("examples", []) if isinstance(example, dict)]
-    values = [payload.get(name) for payload in payloads] + list(words.get("examples", []))
+def _example(document: Node, name: str, field: Node) -> str:
+    payloads = [example for example in document.get("examples", ()) if isinstance(example, dict)]
+    values = [*(payload.get(name) for payload in payloads), *field.get("examples", ())]
     value = next((value for value in values if value is not None), "")
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _type_of(value: Any) -> str:
-    names = {str: "string", bool: "boolean", int: "number", float: "number", dict: "object", list: "array"}
-    return names.get(type(value), "null")
+    return value if isinstance(value, str) else write_json(value)

@@ -1,6 +1,7 @@
 """Whether two models can be asked the same question. Pure; judges schemas, never payloads."""
 
 from model_service.records import Schema
+from model_service.schema.node import read_node
 
 
 def accepts_payloads_of(schema: Schema, other: Schema) -> bool:
@@ -10,8 +11,8 @@ def accepts_payloads_of(schema: Schema, other: Schema) -> bool:
     field of ``other`` is known to ``schema`` unless it takes unknown ones. Types and
     bounds are left to validation: two versions of one model may differ in them.
     """
-    fields, others = schema.get("properties", {}), other.get("properties", {})
-    if not fields or not others.keys() & fields.keys():
+    asked, given = read_node(schema), read_node(other)
+    fields, others = asked.fields().keys(), given.fields().keys()
+    if not fields & others:
         return False
-    is_open = schema.get("additionalProperties", True) is not False
-    return set(schema.get("required", ())) <= others.keys() and (is_open or others.keys() <= fields.keys())
+    return others >= {*asked.required} and (not asked.is_closed or others <= fields)

@@ -10,14 +10,13 @@ Two annotations are read beside JSON Schema's own: ``unit`` of a number, and ``x
 which makes a text a sequence of those letters.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from model_service.records import Schema
-from model_service.schema.branches import read_choices, read_forms, read_types, resolve
+from model_service.schema.node import Node, read_node
+from model_service.schema.values import Choice, write_json
 
 #: Widget -> what it asks for.
 WIDGETS = {
@@ -45,15 +44,6 @@ _MAX_RADIOS = 4
 _MAX_LINE = 80
 _INPUT_TYPES = {"date": "date", "email": "email", "uri": "url"}
 _PLACEHOLDERS = {"uri": "https://", "time": "hh:mm:ssZ", "uuid": "8-4-4-4-12 hexadecimal digits"}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One value that can be chosen; ``value_json`` is its JSON text."""
-
-    label: str
-    value_json: str
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,128 +85,123 @@ def build_form(schema: Schema) -> FormField:
     Args:
         schema: JSON Schema 2020-12 that passed `find_schema_faults`.
     """
-    return _Builder(schema).build(schema, _Place("", is_required=True))
+    # As one schema inside another: where a field refers to the whole, it is drawn once more, in fields.
+    return _Builder().build(read_node(schema, schema), _Place("", is_required=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a field stands: its label without a title, its key, and the references that lead here."""
+    """Where a field stands: its label without a title, its key, and how deep."""
 
     label: str
     name: str | None = None
     is_required: bool = False
     is_nullable: bool = False
     depth: int = 0
-    references: frozenset[str] = frozenset()
 
     def below(self, label: str, name: str | None = None, *, is_required: bool = True) -> "_Place":
-        return _Place(label, name, is_required, depth=self.depth + 1, references=self.references)
+        return _Place(label, name, is_required, depth=self.depth + 1)
 
 
 class _Builder:
     """Builds one form; counts its fields, which names them."""
 
-    def __init__(self, root: Schema) -> None:
-        self._root = root
+    def __init__(self) -> None:
         self._count = 0
 
-    def build(self, schema: Any, place: _Place) -> FormField:
+    def build(self, node: Node, place: _Place) -> FormField:
         self._count += 1
-        resolved = resolve(schema, self._root, place.references)
-        schema = resolved.schema
-        place = replace(place, references=resolved.references)
         plain = FormField(
             widget="json",
             id=f"f{self._count}",
             name=place.name,
-            label=_text(schema, "title") or place.label,
-            description=_text(schema, "description"),
-            unit=_text(schema, "unit"),
+            label=node.text("title") or place.label,
+            description=node.text("description"),
+            unit=node.text("unit"),
             is_required=place.is_required,
-            is_read_only=schema.get("readOnly") is True,
-            default_json=_json(schema["default"]) if "default" in schema else None,
-            attributes=_placeholder(schema),
+            is_read_only=node.is_set("readOnly"),
+            default_json=write_json(node.get("default")) if node.has("default") else None,
+            attributes=_placeholder(node),
         )
-        if not resolved.is_drawable or place.depth > _MAX_DEPTH or self._count > _MAX_FIELDS:
+        if node.is_refused or node.returns_to is not None or place.depth > _MAX_DEPTH or self._count > _MAX_FIELDS:
             return plain
-        if choices := read_choices(schema):
+        if choices := node.choices:
             return _choice_field(plain, choices, is_nullable=place.is_nullable)
-        forms, is_nullable = read_forms(schema)
-        place = replace(place, is_nullable=place.is_nullable or is_nullable)
-        if len(forms) > 1:
-            children = self._alternatives(forms, place)
-            return replace(plain, widget="alternatives", is_nullable=place.is_nullable, children=children)
-        if "allOf" in forms[0]:  # one alternative, and null
-            return self.build(forms[0], place)
-        return self._typed(replace(plain, is_nullable=place.is_nullable), forms[0], place)
+        for alternatives in node.alternatives():
+            place = replace(place, is_nullable=place.is_nullable or alternatives.is_nullable)
+            if len(alternatives.others) == 1:
+                return self.build(alternatives.others[0].join(alternatives.rest), place)
+            forms = [alternatives.rest.without_words().join(branch) for branch in alternatives.others]
+            return self._alternatives(plain, forms, place)
+        types = [name for name in node.likely_types if name != "null"]
+        place = replace(place, is_nullable=place.is_nullable or len(types) < len(node.likely_types))
+        if len(types) > 1:
+            forms = [node.without_words().narrow(name, title=name.capitalize()) for name in types]
+            return self._alternatives(plain, forms, place)
+        return self._typed(replace(plain, is_nullable=place.is_nullable), types, node, place)
 
-    def _typed(self, plain: FormField, schema: Schema, place: _Place) -> FormField:
-        match read_types(schema):
+    def _typed(self, plain: FormField, types: list[str], node: Node, place: _Place) -> FormField:
+        match types:
             case ["object"]:
-                return self._object(plain, schema, place)
+                return self._object(plain, node, place)
             case ["array"]:
-                return self._array(plain, schema, place)
+                return self._array(plain, node, place)
             case ["string"]:
-                return _text_field(plain, schema)
+                return _text_field(plain, node)
             case ["number"] | ["integer"]:
-                return _number_field(plain, schema)
+                return _number_field(plain, node, is_integer=types == ["integer"])
             case ["boolean"]:
-                return _choice_field(plain, [{"const": True}, {"const": False}], is_nullable=plain.is_nullable)
+                return _choice_field(plain, [Choice(True), Choice(False)], is_nullable=plain.is_nullable)
             case _:
                 return plain
 
-    def _alternatives(self, forms: list[Schema], place: _Place) -> tuple[FormField, ...]:
+    def _alternatives(self, plain: FormField, forms: list[Node], place: _Place) -> FormField:
         fields = []
         for i, form in enumerate(forms):
             built = self.build(form, replace(place.below(""), is_nullable=False))
             label = built.label or _describe_tag(built) or f"Form {i + 1}"
             fields.append(replace(built, label=label))
-        return tuple(fields)
+        return replace(plain, widget="alternatives", is_nullable=place.is_nullable, children=tuple(fields))
 
-    def _object(self, plain: FormField, schema: Schema, place: _Place) -> FormField:
-        properties: Schema = schema.get("properties", {})
-        if not properties:
+    def _object(self, plain: FormField, node: Node, place: _Place) -> FormField:
+        fields = node.fields()
+        if not fields:
             return plain
-        required = schema.get("required", ())
+        required = node.required
+        # Some fields may be asked for without a word about them.
+        fields |= {name: node.field(name) for name in required if name not in fields}
         children = [
-            self.build(properties.get(name, True), place.below(_humanise(name), name, is_required=name in required))
-            for name in dict.fromkeys([*properties, *required])
-            if properties.get(name) is not False  # nothing is allowed there
+            self.build(field, place.below(_humanise(name), name, is_required=name in required))
+            for name, field in fields.items()
+            if not field.is_refused
         ]
-        asks_for_more = any(keyword in schema for keyword in ("patternProperties", "if", "dependentSchemas")) or (
-            schema.get("additionalProperties", False) is not False
+        asks_for_more = node.has("patternProperties", "if", "dependentSchemas") or (
+            node.has("additionalProperties") and not node.is_closed
         )
         attributes = {"data-open": ""} if asks_for_more else {}
         return replace(plain, widget="object", children=tuple(children), attributes=attributes)
 
-    def _array(self, plain: FormField, schema: Schema, place: _Place) -> FormField:
-        bounds = {"data-min-entries": str(schema.get("minItems", 0))}
-        if "maxItems" in schema:
-            bounds["data-max-entries"] = str(schema["maxItems"])
-        places = schema.get("prefixItems", ())
-        items = schema.get("items", True)
-        entry = self.build(items, place.below("Entry")) if isinstance(items, dict) else None
-        if places:
-            least = schema.get("minItems", 0)
+    def _array(self, plain: FormField, node: Node, place: _Place) -> FormField:
+        least, most = node.bound("minItems") or 0, node.bound("maxItems")
+        bounds = {"data-min-entries": str(least)} | ({} if most is None else {"data-max-entries": str(most)})
+        further = node.entry()
+        has_entry = further is not None and further.parts and not further.is_refused
+        entry = self.build(further, place.below("Entry")) if further and has_entry else None
+        if places := node.first_entries():
             children = [
                 self.build(item, place.below(f"Entry {i + 1}", is_required=i < least)) for i, item in enumerate(places)
             ]
             return replace(plain, widget="tuple", children=tuple(children), entry=entry, attributes=bounds)
         if entry is None:
             return plain
-        if schema.get("uniqueItems") and entry.widget in ("radios", "select"):
+        if node.is_set("uniqueItems") and entry.widget in ("radios", "select"):
             return replace(plain, widget="checkboxes", choices=entry.choices, attributes=bounds)
         return replace(plain, widget="array", entry=entry, attributes=bounds)
 
 
-def _choice_field(plain: FormField, schemas: list[Schema], *, is_nullable: bool) -> FormField:
-    choices = [
-        Choice(_text(schema, "title") or _describe_value(value), _json(value), _text(schema, "description"))
-        for schema in schemas
-        for value in [schema["const"]]
-    ]
-    if is_nullable and all(choice.value_json != "null" for choice in choices):
-        choices.append(Choice("Unknown", "null"))
+def _choice_field(plain: FormField, choices: list[Choice], *, is_nullable: bool) -> FormField:
+    if is_nullable and all(choice.value is not None for choice in choices):
+        choices = [*choices, Choice(None)]
     # Null is one of the choices here, so the field itself needs no other way to say it.
     plain = replace(plain, is_nullable=False, choices=tuple(choices), attributes={})
     if len(choices) == 1 and plain.is_required:
@@ -224,21 +209,21 @@ def _choice_field(plain: FormField, schemas: list[Schema], *, is_nullable: bool)
     return replace(plain, widget="radios" if len(choices) <= _MAX_RADIOS else "select")
 
 
-def _text_field(plain: FormField, schema: Schema) -> FormField:
+def _text_field(plain: FormField, node: Node) -> FormField:
     attributes = {**plain.attributes}
-    for keyword, attribute in (("minLength", "data-min-length"), ("maxLength", "data-max-length")):
-        if keyword in schema:
-            attributes[attribute] = str(schema[keyword])
-    if "pattern" in schema:
-        attributes["data-pattern"] = schema["pattern"]
-        attributes["data-pattern-message"] = schema.get("x-error-messages", {}).get("pattern", "")
-    alphabet = _read_alphabet(schema)
+    least, most = node.bound("minLength"), node.bound("maxLength")
+    for bound, attribute in ((least, "data-min-length"), (most, "data-max-length")):
+        if bound is not None:
+            attributes[attribute] = str(bound)
+    for pattern, sentence in [*node.patterns.items()][:1]:  # a hint: the server knows them all
+        attributes |= {"data-pattern": pattern, "data-pattern-message": sentence}
+    alphabet = _read_alphabet(node)
     if alphabet:
         return replace(plain, widget="sequence", attributes={**attributes, "data-alphabet": alphabet})
-    text_format = schema.get("format", "")
+    text_format = node.text("format")
     if text_format == "date-time":
         return replace(plain, widget="datetime", attributes={})
-    if max(schema.get("maxLength", 0), schema.get("minLength", 0)) > _MAX_LINE:
+    if max(most or 0, least or 0) > _MAX_LINE:
         return replace(plain, widget="textarea", attributes=attributes)
     if text_format in _PLACEHOLDERS:
         attributes.setdefault("placeholder", _PLACEHOLDERS[text_format])
@@ -246,35 +231,38 @@ def _text_field(plain: FormField, schema: Schema) -> FormField:
     return replace(plain, widget="text", attributes=attributes)
 
 
-def _read_alphabet(schema: Schema) -> str:
+def _read_alphabet(node: Node) -> str:
     """Return the letters of a sequence: as annotated, or of a pattern that repeats one set of letters."""
-    annotated = schema.get("x-alphabet")
-    if isinstance(annotated, str) and annotated.isalpha():
+    annotated = node.text("x-alphabet")
+    if annotated.isalpha():
         return "".join(dict.fromkeys(annotated.upper()))
     # Fewer letters than four are codes such as yes and no.
-    repeated = re.fullmatch(r"\^\[([A-Za-z]{4,})\](?:\+|\*|\{\d+(?:,\d*)?\})\$", schema.get("pattern", ""))
+    found = (re.fullmatch(r"\^\[([A-Za-z]{4,})\](?:\+|\*|\{\d+(?:,\d*)?\})\$", pattern) for pattern in node.patterns)
+    repeated = next(filter(None, found), None)
     return "".join(dict.fromkeys(repeated[1].upper())) if repeated else ""
 
 
-def _number_field(plain: FormField, schema: Schema) -> FormField:
-    is_integer = read_types(schema) == ["integer"]
+def _number_field(plain: FormField, node: Node, *, is_integer: bool) -> FormField:
     attributes = {**plain.attributes, "data-step": "1" if is_integer else "any"}
-    for keyword, attribute in (("minimum", "data-min"), ("maximum", "data-max")):
-        if keyword in schema:
-            attributes[attribute] = _json(schema[keyword])
-    for keyword, attribute, step in (("exclusiveMinimum", "data-min", 1), ("exclusiveMaximum", "data-max", -1)):
-        if keyword in schema:
+    for keyword, exclusive, attribute, step, tightest in (
+        ("minimum", "exclusiveMinimum", "data-min", 1, max),
+        ("maximum", "exclusiveMaximum", "data-max", -1, min),
+    ):
+        bounds = [] if (bound := node.bound(keyword)) is None else [bound]
+        if (beyond := node.bound(exclusive)) is not None:
             # The hints know inclusive bounds only: exact for integers, one value too wide for numbers.
-            attributes.setdefault(attribute, _json(schema[keyword] + step if is_integer else schema[keyword]))
-    if "multipleOf" in schema:
-        attributes["data-step"] = _json(schema["multipleOf"])
+            bounds.append(beyond + step if is_integer else beyond)
+        if bounds:
+            attributes[attribute] = write_json(tightest(bounds))
+    for step in node.all("multipleOf")[:1]:
+        attributes["data-step"] = write_json(step)
     return replace(plain, widget="number", attributes=attributes)
 
 
-def _placeholder(schema: Schema) -> dict[str, str]:
+def _placeholder(node: Node) -> dict[str, str]:
     """Return the first example as a placeholder, where it is short and not the default."""
-    for example in schema.get("examples", ()):
-        if isinstance(example, str | int | float) and not isinstance(example, bool) and "default" not in schema:
+    for example in node.get("examples", ()):
+        if isinstance(example, str | int | float) and not isinstance(example, bool) and not node.has("default"):
             text = str(example)
             return {"placeholder": f"e.g. {text}"} if 0 < len(text) <= _MAX_LINE else {}
     return {}
@@ -286,25 +274,6 @@ def _describe_tag(built: FormField) -> str:
     return next((f"{tag.label}: {tag.choices[0].label}" for tag in tags), "")
 
 
-def _describe_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if value is None:
-        return "Unknown"
-    if isinstance(value, str):
-        return value or "(empty text)"
-    return _json(value)
-
-
 def _humanise(name: str) -> str:
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:] if words else name
-
-
-def _text(schema: Schema, keyword: str) -> str:
-    value = schema.get(keyword, "")
-    return value if isinstance(value, str) else ""
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

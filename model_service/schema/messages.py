@@ -5,7 +5,6 @@ jsonschema's own messages repeat the value, and values must not leave the proces
 keywords.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +13,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from model_service.errors import is_presentable, quote_name
+from model_service.records import Schema
 from model_service.schema.json_values import Fault
+from model_service.schema.node import read_node
+from model_service.schema.values import write_json
 
 #: Most choices of an enum, or names of fields, that a message lists.
 _MAX_LISTED = 20
@@ -38,16 +40,26 @@ _FORMATS = {
 }
 
 
-def explain(error: ValidationError) -> Iterator[Fault]:
-    """Turn one error of the library into faults in our words: path, rule, sentence."""
+def explain(error: ValidationError, root: Schema) -> Iterator[Fault]:
+    """Turn one error of the library into faults in our words: path, rule, sentence.
+
+    Args:
+        root: The schema that was broken, in which references are followed.
+    """
     rule = str(error.validator or "false")  # the schema `false` has no keyword
-    if rule in ("anyOf", "oneOf") and (closest := _closest_branch(error)):
-        for child in closest:
-            yield from explain(child)
-        return
+    messages = _MESSAGES.get(rule, _any_rule)(error)
+    if rule in ("anyOf", "oneOf"):
+        if closest := _closest_branch(error):
+            for child in closest:
+                yield from explain(child, root)
+            return
+        # Without a context, more than one alternative fits: the value is not the mistake.
+        choices = read_node({rule: error.validator_value}, root).choices if error.context else None
+        if choices:
+            messages = iter([(None, f"expected {_listed([_json_text(choice.value) for choice in choices])}")])
     path = list(error.absolute_path)
     sentence = _author_sentence(error)
-    for name, message in _MESSAGES.get(rule, _any_rule)(error):
+    for name, message in messages:
         yield [*path, *([name] if name is not None else [])], rule, sentence or message
 
 
@@ -123,24 +135,6 @@ def _const(error: ValidationError) -> _Messages:
     yield None, f"expected {_json_text(error.validator_value)}"
 
 
-def _alternatives(sentence: str) -> Callable[[ValidationError], _Messages]:
-    """Return the messages of `anyOf` or `oneOf`, which speak like `enum` where every alternative is one value."""
-
-    def message(error: ValidationError) -> _Messages:
-        branches: Any = error.validator_value
-        # Without a context, more than one alternative fits: the value is not the mistake.
-        if error.context and all(_is_one_value(branch) for branch in branches):
-            yield None, f"expected {_listed([_json_text(branch.get('const')) for branch in branches])}"
-        else:
-            yield None, sentence
-
-    return message
-
-
-def _is_one_value(branch: Any) -> bool:
-    return isinstance(branch, dict) and ("const" in branch or branch.get("type") == "null")
-
-
 def _required(error: ValidationError) -> _Messages:
     needed: Any = error.validator_value
     document: Any = error.instance
@@ -188,7 +182,7 @@ def _format(error: ValidationError) -> _Messages:
 
 
 def _json_text(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else json.dumps(value)
+    return repr(value) if isinstance(value, str) else write_json(value)
 
 
 def _listed(names: list[Any]) -> str:
@@ -223,7 +217,7 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
     "minProperties": _simple("expected at least {} fields"),
     "maxProperties": _simple("expected at most {} fields"),
     "propertyNames": _bad_name,
-    "anyOf": _alternatives("expected one of the alternatives of the schema; none of them fits"),
-    "oneOf": _alternatives("expected exactly one of the alternatives of the schema to fit"),
+    "anyOf": _simple("expected one of the alternatives of the schema; none of them fits"),
+    "oneOf": _simple("expected exactly one of the alternatives of the schema to fit"),
     "not": _simple("expected anything but what the schema excludes here"),
 }

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from model_service.records import ModelInfo, Schema
-from model_service.schema.contract import DATA_KEYWORDS, MAPS_OF_SCHEMAS, resolve_reference
 from model_service.schema.validation import make_pointer
+from model_service.schema.walk import HOLD_DATA, HOLD_MAPS, REFERENCES, Path, resolve_reference
 
 _COMPONENTS = "#/components/schemas/"
 #: Meaningless or wrong once a schema is part of another document.
@@ -159,19 +159,20 @@ def _rebase(node: Any, root: Schema, component: str) -> Any:
     for key, value in node.items():
         if key in _DROPPED_KEYWORDS:
             continue
-        if key in ("$ref", "$dynamicRef"):
-            rebased["$ref"] = _component_reference(root, value, component)
-        elif key in DATA_KEYWORDS:
+        if key in REFERENCES:
+            # Under a keyword that JSON Schema does not know it may lead nowhere; readers of OpenAPI would go there.
+            if isinstance(value, str) and (path := resolve_reference(root, value)) is not None:
+                rebased["$ref"] = _component_reference(root, path, component)
+        elif key in HOLD_DATA:
             rebased[key] = value
-        elif key in MAPS_OF_SCHEMAS:
+        elif key in HOLD_MAPS and isinstance(value, dict):
             rebased[key] = {name: _rebase(child, root, component) for name, child in value.items()}
         else:
             rebased[key] = _rebase(value, root, component)
     return rebased
 
 
-def _component_reference(root: Schema, reference: str, component: str) -> str:
-    path = resolve_reference(root, reference) or []
-    if path[:1] == ["$defs"] and len(path) > 1:
-        component, path = _name_definitions(root, component)[path[1]], path[2:]
+def _component_reference(root: Schema, path: Path, component: str) -> str:
+    if path[:1] == ("$defs",) and len(path) > 1:
+        component, path = _name_definitions(root, component)[str(path[1])], path[2:]
     return _COMPONENTS + component + quote(make_pointer(path), safe="/~$")

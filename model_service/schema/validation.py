@@ -20,6 +20,7 @@ from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
 from model_service.schema.messages import explain
 from model_service.schema.verdict import Verdict, is_schema
+from model_service.schema.walk import walk
 
 #: More would not help a person, and an answer must not be larger than its question.
 MAX_VIOLATIONS = 100
@@ -75,6 +76,7 @@ class SchemaValidator:
     def __init__(self, schema: Schema) -> None:
         # With "$schema", a reference to the root would bring jsonschema's own class back.
         schema = {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
+        self._schema = schema
         self._validator = _Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
         self._verdict = Verdict(schema, Draft202012Validator.FORMAT_CHECKER.conforms)
         self.is_fast = self._verdict.is_able
@@ -108,7 +110,7 @@ class SchemaValidator:
 
     def _find_broken_rules(self, document: Any) -> Iterator[Fault]:
         for error in self._validator.iter_errors(document):
-            yield from explain(error)
+            yield from explain(error, self._schema)
 
     def _locate(self, path: list[Any], rule: str, message: str) -> Violation:
         """Return a violation whose pointer ends above a long or unprintable name of the caller's own making."""
@@ -123,31 +125,24 @@ def make_pointer(path: Iterable[Any]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _find_nodes(schema: Any) -> Iterator[Any]:
-    """Yield a schema and everything in it, the keys of its objects included."""
+def _find_names(schema: Any) -> Iterator[str]:
+    """Yield every text in a schema: the names that are no secret are among them."""
     stack = [schema]
     while stack:
         node = stack.pop()
-        yield node
-        if isinstance(node, dict):
+        if isinstance(node, str):
+            yield node
+        elif isinstance(node, dict):
             stack.extend([*node, *node.values()])
         elif isinstance(node, list):
             stack.extend(node)
 
 
-def _find_names(schema: Any) -> Iterator[str]:
-    """Yield every text in a schema: the names that are no secret are among them."""
-    return (node for node in _find_nodes(schema) if isinstance(node, str))
-
-
-def _find_patterns(schema: Any) -> Iterator[Any]:
-    """Yield everything in a schema that could be meant as a pattern."""
-    for node in _find_nodes(schema):
-        if isinstance(node, dict):
-            if "pattern" in node:
-                yield node["pattern"]
-            named = node.get("patternProperties")
-            yield from named if isinstance(named, dict) else ()
+def _find_patterns(schema: Schema) -> Iterator[str]:
+    for _, node in walk(schema):
+        yield from node.get("patternProperties", ())
+        if "pattern" in node:
+            yield node["pattern"]
 
 
 def _is_pattern(text: Any) -> bool:
@@ -158,9 +153,9 @@ def _is_pattern(text: Any) -> bool:
     return True
 
 
-def find_metaschema_faults(schema: Schema) -> list[str]:
+def find_metaschema_faults(schema: Any) -> list[str]:
     """Return why a schema is not valid JSON Schema 2020-12, each with the pointer of the fault."""
-    if is_schema(schema) and all(map(_is_pattern, _find_patterns(schema))):
+    if isinstance(schema, bool) or (is_schema(schema) and all(map(_is_pattern, _find_patterns(schema)))):
         return []
     # Other formats, such as that of a URI, are stricter than the library that follows them.
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))

@@ -8,22 +8,20 @@ to the other alone, and a property test holds the two to one verdict on the rest
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
 
 from model_service.records import Schema
 from model_service.schema.json_values import is_representable
+from model_service.schema.walk import walk
 
 #: Keywords whose meaning depends on other places, and which implementations read differently.
 _DISTRUSTED = frozenset(
     {"$dynamicRef", "$dynamicAnchor", "$id", "$anchor", "unevaluatedItems", "unevaluatedProperties"}
 )
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SCHEMAS = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
-_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_MAPS = ("properties", "patternProperties", "$defs", "dependentSchemas")
 _ESCAPED = r"\\[.\-+*?()\[\]{}|^$/]"
 #: Letters, sets, groups, anchors and repetitions, which Python and Rust read alike; nothing else is trusted.
 _SAME_IN_BOTH = re.compile(
@@ -46,9 +44,10 @@ class Verdict:
         self.accepts: Callable[[object], bool] = _accept_nothing
         #: Whether each of several documents is; one call for all is many times faster than one for each.
         self.accepts_all: Callable[[list[Any]], bool] = _accept_nothing
-        if not all(map(_is_trusted, _walk(schema))):
+        nodes = [node for _, node in walk(schema)]
+        if not all(map(_is_trusted, nodes)):
             return
-        formats = {node["format"] for node in _walk(schema) if isinstance(node.get("format"), str)}
+        formats = {node["format"] for node in nodes if isinstance(node.get("format"), str)}
         options: dict[str, Any] = {
             "validate_formats": True,
             "formats": {name: lambda text, name=name: conforms(text, name) for name in formats},
@@ -100,21 +99,6 @@ def is_schema(schema: Schema) -> bool:
     except Exception:  # a value that is of no JSON type
         return False
     return is_valid
-
-
-def _walk(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield the schema and every schema inside it."""
-    if not isinstance(schema, dict):
-        return
-    yield schema
-    for keyword in _SCHEMAS:
-        yield from _walk(schema.get(keyword))
-    for keyword in _LISTS:
-        for child in schema.get(keyword, ()):
-            yield from _walk(child)
-    for keyword in _MAPS:
-        for child in schema.get(keyword, {}).values():
-            yield from _walk(child)
 
 
 def _is_trusted(node: dict[str, Any]) -> bool:

@@ -61,7 +61,18 @@ def same(one, other) -> bool:
         pytest.param({"$ref": "#/$defs/again"}, "5", 5, id="reference-to-a-reference"),
         pytest.param({"anyOf": [{"$ref": "#/$defs/number"}, {"type": "null"}]}, "", None, id="reference-or-null"),
         pytest.param({"$ref": "#/$defs/anything"}, "5", "5", id="reference-to-true"),
-        pytest.param({"$ref": "#/$defs/number", "type": ["number", "null"]}, "", None, id="type-beside-reference"),
+        pytest.param({"$ref": "#/$defs/number", "type": ["number", "null"]}, "", "", id="both-types-hold"),
+        pytest.param({"$ref": "#/$defs/maybe", "type": ["null", "integer"]}, "", None, id="null-in-both-types"),
+        pytest.param({"$ref": "#/$defs/maybe", "title": "T"}, "5", 5, id="title-beside-reference"),
+        pytest.param({"$dynamicRef": "#count"}, "5", 5, id="dynamic-reference"),
+        pytest.param({"allOf": [{"type": "integer"}]}, "5", 5, id="all-of"),
+        pytest.param({"allOf": [{"$ref": "#/$defs/again"}, {"minimum": 0}]}, "5", 5, id="reference-in-all-of"),
+        pytest.param({"allOf": [{"anyOf": [{"type": "number"}, {"type": "null"}]}]}, "", None, id="any-of-in-all-of"),
+        pytest.param({"anyOf": [{"allOf": [{"type": "integer"}]}, {"type": "null"}]}, "5", 5, id="all-of-in-any-of"),
+        pytest.param({"allOf": [{"enum": [1, "a"]}, {"enum": [1, 2]}]}, "1", 1, id="what-two-enums-share"),
+        pytest.param({"minimum": 0}, "5", 5, id="a-rule-of-numbers"),
+        pytest.param({"$ref": "#/$defs/circle"}, "5", 5, id="alternatives-in-a-circle"),
+        pytest.param({"$ref": "#/$defs/circle"}, "a", "a", id="no-number-in-a-circle"),
         pytest.param({"$ref": "#"}, '{"x": {}}', {"x": {}}, id="reference-to-the-root"),
     ],
 )
@@ -71,6 +82,8 @@ def test_a_text_becomes_what_the_field_says(field, text, value):
         "count": {"$anchor": "count", "type": "integer"},
         "again": {"$ref": "#/$defs/number"},
         "anything": True,
+        "maybe": {"type": ["number", "null"]},
+        "circle": {"anyOf": [{"$ref": "#/$defs/circle"}, {"type": "number"}]},
     }
     assert same(parse(field, text, **{"type": "object", "$defs": definitions}), value)
 
@@ -129,6 +142,20 @@ def test_columns_keep_their_order_and_unknown_ones_stay_texts():
 def test_a_schema_without_fields_leaves_every_text_alone():
     assert parse_columns({"type": "object"}, {"a": "1", "b": ""}) == {"a": "1", "b": ""}
     assert parse_columns({"type": "object"}, {}) == {}
+
+
+@pytest.mark.parametrize("wrap", [lambda root: {"allOf": [root]}, lambda root: {"$ref": "#/$defs/root"}])
+def test_the_fields_of_a_root_that_combines_or_refers_are_columns(wrap):
+    root = {"properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    schema = {"type": "object", "$defs": {"root": root}, **wrap(root)}
+    assert parse_columns(schema, {"x": "5"}) == {"x": 5}
+    [column] = describe_columns(schema)
+    assert (column.name, column.types, column.is_required) == ("x", ("integer",), True)
+
+
+def test_alternatives_that_unfold_without_end_are_bounded():
+    doubling = {f"d{i}": {"anyOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(60)}
+    assert parse({"$ref": "#/$defs/d0"}, "5", **{"$defs": {**doubling, "d60": {}}}) == "5"
 
 
 def test_references_that_never_end_leave_a_text_alone():

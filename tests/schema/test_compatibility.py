@@ -17,6 +17,9 @@ A = {"properties": {"x": {}, "y": {}}, "required": ["x"], "additionalProperties"
         ({"properties": {"x": {}}}, True),
         ({"properties": {"other": {}}}, False),
         ({}, False),
+        ({"allOf": [A]}, True),
+        ({"$ref": "#/$defs/a", "$defs": {"a": A}}, True),
+        ({"allOf": [A, {"properties": {"z": {}}, "required": ["z"]}]}, False),
     ],
 )
 def test_fields_decide(schema, is_accepted):

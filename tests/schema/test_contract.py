@@ -1,9 +1,15 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from model_service.schema.contract import find_schema_faults, resolve_reference, walk_subschemas
+from model_service.schema.columns import describe_columns
+from model_service.schema.contract import find_schema_faults
+from model_service.schema.form import build_form
+from model_service.schema.outline import build_outline
 from model_service.schema.validation import SchemaValidator
+from model_service.schema.walk import resolve_reference
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -237,7 +243,7 @@ LIBRARY = {
 def test_a_reference_inside_the_schema_is_resolved_as_validation_does(reference, path):
     schema = LIBRARY | {"properties": {"x": {"$ref": reference}, "y": {"type": "number"}}}
     assert find(schema) == []
-    assert resolve_reference(schema, reference) == path
+    assert resolve_reference(schema, reference) == tuple(path)
     assert SchemaValidator(schema).find_violations({"x": 1}) == []
     assert [violation.rule for violation in SchemaValidator(schema).find_violations({"x": "1"})] == ["type"]
 
@@ -245,7 +251,7 @@ def test_a_reference_inside_the_schema_is_resolved_as_validation_does(reference,
 def test_the_root_can_be_referred_to():
     schema = with_field({"$ref": "#"}, additionalProperties=False, examples=[{"x": {"x": {}}}])
     assert find(schema) == []
-    assert resolve_reference(schema, "#") == []
+    assert resolve_reference(schema, "#") == ()
     assert find({**schema, "examples": [{"x": {"y": {}}}]}) != []
 
 
@@ -272,6 +278,55 @@ def test_every_fault_of_the_references_is_listed_with_that_of_the_root():
         "input_schema/properties/x/$ref",
         "input_schema/properties/y/items/$ref",
     ]
+
+
+@pytest.mark.parametrize(
+    ("anything", "fault"),
+    [
+        ({"type": 5}, "'/type' 5 is not valid under any of the given schemas"),
+        ({"items": {"minimum": "0"}}, "'/items/minimum' '0' is not of type 'number'"),
+        ({"pattern": "("}, "'/pattern' '(' is not a 'regex'"),
+    ],
+)
+def test_what_a_reference_leads_to_must_be_a_schema(anything, fault):
+    assert find(with_field({"$ref": "#/x-anything"}, **{"x-anything": anything})) == [
+        f"input_schema/properties/x/$ref must refer to valid JSON Schema 2020-12: {fault}"
+    ]
+
+
+def test_references_are_judged_where_only_a_reference_makes_a_schema():
+    schema = with_field({"$ref": "#/x-ours/0"}, **{"x-ours": [{"not": {"$ref": "#/nowhere"}}, {"$ref": "no matter"}]})
+    assert find(schema) == [
+        "input_schema/x-ours/0/not/$ref must refer to a place inside the schema; '#/nowhere' does not"
+    ]
+
+
+def test_an_anchor_that_validation_would_not_find_is_none():
+    schema = with_field({"$ref": "#here"}, **{"x-ours": {"$anchor": "here"}})
+    assert len(find(schema)) == 1
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYWORDS = (
+    *("type", "title", "unit", "default", "enum", "const", "minimum", "exclusiveMaximum", "multipleOf", "minLength"),
+    *("maxItems", "pattern", "x-error-messages", "properties", "required", "items", "prefixItems", "oneOf", "anyOf"),
+    *("allOf", "$ref", "additionalProperties", "patternProperties", "format", "not"),
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(_KEYWORDS), _JSON, max_size=6))
+def test_what_passes_is_read_by_all_whatever_a_reference_leads_to(anything):
+    schema = with_field({"$ref": "#/x-anything"}, **{"x-anything": anything})
+    if not find(schema):
+        assert build_form(schema).widget == "object"
+        assert [row.path for row in build_outline(schema)][:2] == ["", "x"]
+        assert [column.name for column in describe_columns(schema)] == ["x"]
+        SchemaValidator(schema).find_violations({"x": 1})
 
 
 # Examples
@@ -313,25 +368,3 @@ def test_messages_of_keywords_that_are_not_used_are_a_fault():
 def test_messages_of_keywords_that_are_used_are_fit():
     schema = with_field({"minimum": 0, "x-error-messages": {"minimum": "No debts."}}, required=["x"])
     assert find({**schema, "x-error-messages": {"required": "Missing.", "type": "Send an object."}}) == []
-
-
-# The walk
-
-
-def test_the_walk_visits_every_subschema_once_in_document_order():
-    schema = {
-        "type": "object",
-        "properties": {"a": {"items": {"title": "i"}}, "properties": {"anyOf": [{}, True, {"not": {}}]}},
-        "examples": [{"a": {}}],
-        "$defs": {"d": {"default": {}}},
-    }
-    assert [path for path, _ in walk_subschemas(schema)] == [
-        [],
-        ["properties", "a"],
-        ["properties", "a", "items"],
-        ["properties", "properties"],
-        ["properties", "properties", "anyOf", 0],
-        ["properties", "properties", "anyOf", 2],
-        ["properties", "properties", "anyOf", 2, "not"],
-        ["$defs", "d"],
-    ]

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from model_service.schema.form import WIDGETS, Choice, FormField, build_form
+from model_service.schema.form import WIDGETS, FormField, build_form
+from model_service.schema.values import Choice
 
 
 def build(schema: Any, *, required: bool = False, **root: Any) -> FormField:
@@ -111,7 +112,7 @@ def test_choices_are_few_radios_or_a_long_list(schema: Any, widget: str, choices
 
 def test_a_description_of_a_choice_is_kept():
     field = build({"oneOf": [{"const": "a", "title": "A", "description": "first"}, {"const": "b"}]})
-    assert field.choices[0] == Choice("A", '"a"', "first")
+    assert field.choices[0] == Choice("a", "A", "first")
 
 
 def test_a_required_constant_asks_nothing():
@@ -265,6 +266,50 @@ def test_all_of_is_one_form():
         }
     )
     assert [(child.name, child.is_required) for child in field.children] == [("a", True), ("b", False)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "widget", "attributes"),
+    [
+        (
+            {"type": "number", "allOf": [{"minimum": 1, "maximum": 9}, {"minimum": 2}]},
+            "number",
+            {"data-min": "2", "data-max": "9", "data-step": "any"},
+        ),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": 4}, "number", {"data-min": "5", "data-step": "1"}),
+        ({"allOf": [{"pattern": "^a"}, {"pattern": "b$"}]}, "text", {"type": "text", "data-pattern": "^a"}),
+        ({"allOf": [{"type": ["integer", "null"]}, {"type": "number"}]}, "number", {"data-step": "1"}),
+        ({"$ref": "#/$defs/short", "maxLength": 5}, "text", {"type": "text", "data-max-length": "3"}),
+        ({"$dynamicRef": "#short"}, "text", {"type": "text", "data-max-length": "3"}),
+        ({"allOf": [{"$ref": "#short"}, {"$ref": "#/$defs/short"}]}, "text", {"type": "text", "data-max-length": "3"}),
+    ],
+)
+def test_rules_that_apply_together_are_one_field(schema: Any, widget: str, attributes: dict[str, str]):
+    short = {"type": "string", "maxLength": 3, "$anchor": "short"}
+    field = build(schema, **{"$defs": {"short": short}})
+    assert field.widget == widget
+    assert attributes.items() <= field.attributes.items()
+
+
+def test_choices_are_what_all_lists_have():
+    field = build({"allOf": [{"enum": ["a", "b", "c"]}, {"enum": ["b", "c", "d"]}]})
+    assert [choice.value for choice in field.choices] == ["b", "c"]
+    assert build({"enum": ["a", "b", None], "type": "string"}).choices == (Choice("a"), Choice("b"))
+
+
+def test_null_is_no_value_where_another_rule_refuses_it():
+    assert not build({"anyOf": [{"minimum": 1}, {"type": "null"}], "type": "number"}).is_nullable
+
+
+def test_a_field_that_another_branch_closes_out_is_not_asked_for():
+    closed = {"properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    field = build({"allOf": [closed, {"properties": {"b": {"type": "string"}}}]})
+    assert [child.name for child in field.children] == ["a"]
+
+
+def test_a_field_without_a_name_of_its_own_is_what_its_name_makes_it():
+    schema = {"properties": {"a": True}, "required": ["n_1"], "patternProperties": {"^n_": {"type": "number"}}}
+    assert [child.widget for child in build(schema).children] == ["json", "number"]
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,16 @@ def test_lists_of_data_that_look_like_references_are_not_touched(keyword):
 
 
 @pytest.mark.parametrize(
+    "words", [{"$ref": 5}, {"$ref": "see below"}, {"$ref": "#/nowhere"}, {"properties": [1]}], ids=str
+)
+def test_what_stands_under_an_unknown_keyword_sends_no_reader_away(words):
+    schema = {"type": "object", "x-ours": words}
+    assert find_schema_faults(schema, "input_schema") == []
+    component, _ = build_input(schema)
+    assert list(find_references(component)) == []
+
+
+@pytest.mark.parametrize(
     "name", ["$ref", "$dynamicRef", "$id", "$schema", "$anchor", "$defs", "examples", "const", "x-error-messages"]
 )
 def test_a_field_may_be_named_like_a_keyword(name):

@@ -394,6 +394,23 @@ def test_alternatives_that_are_single_values_are_listed_like_an_enum(keyword, wr
     assert find(schema, {"x": 1.0}) == find(schema, {"x": None}) == []
 
 
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+@pytest.mark.parametrize(
+    "branches",
+    [
+        [{"enum": ["a", "{}"]}, {"type": "null"}],
+        [{"$ref": "#/$defs/a"}, {"$ref": "#braces"}, {"const": None}],
+        [{"allOf": [{"const": "a"}]}, {"const": "{}"}, {"allOf": [{"type": "null"}]}],
+    ],
+    ids=["enum", "references", "all-of"],
+)
+def test_alternatives_that_are_values_by_other_ways_are_listed_too(keyword, branches):
+    definitions = {"a": {"const": "a"}, "braces": {"$anchor": "braces", "const": "{}"}}
+    assert find({"properties": {"x": {keyword: branches}}, "$defs": definitions}, {"x": "b"}) == [
+        ("/x", keyword, "expected 'a', '{}' or null")
+    ]
+
+
 def test_the_author_may_say_what_single_values_mean():
     schema = {"oneOf": [{"const": "Y"}, {"const": "N"}], "x-error-messages": {"oneOf": "Say Y or N."}}
     assert find(schema, "maybe") == [("", "oneOf", "Say Y or N.")]

@@ -56,7 +56,7 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_0(start, signal_nu
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_model_is_closed_on_every_way_out(start, end):
-    server = start("models: [{class: models.FarewellModel}]")
+    server = start("models: [{class: unruly_models.FarewellModel}]")
     server.stop(end)
     server.wait_for_log("farewell")
 
@@ -107,11 +107,11 @@ def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tmp
     assert not left.exists()
 
 
-PIDS = "models: [{class: models.PidModel}]\nserver: {workers: 2}\n"
+PIDS = "models: [{class: unruly_models.UnrulyModel}]\nserver: {workers: 2}\n"
 
 
 def _pid_of(server: Server, client: httpx.Client) -> int:
-    pid: int = client.post(f"{server.url}/api/models/pid_model/predict", json={"x": 1}).json()["pid"]
+    pid: int = client.post(f"{server.url}/api/models/unruly_model/predict", json={"x": 0}).json()["pid"]
     return pid
 
 
@@ -142,12 +142,12 @@ def test_the_others_accept_for_a_worker_that_is_missing_until_there_is_another(s
 
 
 def test_a_worker_whose_loop_is_held_up_for_good_is_replaced_and_the_log_says_where(start):
-    server = start("models: [{class: models.HangingModel}]\nserver: {loop_timeout_s: 1}\n")
+    server = start("models: [{class: unruly_models.UnrulyModel}]\nserver: {loop_timeout_s: 1}\n")
     server.wait_for_log("model is ready")
-    path = f"{server.url}/api/models/hanging_model/predict"
+    path = f"{server.url}/api/models/unruly_model/predict"
     assert httpx.post(path, json={"x": 1}).json() == {"y": 2}
     with pytest.raises(httpx.TransportError):
-        httpx.post(path, json={"x": -1}, timeout=30)
+        httpx.post(path, json={"x": -3}, timeout=30)
     assert "in predict" in server.wait_for_log("the loop has been held up for 1 s")
     assert httpx.post(path, json={"x": 1}, timeout=30).json() == {"y": 2}
 

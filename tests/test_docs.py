@@ -96,12 +96,18 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_served_model(tmp_path):
     files = re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
     assert [name for name, _ in files] == ["pyproject.toml", "greeting_package/__init__.py", "config.yaml"]
     for name, text in files:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path = tmp_path / name if name == "config.yaml" else tmp_path / "greeting_package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    (install,) = re.findall(r"^pip install .*$", document.read_text(), re.MULTILINE)
+    installed = tmp_path / "installed"
+    # The packages that it depends on are here, and nothing is asked of an index. It goes into a folder, not among ours.
+    options = f"--quiet --no-index --no-deps --no-build-isolation --target {installed}"
+    _run(f"python -m {install} {options}", tmp_path)
+    assert {path.name for path in installed.iterdir()} == {"greeting_package", "greeting_package-1.0.0.dist-info"}
     for command, expected in _console_examples(document):
-        assert _run(command, tmp_path).splitlines() == expected
-    server = Server((tmp_path / "config.yaml").read_text(), tmp_path, environment={"PYTHONPATH": str(tmp_path)})
+        assert _run(command, tmp_path, installed).splitlines() == expected
+    server = Server((tmp_path / "config.yaml").read_text(), tmp_path, environment={"PYTHONPATH": str(installed)})
     try:
         server.wait_until_ready()
         call = f"curl -s {server.url}/api/models/greeting_model/predict -H 'content-type: application/json' -d "
@@ -177,8 +183,8 @@ def _document(line: str) -> object:
         return line
 
 
-def _run(command: str, folder: Path) -> str:
-    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+def _run(command: str, folder: Path, packages: Path | None = None) -> str:
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(packages or folder)}
     done = subprocess.run(
         shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
     )

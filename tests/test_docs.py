@@ -14,7 +14,6 @@ from serving import TESTS, Server
 import model_service
 from model_service import errors
 from model_service.cli.main import COMMANDS
-from model_service.config import describe_settings
 from model_service.config_file import load_config
 
 ROOT = TESTS.parent
@@ -25,8 +24,6 @@ BIN = Path(sys.executable).parent
 def test_the_configuration_document_is_what_the_code_generates():
     done = subprocess.run([str(BIN / "model-service"), "settings"], capture_output=True, text=True, check=True)
     assert (ROOT / "docs/configuration.md").read_text() == done.stdout, "run `make docs`"
-    for path, *_ in describe_settings():
-        assert f"`{path}`" in done.stdout
 
 
 def test_every_error_is_documented_with_its_code():
@@ -37,7 +34,9 @@ def test_every_error_is_documented_with_its_code():
 
 def test_every_command_is_in_the_changelog():
     text = (ROOT / "CHANGELOG.md").read_text()
-    assert [name for name in COMMANDS if name not in text] == []
+    listed = re.findall(r"`model-service`: ([\w, -]+)|`model-service ([\w-]+)", text)
+    named = {name for names in listed for name in re.findall(r"[\w-]+", " ".join(names))}
+    assert [name for name in COMMANDS if name not in named] == []
 
 
 def test_every_path_that_a_document_names_exists():
@@ -78,9 +77,9 @@ def test_every_decision_is_in_the_index():
     assert [page for page in pages if f"]({page})" not in index] == []
 
 
-def test_the_version_is_in_the_changelog_or_the_changes_are_unreleased():
-    text = (ROOT / "CHANGELOG.md").read_text()
-    assert "## [Unreleased]" in text or f"## [{model_service.__version__}]" in text
+def test_the_newest_section_of_the_changelog_is_of_this_version_or_unreleased():
+    newest = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert newest in ("Unreleased", model_service.__version__)
 
 
 def test_the_commands_of_the_readme_print_what_it_says(shipped):

@@ -315,9 +315,9 @@ def test_the_loop_is_never_held_up_under_mixed_load(apart):
         process.stdin.flush()
         return float(process.stdout.readline())
 
-    # A machine that others use, too, has hiccups: once in five tries it has none.
+    # A machine that others use, too, and be it for other tests, has hiccups: once in twenty tries it has none.
     lags = []
-    while len(lags) < 5 and min(lags, default=1) > 0.05:
+    while len(lags) < 20 and min(lags, default=1) > 0.05:
         lags.append(measure())
     assert min(lags) <= 0.05, lags
 

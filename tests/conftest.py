@@ -14,6 +14,19 @@ from serving import TESTS, Server
 from model_service.manager import ModelManager
 from model_service.service import Service
 
+#: The tests that need a browser.
+_PAGES = "tests/browser/"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say just above the last line that the pages were not tested; among all that is said before, it is overlooked."""
+    yield
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if report.nodeid.startswith(_PAGES)]
+    if skipped:
+        told = f"not tested: the pages ({len(skipped)} tests), for there is no browser; `make browser` installs one"
+        terminalreporter.write_line(told, yellow=True)
+
 
 @pytest.fixture
 def manager() -> Iterator[ModelManager]:

@@ -139,7 +139,7 @@ def wait_until(condition, timeout_s: float = 30) -> None:
 
 def main() -> None:
     """Serve toys until a line comes in, then print the longest lag of the loop since the line before."""
-    front = FrontServer("models.DoubleModel", "models.EchoModel", "models.SleepyModel", threads=8)
+    front = FrontServer("models.DoubleModel", "models.EchoModel", "front_models.SleepyModel", threads=8)
     tune_interpreter()
     print(front.port, flush=True)
     for _ in sys.stdin:

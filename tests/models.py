@@ -1,13 +1,11 @@
 """Toy models for unit tests: each is wrong, slow or plain in one way. Import them as ``models:Class``."""
 
-import os
 import sys
 import threading
 import time
 from typing import Any
 
 from model_service import MLModel, Violation
-from model_service.threads import VARIABLES
 
 NUMBER_IN = {
     "type": "object",
@@ -91,17 +89,6 @@ class RaisingModel(DoubleModel):
         return super().predict(payload)
 
 
-class CountingModel(RaisingModel):
-    """Counts its predictions."""
-
-    qualified_name = "counting_model"
-    count = 0
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        type(self).count += 1
-        return super().predict(payload)
-
-
 class WrongOutputModel(DoubleModel):
     """Breaks its output schema on a negative number, and JSON on a large one."""
 
@@ -120,20 +107,6 @@ class MiscountingModel(DoubleModel):
 
     def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return super().predict_batch(payloads)[: max(1, len(payloads) - 1)]
-
-
-class SlowModel(DoubleModel):
-    """Waits for `release` before it answers a positive number."""
-
-    qualified_name = "slow_model"
-    entered = threading.Event()
-    release = threading.Event()
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if payload["x"] > 1:
-            self.entered.set()
-            self.release.wait(timeout=30)
-        return super().predict(payload)
 
 
 class UnloadableModel(DoubleModel):
@@ -198,21 +171,6 @@ class SleepingModel(DoubleModel):
         return super().predict(payload)
 
 
-class DoubleModelNine(DoubleModel):
-    """A version that text order would put above 1.10."""
-
-    version = "1.9.0"
-
-
-class DoubleModelBroken(DoubleModel):
-    """The highest version, which cannot be built."""
-
-    version = "2.0.0"
-
-    def __init__(self) -> None:
-        raise OSError("the new weights are gone")
-
-
 class SlowBuildingModel(DoubleModel):
     """Waits for `release` while it is built."""
 
@@ -225,34 +183,6 @@ class SlowBuildingModel(DoubleModel):
         self.release.wait(timeout=30)
 
 
-class JealousModel(DoubleModel):
-    """Refuses to be called by two threads at once."""
-
-    qualified_name = "jealous_model"
-
-    def __init__(self) -> None:
-        self.is_busy = threading.Lock()
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if not self.is_busy.acquire(blocking=False):
-            raise RuntimeError("two threads at once")
-        try:
-            sum(range(5_000))  # long enough for another thread to get its turn
-            return super().predict(payload)
-        finally:
-            self.is_busy.release()
-
-
-class ThreadsModel(DoubleModel):
-    """Answers what frameworks are told about threads."""
-
-    qualified_name = "threads_model"
-    output_schema = {"type": "object"}
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {name: os.environ.get(name) for name in VARIABLES}
-
-
 class RaisingCloseModel(ClosingModel):
     """Counts like its base, then raises."""
 
@@ -262,27 +192,6 @@ class RaisingCloseModel(ClosingModel):
     def close(self) -> None:
         super().close()
         raise RuntimeError("cannot close")
-
-
-class ExitingCloseModel(ClosingModel):
-    """Counts like its base, then tries to end the process."""
-
-    qualified_name = "exiting_close_model"
-    closed = 0
-
-    def close(self) -> None:
-        super().close()
-        raise SystemExit(3)
-
-
-class ClosingAfterFailureModel(ClosingModel):
-    """Is built, then cannot answer its own example."""
-
-    qualified_name = "closing_after_failure_model"
-    closed = 0
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        raise RuntimeError("no answer")
 
 
 class ForgetfulModel(DoubleModel):
@@ -344,36 +253,6 @@ class TuplingModel(DoubleModel):
         return outputs if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value] - as above
 
 
-class WrongExampleOutputModel(DoubleModel):
-    """Breaks its output schema on its own example."""
-
-    qualified_name = "wrong_example_output_model"
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"y": "many"}
-
-
-class OddExampleModel(FussyModel):
-    """Its own rule refuses its own example."""
-
-    qualified_name = "odd_example_model"
-    input_schema = {**NUMBER_IN, "examples": [{"x": 3}]}
-
-
-class _Unspeakable(Exception):
-    def __str__(self) -> str:
-        raise RuntimeError("no words")
-
-
-class UnspeakableModel(DoubleModel):
-    """Cannot be built, and its exception cannot even be printed."""
-
-    qualified_name = "unspeakable_model"
-
-    def __init__(self) -> None:
-        raise _Unspeakable
-
-
 class _RaisingDescription(type(MLModel)):  # type: ignore[misc] - ABCMeta, so that MLModel can be a base
     @property
     def display_name(cls) -> str:
@@ -398,34 +277,6 @@ class UnfinishedModel(MLModel):
     version = "1.0.0"
     input_schema = NUMBER_IN
     output_schema = NUMBER_OUT
-
-
-class FormModel(MLModel):
-    """Has a field of every kind that the command line types."""
-
-    qualified_name = "form_model"
-    display_name = "Form"
-    description = "Answers its payload."
-    version = "1.0.0"
-    input_schema = {
-        "type": "object",
-        "properties": {
-            "count": {"type": "integer"},
-            "size": {"type": "number"},
-            "is_new": {"type": "boolean"},
-            "name": {"type": "string"},
-            "note": {"type": ["string", "null"]},
-            "tags": {"type": "array", "items": {"type": "string"}},
-            "colour": {"enum": ["red", "green"]},
-        },
-        "required": ["count"],
-        "additionalProperties": False,
-        "examples": [{"count": 1}],
-    }
-    output_schema = {"type": "object"}
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return dict(payload)
 
 
 class AwkwardSchemaModel(EchoModel):
@@ -453,43 +304,3 @@ class AwkwardSchemaModel(EchoModel):
         },
         "examples": [{"tree": {"children": [{}]}, "named": None, "$ref": "x", "whole": {}}],
     }
-
-
-class PidModel(DoubleModel):
-    """Answers the process that it runs in."""
-
-    qualified_name = "pid_model"
-    output_schema = {"type": "object", "properties": {"pid": {"type": "integer"}}, "required": ["pid"]}
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"pid": os.getpid()}
-
-
-class SleepyModel(DoubleModel):
-    """Takes its time."""
-
-    qualified_name = "sleepy_model"
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        time.sleep(0.01)
-        return super().predict(payload)
-
-
-class FarewellModel(DoubleModel):
-    """Says when it is closed."""
-
-    qualified_name = "farewell_model"
-
-    def close(self) -> None:
-        print("farewell", file=sys.stderr, flush=True)
-
-
-class HangingModel(DoubleModel):
-    """Never answers a negative number."""
-
-    qualified_name = "hanging_model"
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if payload["x"] < 0:
-            threading.Event().wait()
-        return super().predict(payload)

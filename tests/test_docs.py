@@ -16,7 +16,6 @@ from serving import TESTS, Server
 import model_service
 from model_service import errors
 from model_service.cli.main import COMMANDS
-from model_service.config import describe_settings
 from model_service.config_file import load_config
 
 ROOT = TESTS.parent
@@ -27,8 +26,6 @@ BIN = Path(sys.executable).parent
 def test_the_configuration_document_is_what_the_code_generates():
     done = subprocess.run([str(BIN / "model-service"), "settings"], capture_output=True, text=True, check=True)
     assert (ROOT / "docs/configuration.md").read_text() == done.stdout, "run `make docs`"
-    for path, *_ in describe_settings():
-        assert f"`{path}`" in done.stdout
 
 
 def test_every_error_is_documented_with_its_code():
@@ -39,7 +36,9 @@ def test_every_error_is_documented_with_its_code():
 
 def test_every_command_is_in_the_changelog():
     text = (ROOT / "CHANGELOG.md").read_text()
-    assert [name for name in COMMANDS if name not in text] == []
+    listed = re.findall(r"`model-service`: ([\w, -]+)|`model-service ([\w-]+)", text)
+    named = {name for names in listed for name in re.findall(r"[\w-]+", " ".join(names))}
+    assert [name for name in COMMANDS if name not in named] == []
 
 
 def test_every_path_that_a_document_names_exists():
@@ -103,9 +102,9 @@ def test_every_decision_is_in_the_index():
     assert [page for page in pages if f"]({page})" not in index] == []
 
 
-def test_the_version_is_in_the_changelog_or_the_changes_are_unreleased():
-    text = (ROOT / "CHANGELOG.md").read_text()
-    assert "## [Unreleased]" in text or f"## [{model_service.__version__}]" in text
+def test_the_newest_section_of_the_changelog_is_of_this_version_or_unreleased():
+    newest = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    assert newest in ("Unreleased", model_service.__version__)
 
 
 def test_the_commands_of_the_readme_print_what_it_says(shipped):
@@ -121,12 +120,18 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_served_model(tmp_path):
     files = re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
     assert [name for name, _ in files] == ["pyproject.toml", "greeting_package/__init__.py", "config.yaml"]
     for name, text in files:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path = tmp_path / name if name == "config.yaml" else tmp_path / "greeting_package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    (install,) = re.findall(r"^pip install .*$", document.read_text(), re.MULTILINE)
+    installed = tmp_path / "installed"
+    # The packages that it depends on are here, and nothing is asked of an index. It goes into a folder, not among ours.
+    options = f"--quiet --no-index --no-deps --no-build-isolation --target {installed}"
+    _run(f"python -m {install} {options}", tmp_path)
+    assert {path.name for path in installed.iterdir()} == {"greeting_package", "greeting_package-1.0.0.dist-info"}
     for command, expected in _console_examples(document):
-        assert _run(command, tmp_path).splitlines() == expected
-    server = Server((tmp_path / "config.yaml").read_text(), tmp_path, environment={"PYTHONPATH": str(tmp_path)})
+        assert _run(command, tmp_path, installed).splitlines() == expected
+    server = Server((tmp_path / "config.yaml").read_text(), tmp_path, environment={"PYTHONPATH": str(installed)})
     try:
         server.wait_until_ready()
         call = f"curl -s {server.url}/api/models/greeting_model/predict -H 'content-type: application/json' -d "
@@ -214,8 +219,8 @@ def _document(lines: list[str]) -> object:
         return lines
 
 
-def _run(command: str, folder: Path) -> str:
-    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+def _run(command: str, folder: Path, packages: Path | None = None) -> str:
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(packages or folder)}
     done = subprocess.run(
         shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
     )

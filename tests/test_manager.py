@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import manager_models
 import models
 import pytest
 
@@ -252,14 +253,14 @@ def test_a_model_that_cannot_be_built_is_quarantined_with_its_description(manage
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("FailingSelfTestModel", "the model raised: RuntimeError('secret payload -1')"),
-        ("OddExampleModel", "'/x' expected an even number"),
-        ("WrongExampleOutputModel", "'/y' expected a number, got a string"),
-        ("ForgetfulModel", "the model's find_violations answered something else than a list of violations"),
+        ("models.FailingSelfTestModel", "the model raised: RuntimeError('secret payload -1')"),
+        ("manager_models.OddExampleModel", "'/x' expected an even number"),
+        ("manager_models.WrongExampleOutputModel", "'/y' expected a number, got a string"),
+        ("models.ForgetfulModel", "the model's find_violations answered something else than a list of violations"),
     ],
 )
 def test_a_model_that_fails_its_self_test_is_quarantined(manager, name, cause):
-    problem = problem_of(manager, f"models.{name}")
+    problem = problem_of(manager, name)
     assert (problem.code, problem.cause) == ("self_test_failed", cause)
 
 
@@ -274,9 +275,9 @@ def test_a_model_that_quits_in_its_self_test_is_quarantined(manager, make_packag
         assert problem_of(manager, f"{folder}.QuitterModel").cause.endswith("raised: SystemExit(3)")
 
 
-@pytest.mark.parametrize("name", ["UnspeakableModel", "RaisingDescriptionModel"])
+@pytest.mark.parametrize("name", ["manager_models.UnspeakableModel", "models.RaisingDescriptionModel"])
 def test_a_model_that_raises_where_nobody_expects_it_is_quarantined(manager, name):
-    assert problem_of(manager, f"models.{name}").code == "model_contract_broken"
+    assert problem_of(manager, name).code == "model_contract_broken"
 
 
 def test_a_model_without_examples_needs_no_self_test(manager):
@@ -285,9 +286,9 @@ def test_a_model_without_examples_needs_no_self_test(manager):
 
 
 def test_a_model_that_failed_its_self_test_is_closed(manager):
-    models.ClosingAfterFailureModel.closed = 0
-    problem_of(manager, "models.ClosingAfterFailureModel")
-    assert models.ClosingAfterFailureModel.closed == 1
+    manager_models.ClosingAfterFailureModel.closed = 0
+    problem_of(manager, "manager_models.ClosingAfterFailureModel")
+    assert manager_models.ClosingAfterFailureModel.closed == 1
 
 
 def test_quarantine_is_logged_with_the_traceback_of_the_cause(manager, caplog):
@@ -409,7 +410,7 @@ def test_the_bounds_of_an_entry_hold_with_and_without_batching(manager):
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_default_is_the_highest_version_by_pep_440(manager, order):
-    paths = ["models.DoubleModel", "models.DoubleModelNine", "models.DoubleModelTwo"]
+    paths = ["models.DoubleModel", "manager_models.DoubleModelNine", "models.DoubleModelTwo"]
     manager.load_models(configure(*(paths[i] for i in order)))
     assert manager.get_model_metadata("double_model").version == "1.10.0"
     assert answer(manager, "double_model") == 2.5
@@ -432,7 +433,9 @@ def test_each_name_has_its_own_default(manager):
 
 
 def test_a_failed_highest_version_gives_way_to_the_older(manager):
-    manager.load_models(configure("models.DoubleModel", "models.DoubleModelBroken", "models.DoubleModelNine"))
+    manager.load_models(
+        configure("models.DoubleModel", "manager_models.DoubleModelBroken", "manager_models.DoubleModelNine")
+    )
     assert manager.get_model("double_model").info.version == "1.9.0"
     assert [status.is_default for status in manager.get_models()] == [False, False, True]
     with pytest.raises(ModelNotReady, match=r"^model 'double_model' 2\.0\.0 could not be loaded"):
@@ -440,7 +443,7 @@ def test_a_failed_highest_version_gives_way_to_the_older(manager):
 
 
 def test_a_failed_entry_that_is_marked_default_stays_it(manager):
-    manager.load_models(configure("models.DoubleModel", ("models.DoubleModelBroken", {"default": True})))
+    manager.load_models(configure("models.DoubleModel", ("manager_models.DoubleModelBroken", {"default": True})))
     with pytest.raises(ModelNotReady, match=r"2\.0\.0 could not be loaded"):
         manager.get_model("double_model")
 
@@ -538,15 +541,15 @@ def test_close_closes_each_model_once_and_forgets_it(manager):
     assert manager.get_models() == []
 
 
-@pytest.mark.parametrize("name", ["RaisingCloseModel", "ExitingCloseModel"])
-def test_a_close_that_raises_does_not_stop_the_others(manager, caplog, name):
-    broken = getattr(models, name)
+@pytest.mark.parametrize("broken", [models.RaisingCloseModel, manager_models.ExitingCloseModel])
+def test_a_close_that_raises_does_not_stop_the_others(manager, caplog, broken):
+    class_path = f"{broken.__module__}.{broken.__name__}"
     broken.closed = models.ClosingModel.closed = 0
-    manager.load_models(configure(f"models.{name}", "models.ClosingModel"))
+    manager.load_models(configure(class_path, "models.ClosingModel"))
     manager.close()
     assert (broken.closed, models.ClosingModel.closed) == (1, 1)
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert (record.getMessage(), record.model) == ("closing the model failed", f"models.{name}")
+    assert (record.getMessage(), record.model) == ("closing the model failed", class_path)
 
 
 def test_a_model_that_was_found_before_close_is_not_ready_after_it(manager):

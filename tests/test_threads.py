@@ -6,7 +6,7 @@ import sys
 
 import httpx
 import pytest
-from serving import Server
+from serving import TESTS, Server
 
 from model_service.threads import VARIABLES, limit_threads
 
@@ -49,11 +49,28 @@ def test_frameworks_listen(framework):
     assert int(ended.stdout) == 1
 
 
+#: Answers what frameworks are told about threads.
+_MODEL = """
+import os
+from models import DoubleModel
+from model_service.threads import VARIABLES
+
+class ThreadsModel(DoubleModel):
+    qualified_name = "threads_model"
+    output_schema = {"type": "object"}
+
+    def predict(self, payload):
+        return {name: os.environ.get(name) for name in VARIABLES}
+"""
+
+
 @pytest.mark.parametrize("backend", ["local", "process"])
 def test_a_served_model_finds_the_number_of_the_configuration(tmp_path, backend):
-    model = {"class": "models.ThreadsModel", "backend": backend}
+    (tmp_path / "threads_package.py").write_text(_MODEL)
+    model = {"class": "threads_package.ThreadsModel", "backend": backend}
     config = json.dumps({"server": {"model_threads": 3, "workers": 1}, "models": [model]})
-    server = Server(config, tmp_path, environment={"OMP_NUM_THREADS": "7"}).wait_until_ready()
+    environment = {"OMP_NUM_THREADS": "7", "PYTHONPATH": f"{TESTS}:{tmp_path}"}
+    server = Server(config, tmp_path, environment=environment).wait_until_ready()
     try:
         answer = httpx.post(f"{server.url}/api/models/threads_model/predict", json={"x": 1})
         assert answer.json() == dict.fromkeys(VARIABLES, "3")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -121,3 +122,12 @@ class NotJsonModel(DoubleModel):
 
     def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"y": float("nan")} if payload["x"] > 0 else {"y": {1, 2}}
+
+
+class FarewellModel(DoubleModel):
+    """Says when it is closed."""
+
+    qualified_name = "farewell_model"
+
+    def close(self) -> None:
+        print("farewell", file=sys.stderr, flush=True)

@@ -240,7 +240,7 @@ def test_a_failing_row_of_one_thread_fails_no_other(start):
 
 
 def test_a_model_is_called_by_one_thread_at_a_time(start):
-    backend = start("models.JealousModel")
+    backend = start("backends.contract_models.JealousModel")
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

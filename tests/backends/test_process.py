@@ -103,16 +103,14 @@ def test_a_crash_fails_its_own_row_and_the_next_one_is_answered_by_a_new_process
 
 def test_rows_that_waited_while_the_process_died_are_answered_by_the_next(start):
     backend = start(timeout_s=30)
-    backend.run(row(1))
-    with ThreadPoolExecutor(9) as pool:
-        slow = pool.submit(backend.run, row(550))  # keeps the process busy for half a second
-        time.sleep(0.1)
-        waiting = [pool.submit(backend.run, row(number)) for number in range(1, 8)]
-        time.sleep(0.1)
-        os.kill(status_pid(backend), signal.SIGKILL)
-        with pytest.raises(PredictionFailed):
-            slow.result()
-        assert [future.result() for future in waiting] == [[{"y": 2 * number}] for number in range(1, 8)]
+    running, over = submit(backend, -3)
+    wait_until(lambda: is_running(backend, running))
+    waiting = [submit(backend, number) for number in range(1, 8)]
+    wait_until(lambda: all(ticket in backend._calls for ticket, _ in waiting))
+    os.kill(status_pid(backend), signal.SIGKILL)
+    assert isinstance(over.get(timeout=30).error, PredictionFailed)
+    answered = [told.get(timeout=30).outputs for _, told in waiting]
+    assert answered == [[{"y": 2 * number}] for number in range(1, 8)]
 
 
 def status_pid(backend: ProcessBackend, number: int = 0) -> int:
@@ -315,13 +313,11 @@ def test_a_model_that_does_not_load_in_time_is_given_up(loop):
 
 def test_rows_that_wait_together_are_predicted_as_one_batch(start):
     backend = start("unruly_models.CountingModel", timeout_s=30)
-    with ThreadPoolExecutor(16) as pool:
-        first = pool.submit(backend.run, row(1))  # runs alone for a while, and the others gather
-        time.sleep(0.1)
-        others = [pool.submit(backend.run, row(number)) for number in range(2, 12)]
-        assert first.result() == [{"y": 1}]
-        sizes = [future.result()[0]["y"] for future in others]
-    assert max(sizes) > 1
+    first, over = submit(backend, 1)  # runs alone for a while, and the others gather
+    wait_until(lambda: is_running(backend, first))
+    others = [submit(backend, number)[1] for number in range(2, 12)]
+    assert over.get(timeout=30).outputs == [{"y": 1}]
+    assert max(told.get(timeout=30).outputs[0]["y"] for told in others) > 1
 
 
 def test_batches_form_across_the_workers_that_share_a_process(start):
@@ -331,12 +327,10 @@ def test_batches_form_across_the_workers_that_share_a_process(start):
         workers = [start("unruly_models.CountingModel", folder=supervisor.folder, timeout_s=30) for _ in range(3)]
         for worker in workers:
             worker.run(row(2))  # connects, and tells the process how quick the model is
-        with ThreadPoolExecutor(8) as pool:
-            first = pool.submit(workers[0].run, row(1))
-            time.sleep(0.1)
-            others = [pool.submit(worker.run, row(2)) for worker in workers for _ in range(2)]
-            first.result()
-            assert max(future.result()[0]["y"] for future in others) > 2
+        first, _ = submit(workers[0], 1)
+        wait_until(lambda: is_running(workers[0], first))
+        others = [submit(worker, 2)[1] for worker in workers for _ in range(2)]
+        assert max(told.get(timeout=30).outputs[0]["y"] for told in others) > 2
     finally:
         supervisor.stop()
 
@@ -366,13 +360,12 @@ def test_an_output_that_is_no_json_is_the_models_fault_and_not_the_connections(s
 
 def test_replicas_share_the_work(start):
     backend = start(replicas=2, timeout_s=30)
-    with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(backend.run, row(600))
-        time.sleep(0.2)
-        started = time.monotonic()
-        assert backend.run(row(4)) == [{"y": 8}]  # the other replica is free
-        assert not slow.done() or time.monotonic() - started < 1
-        slow.result()
+    endless, over = submit(backend, -3)
+    wait_until(lambda: is_running(backend, endless))
+    assert backend.run(row(4)) == [{"y": 8}]  # the other replica is free
+    assert over.empty()
+    for number in range(2):  # or the end would wait for the endless one
+        os.kill(status_pid(backend, number), signal.SIGKILL)
 
 
 def test_a_large_batch_goes_through_and_nothing_blocks(start):

@@ -640,8 +640,7 @@ def test_a_row_that_takes_too_long_fails_alone_and_one_that_was_only_late_does_n
     assert [row["error"] for row in rows] == ["", "the server answered 504", "", "", ""]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 375)], ids=["light-wide", "dark-narrow"])
 def test_every_state_of_the_page_is_accessible_and_fits(open_page, site, dark, width):
     page = open_page(dark=dark, width=width)
     page.goto(f"{site}/models/iris_model/batch")

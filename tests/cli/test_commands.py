@@ -158,7 +158,7 @@ def test_the_payload_may_come_from_standard_input(configure):
     ],
 )
 def test_set_types_a_field_by_the_schema(configure, column, value):
-    path = configure("models.FormModel")
+    path = configure("cli.typed_models.FormModel")
     answer = json.loads(run(path, "predict", "form_model", "--set", "count=1", "--set", column))
     assert answer == {"count": 1, column.partition("=")[0]: value}
     assert type(answer[column.partition("=")[0]]) is type(value)
@@ -166,7 +166,7 @@ def test_set_types_a_field_by_the_schema(configure, column, value):
 
 @pytest.mark.parametrize("column", ["count=five", "count=", "count=null", "is_new=yes", 'tags=["a"', "size=NaN", "x=1"])
 def test_set_leaves_what_does_not_fit_to_validation(configure, column):
-    path = configure("models.FormModel")
+    path = configure("cli.typed_models.FormModel")
     columns = ["--set", "count=1", "--set", column]
     [violation] = fail(PayloadInvalid, path, "predict", "form_model", *columns).violations
     assert violation.pointer == "/" + column.partition("=")[0]
@@ -261,7 +261,7 @@ def test_openapi_describes_the_models_without_loading_them(configure):
 
 
 def test_openapi_is_yaml_unless_json_is_asked_for_and_both_say_the_same(configure):
-    path = configure("models.FormModel")
+    path = configure("cli.typed_models.FormModel")
     text = run(path, "openapi")
     assert not text.startswith("{")
     assert text == run(path, "openapi", "--format", "yaml")
@@ -339,7 +339,7 @@ def test_the_environment_overrides_the_file(configure):
 
 
 def test_the_program_reads_config_yaml_of_the_folder_it_runs_in(configure):
-    path = configure("models.FormModel")
+    path = configure("cli.typed_models.FormModel")
     done = run_process("predict", "form_model", "--set", "count=2", "--set", "name=ä", cwd=path.parent)
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"count":2,"name":"ä"}\n', "")
 

@@ -5,7 +5,10 @@ import json
 import re
 
 import pytest
+from serving import Server
 
+#: What a page says comes from Flask, whichever server is in front; how it arrives is asked of both.
+one_front = pytest.mark.parametrize("server", [Server], ids=["serve"], indirect=True)
 PROBLEM = "application/problem+json"
 HTML = "text/html; charset=utf-8"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -25,6 +28,7 @@ PAGES = [
 # --- a page or a document ---------------------------------------------------------------------------------------------
 
 
+@one_front
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
@@ -97,6 +101,7 @@ def test_an_unexpected_failure_is_told_in_both_forms_without_its_reason(make_cli
 # --- the pages --------------------------------------------------------------------------------------------------------
 
 
+@one_front
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_names_nothing_of_another_host_and_holds_nothing_inline(client, path):
     response = client.get(path, headers={"accept": "text/html"})
@@ -120,6 +125,7 @@ def test_the_head_of_a_page_is_its_get_without_a_body(client, path):
         assert head.headers[name] == get.headers[name]
 
 
+@one_front
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -138,6 +144,7 @@ def test_the_status_of_a_page_says_whether_the_model_can_be_used(client, path, s
     assert client.get(path, headers={"accept": "text/html"}).status_code == status
 
 
+@one_front
 @pytest.mark.parametrize(
     ("path", "version", "predict_path"),
     [

@@ -5,7 +5,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-import models
+import front_models
 import pytest
 from fronts import FrontServer, read_answers, request_of
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ MODELS = (
     "models.RaisingModel",
     "models.WrongOutputModel",
     "models.UnloadableModel",
-    "models.CountingModel",
+    "front_models.CountingModel",
 )
 MAX_BODY_BYTES, MAX_ROWS = 40_000, 5
 
@@ -136,21 +136,21 @@ def test_health_never_reaches_flask(front):
     ("body", "status", "runs"), [(b'{"x": 1}', 200, 1), (b'{"x": -1}', 500, 1), (b'{"x": "1"}', 422, 0)]
 )
 def test_nothing_is_predicted_twice(front, body, status, runs):
-    before = models.CountingModel.count
+    before = front_models.CountingModel.count
     answer = front.ask("POST", "/api/models/counting_model/predict", body, content_type="application/json")
-    assert (answer[0], models.CountingModel.count - before) == (status, runs)
+    assert (answer[0], front_models.CountingModel.count - before) == (status, runs)
 
 
 @pytest.mark.parametrize("declared", [20, 500])
 def test_a_body_that_is_cut_off_is_no_prediction(front, declared):
-    before = models.CountingModel.count
+    before = front_models.CountingModel.count
     with front.connect() as connection:
         body = b'{"x": 1}'
         path = "/api/models/counting_model/predict"
         connection.sendall(request_of(body, path, Content_Length=str(declared)))
         connection.shutdown(1)
         assert connection.recv(1000) == b""
-    assert models.CountingModel.count == before
+    assert front_models.CountingModel.count == before
 
 
 def test_a_chunked_body_is_plain_too(front):

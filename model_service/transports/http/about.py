@@ -18,7 +18,7 @@ class SchemaView:
 
     Attributes:
         document: The row of the whole payload or output.
-        rows: One row a field.
+        rows: One row per field.
         text: The JSON Schema itself.
     """
 
@@ -90,7 +90,7 @@ def tabulate(metrics: Mapping[str, Any], title: str = "") -> Iterator[Table]:
 
 
 def _tabulate_rows(values: Sequence[Any], title: str) -> Table:
-    """Return a table of a list that holds objects: a column a name, in the order of their first appearance."""
+    """Return a table of a list that holds objects: one column per name, in the order of their first appearance."""
     rows = [dict(_flatten(value)) for value in values]
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     return Table(

@@ -1,5 +1,9 @@
 // JSON values: equality, and the words of a text that cannot be read as one.
 
+import { hasPart, readJson } from "../json.js";
+
+const TOO_LARGE = "This number is too large.";
+
 /** Whether two JSON values are the same; the order of an object's keys does not count. */
 export function isEqual(a, b) {
   if (a === b) return true;
@@ -12,11 +16,14 @@ export function isEqual(a, b) {
 /** The value of a JSON text; `undefined` for an empty one. Throws an Error with words for a person. */
 export function parseJson(text) {
   if (text.trim() === "") return undefined;
+  let value;
   try {
-    return JSON.parse(text);
+    value = readJson(text);
   } catch {
     throw new Error("This is not JSON. Texts need double quotes, and no comma may follow the last entry.");
   }
+  if (hasPart(value, (part) => part === Infinity || part === -Infinity)) throw new Error(TOO_LARGE);
+  return value;
 }
 
 /** The number that a person wrote, `undefined` for none; `message` says why a text is none. */
@@ -26,11 +33,9 @@ export function parseNumber(text) {
   if (/^[+-]?\d+,\d+$/.test(written)) return { message: "Write a point before decimals, as in 3.5, and nothing between thousands." };
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)) return { message: "Enter a number, such as 12 or 3.5." };
   const value = Number(written);
-  if (!Number.isFinite(value)) return { message: "This number is larger than a number can be here." };
-  if (/^[+-]?\d+$/.test(written) && !Number.isSafeInteger(value)) {
-    return { value, message: "A browser would change digits of an integer beyond 9007199254740991. Send it by a program." };
-  }
-  return { value };
+  if (!Number.isFinite(value)) return { message: TOO_LARGE };
+  const isLong = /^[+-]?\d+$/.test(written) && !Number.isSafeInteger(value);
+  return { value: isLong ? BigInt(written.replace("+", "")) : value };
 }
 
 /** Set a key that may be called `__proto__`. */

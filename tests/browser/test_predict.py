@@ -298,8 +298,9 @@ def test_what_was_typed_survives_a_reload_and_the_way_back(page: Page, site: str
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("5,1", "Write a point before decimals, as in 3.5, and nothing between thousands."),
-        ("5,000", "Write a point before decimals, as in 3.5, and nothing between thousands."),
+        ("5,000", "Write 5000, or 5,0000 if decimals follow the comma."),
+        ("-12,345", "Write -12345, or -12,3450 if decimals follow the comma."),
+        ("1,234,567", "Enter a number, such as 12 or 3.5."),
         ("abc", "Enter a number, such as 12 or 3.5."),
         ("0x10", "Enter a number, such as 12 or 3.5."),
         ("1e999", "This number is too large."),
@@ -317,7 +318,10 @@ def test_text_that_is_no_number_is_told_beside_its_field(page: Page, site: str, 
     expect(page.locator("#answer")).to_contain_text("No answer yet")
 
 
-@pytest.mark.parametrize(("typed", "read"), [("5.", 5), (".5", 0.5), ("+1e0", 1), (" 7 ", 7)])
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("5.", 5), (".5", 0.5), ("+1e0", 1), (" 7 ", 7), ("5,1", 5.1), ("0,500", 0.5), (",5", 0.5), ("5,0000", 5)],
+)
 def test_a_number_is_read_as_people_write_it(page: Page, site: str, typed: str, read: float):
     page.goto(f"{site}/models/iris_model/predict")
     choose_example(page)

@@ -4,6 +4,9 @@ import { hasPart, readJson } from "../json.js";
 
 const TOO_LARGE = "This number is too large.";
 
+//: 5,000 is five thousand here and five elsewhere.
+const AMBIGUOUS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
+
 /** Whether two JSON values are the same; the order of an object's keys does not count. */
 export function isEqual(a, b) {
   if (a === b) return true;
@@ -28,9 +31,10 @@ export function parseJson(text) {
 
 /** The number that a person wrote, `undefined` for none; `message` says why a text is none. */
 export function parseNumber(text) {
-  const written = text.trim().replace("\u2212", "-");
-  if (written === "") return {};
-  if (/^[+-]?\d+,\d+$/.test(written)) return { message: "Write a point before decimals, as in 3.5, and nothing between thousands." };
+  const typed = text.trim().replace("\u2212", "-");
+  if (typed === "") return {};
+  if (AMBIGUOUS.test(typed)) return { message: `Write ${typed.replace(",", "")}, or ${typed}0 if decimals follow the comma.` };
+  const written = typed.replace(/^([+-]?\d*),(\d+)$/, "$1.$2"); // many telephones offer a comma and no point
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)) return { message: "Enter a number, such as 12 or 3.5." };
   const value = Number(written);
   if (!Number.isFinite(value)) return { message: TOO_LARGE };

@@ -40,6 +40,13 @@ def predict_nothing(page: Page) -> None:
     expect(page.locator("#faults")).to_be_visible()
 
 
+def type_broken_json(page: Page) -> None:
+    page.locator("#as-json summary").click()
+    page.locator("#json-text").fill("{")
+    page.locator("#json-text").blur()
+    expect(page.locator("#json-error")).to_be_visible()
+
+
 def choose_file(page: Page) -> None:
     file = {"name": "flowers.csv", "mimeType": "text/csv", "buffer": FLOWERS.encode()}
     page.locator("#file").set_input_files(file)
@@ -92,6 +99,7 @@ def assert_accessible(page: Page, *, width: int) -> None:
         pytest.param("/models/loan_model/predict", fill_in_and_predict, id="predict with nullable fields"),
         pytest.param("/models/circrna_model/predict", fill_in_and_predict, id="predict a sequence"),
         pytest.param(f"{IRIS}/predict", predict_nothing, id="predict with errors"),
+        pytest.param(f"{IRIS}/predict", type_broken_json, id="predict with broken JSON"),
         pytest.param(f"{IRIS}/batch", stay, id="batch"),
         pytest.param(f"{IRIS}/batch", choose_file, id="batch with a preview"),
         pytest.param(f"{IRIS}/batch", send_file, id="batch with results"),

@@ -35,7 +35,7 @@ def start_browser(playwright: Playwright, path: str) -> Browser:
 
 
 def wait_until_loaded(url: str) -> str:
-    """Return the address when each model is ready or has failed; a page of a loading one reloads itself."""
+    """Return the address when each model is ready or has failed; a page of a loading one would change under a test."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while any(model["state"] == "loading" for model in httpx.get(f"{url}/api/models").json()["models"]):
         assert time.monotonic() < deadline, "a model is still loading"

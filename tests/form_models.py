@@ -411,3 +411,48 @@ class ReferencesModel(NestedObjectsModel):
             {"root": {"name": "Émile", "children": []}, "town": {"name": ""}},
         ],
     }
+
+
+class AnchorsModel(NestedObjectsModel):
+    """``$ref`` to definitions by their ``$anchor``, in the input and in the output."""
+
+    qualified_name = "anchors_model"
+    display_name = "Anchors"
+    description = "Answers a birth: definitions that are named by anchors."
+    input_schema = {
+        "title": "Birth",
+        "type": "object",
+        "properties": {"town": {"$ref": "#town"}, "season": {"$ref": "#season"}},
+        "required": ["town", "season"],
+        "additionalProperties": False,
+        "$defs": {
+            "first": {
+                "$anchor": "town",
+                "title": "Town of birth",
+                "type": "object",
+                "properties": {"name": {"title": "Name of the town", "type": "string"}},
+                "required": ["name"],
+                "additionalProperties": False,
+            },
+            "second": {
+                "$anchor": "season",
+                "title": "Season",
+                "oneOf": [{"const": 1, "title": "Spring"}, {"const": 2, "title": "Autumn"}],
+            },
+        },
+        "examples": [{"town": {"name": "Bath"}, "season": 1}, {"town": {"name": ""}, "season": 2}],
+    }
+    output_schema = {name: value for name, value in input_schema.items() if name != "examples"}
+
+
+class AnythingModel(NestedObjectsModel):
+    """A number of any size, and whatever else comes."""
+
+    qualified_name = "anything_model"
+    display_name = "Anything"
+    description = "Answers a number, and whatever comes with it."
+    input_schema = {
+        "type": "object",
+        "properties": {"count": {"title": "Count", "type": "number"}},
+        "examples": [{"count": 1}, {"more": [2**53 + 1]}],
+    }

@@ -34,6 +34,8 @@ models:
   - class: form_models.TuplesModel
   - class: form_models.ScalarsModel
   - class: form_models.ReferencesModel
+  - class: form_models.AnchorsModel
+  - class: form_models.AnythingModel
 """
 _PATIENCE_MS = 10_000
 #: Writes what the policy forbade to the console, where the faults are gathered.

@@ -46,6 +46,13 @@ def predict_nothing(page: Page) -> None:
     expect(page.locator("#faults")).to_be_visible()
 
 
+def type_broken_json(page: Page) -> None:
+    page.locator("#as-json summary").click()
+    page.locator("#json-text").fill("{")
+    page.locator("#json-text").blur()
+    expect(page.locator("#json-error")).to_be_visible()
+
+
 def open_all_details(page: Page) -> None:
     page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
 
@@ -83,6 +90,7 @@ def assert_accessible(page: Page, looks: tuple[tuple[str, int], ...] = LOOKS) ->
         pytest.param("/models/loan_model/predict", fill_in_and_predict, id="predict with nullable fields"),
         pytest.param("/models/circrna_model/predict", fill_in_and_predict, id="predict a sequence"),
         pytest.param(f"{IRIS}/predict", predict_nothing, id="predict with errors"),
+        pytest.param(f"{IRIS}/predict", type_broken_json, id="predict with broken JSON"),
         pytest.param(f"{IRIS}/batch", stay, id="batch"),
         pytest.param("/docs", wait_for_swagger_ui, id="docs"),
         pytest.param("/nothing", stay, id="not found"),

@@ -224,12 +224,12 @@ def test_a_file_that_cannot_be_read_says_why_and_another_can_be_chosen(visit, si
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_column_faults_are_told_before_sending_and_unknown_columns_can_be_left_out(visit, site):
+def test_a_column_that_the_model_does_not_know_is_no_fault_and_comes_back_in_the_downloads(visit, site):
     page = visit(site, "iris_model")
     choose(page, "id," + HEADER + "\n" + "\n".join(f"7,{line}" for line in FLOWERS.values()))
-    expect(page.locator("#preview")).to_contain_text("The model knows no column “id”.")
-    expect(page.get_by_role("button", name="Predict")).to_be_disabled()
-    page.get_by_label("Leave unknown columns out").check()
+    note = page.get_by_text("“id” is not an input of the model. It is not sent, but kept in the downloads.")
+    expect(note).to_be_visible()
+    expect(page.locator("#preview [data-faults]")).to_be_hidden()
     send(page)
     expect_state(page, "done")
     rows = download_csv(page)
@@ -293,12 +293,61 @@ def test_an_unreadable_file_leaves_the_results_of_the_one_before(visit, site):
     predict(page, f"{HEADER}\n{FLOWERS['setosa']}\n")
     choose(page, b"\x00", name="picture.png")
     expect(page.get_by_role("alert")).to_contain_text("picture.png: The file is binary")
-    expect(page.get_by_role("alert")).to_contain_text("Below is still rows.csv.")
+    expect(page.get_by_role("alert")).to_contain_text("rows.csv is still shown below.")
     assert [row["output.species"] for row in download_csv(page)] == ["setosa"]
     choose(page, f"{HEADER}\n{FLOWERS['virginica']}\n")
     expect_state(page, "preview")
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator("#results")).to_be_hidden()
+
+
+def test_a_second_file_takes_the_place_of_results_only_when_the_person_agrees(visit, site):
+    page = visit(site, "iris_model")
+    predict(page, f"{HEADER}\n{FLOWERS['setosa']}\n", name="first.csv")
+    question = page.get_by_role("dialog", name="Replace the results?")
+    for leave in (
+        lambda: question.get_by_role("button", name="Keep the results").click(),
+        lambda: question.press("Escape"),
+    ):
+        choose(page, f"{HEADER}\n{FLOWERS['virginica']}\n", name="second.csv")
+        expect(question).to_contain_text(
+            "The rows of first.csv are predicted, but not downloaded yet. second.csv would take their place."
+        )
+        judge(page)
+        leave()
+        expect(question).to_be_hidden()
+        expect_state(page, "done")
+        expect(page.get_by_role("heading", name="first.csv")).to_be_visible()
+    assert [row["output.species"] for row in download_csv(page)] == ["setosa"]
+    choose(page, f"{HEADER}\n{FLOWERS['virginica']}\n", name="second.csv")  # what is downloaded cannot be lost
+    expect_state(page, "preview")
+    expect(page.get_by_role("heading", name="second.csv")).to_be_visible()
+
+
+def test_a_third_file_takes_the_question_over(visit, toys):
+    page = visit(toys, "echo_model")
+    predict(page, "text\nfirst\n")
+    drop(page, "text\nsecond\n")
+    question = page.get_by_role("dialog", name="Replace the results?")
+    expect(question).to_be_visible()
+    drop(page, "text\nthird and longer\n", name="third.csv")
+    expect(question).to_contain_text("third.csv would take their place.")
+    question.get_by_role("button", name="Replace them").click()
+    expect_state(page, "preview")
+    expect(page.get_by_role("table", name="All rows")).to_contain_text("third and longer")
+
+
+def test_a_second_file_does_not_stop_rows_that_are_being_predicted(visit, stalling, hold):
+    page = visit(stalling.url, "stalling_model")
+    start_until_stalled(page)
+    choose(page, "x\n3\n", name="second.csv")
+    question = page.get_by_role("dialog", name="Replace the results?")
+    expect(question).to_contain_text("The rows of rows.csv are not all predicted yet.")
+    question.get_by_role("button", name="Keep the results").click()
+    expect_state(page, "running")
+    hold.unlink()
+    expect_state(page, "done")
+    assert [row["output.y"] for row in download_csv(page)] == ["4"] * 199 + ["2"]
 
 
 @pytest.mark.parametrize(("is_saved", "questions"), [(False, ["beforeunload"]), (True, [])], ids=["lost", "saved"])
@@ -317,7 +366,7 @@ def test_a_person_who_leaves_finished_results_is_asked_unless_they_are_downloade
 def test_fasta_is_refused_with_the_way_out(visit, site):
     page = visit(site, "dna_lstm_model")
     choose(page, ">a\nACGT\n", name="a.fasta")
-    expect(page.get_by_role("alert")).to_contain_text("with the one column “dna_sequence” and one sequence a row.")
+    expect(page.get_by_role("alert")).to_contain_text("with the one column “dna_sequence” and one sequence per row.")
 
 
 @pytest.mark.parametrize("width", [1280, 375])
@@ -351,23 +400,37 @@ def test_a_misspelt_column_is_recognised(visit, site):
     expect(page.get_by_role("button", name="Predict")).to_be_disabled()
 
 
+def test_a_column_that_may_be_misspelt_is_told_and_the_rows_are_predicted_all_the_same(visit, site):
+    page = visit(site, "loan_model")
+    choose(page, f"{LOAN_HEADER},Gendr,id\nL1,Graduate,5720,0,Urban,Male,7\n")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Is each column spelt right?")
+    expect(preview).to_contain_text("The model has no column “Gendr”; did you mean “Gender”?")
+    expect(preview).to_contain_text("“id” is not an input of the model.")
+    send(page)
+    expect_state(page, "done")
+    [row] = download_csv(page)
+    assert (row["Gendr"], row["id"], row["error"]) == ("Male", "7", "")
+    assert row["output.Loan_Status"] in ("Y", "N")
+
+
 def test_the_preview_shows_the_first_ten_rows(visit, site):
     page = visit(site, "iris_model")
     choose(page, "\n".join([HEADER, *[FLOWERS["setosa"]] * 11]))
     expect(page.get_by_role("table", name="The first 10 of 11 rows").locator("tbody tr")).to_have_count(10)
 
 
-def drop(page, content):
+def drop(page, content, name="dropped.csv"):
     page.evaluate(
-        """([content, kinds]) => {
+        """([content, kinds, name]) => {
           const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([content], "dropped.csv"));
+          dataTransfer.items.add(new File([content], name));
           const zone = document.getElementById("drop-zone");
           for (const kind of kinds) {
             zone.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
           }
         }""",
-        [content, ["dragenter", "dragover", "drop"]],
+        [content, ["dragenter", "dragover", "drop"], name],
     )
 
 
@@ -378,6 +441,7 @@ def test_a_file_can_be_dropped_and_a_second_one_starts_afresh(visit, toys):
     send(page)
     expect_state(page, "done")
     drop(page, "text\nsecond\n")
+    page.get_by_role("button", name="Replace them").click()
     expect_state(page, "preview")
     expect(page.locator("#results")).to_be_hidden()
     send(page)

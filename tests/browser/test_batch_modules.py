@@ -323,10 +323,9 @@ FIND_FAULTS = """
   const table = await readTable(new File([argument.text], "rows"));
   const isClosed = argument.is_closed ?? true;
   const fields = matchFields(argument.columns, namesIn(table), { isClosed });
-  const about = { isClosed, leftOut: new Set(argument.left_out ?? []) };
-  const found = findColumnFaults(table, argument.columns, fields, about);
+  const found = findColumnFaults(table, argument.columns, fields, { isClosed });
   const cells = await findCellFaults(table, fields, { schema: argument.schema });
-  return [[...found.faults, ...cells.sentences], found.unknown, found.isHopeless];
+  return [[...found.missing, ...found.misspelt, ...cells.sentences], found.unknown, found.others];
 """
 COLUMNS = [
     {"name": "petal_length", "title": "Petal length", "types": ["number"], "is_required": True, "example": "1.4"},
@@ -335,31 +334,28 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(
-    ("about", "faults", "unknown", "is_hopeless"),
+    ("about", "faults", "unknown", "others"),
     [
-        pytest.param({"text": "petal_length,is_wet\n1,true\n"}, [], [], False, id="sound"),
+        pytest.param({"text": "petal_length,is_wet\n1,true\n"}, [], [], [], id="sound"),
         pytest.param(
             {"text": "petal_lenght\n1\n"},
             [
                 "The column “petal_length” (Petal length) is missing; an example of its cells is 1.4.",
-                "The model knows no column “petal_lenght”; did you mean “petal_length”?",
+                "The model has no column “petal_lenght”; did you mean “petal_length”?",
             ],
             ["petal_lenght"],
-            True,
+            [],
             id="misspelt",
         ),
         pytest.param(
-            {"text": "petal_length,id\n1,\n2,7\n"},
-            ["The model knows no column “id”."],
+            {"text": "petal_length,iswett,id\n1,true,7\n"},
+            ["The model has no column “iswett”; did you mean “is_wet”?"],
+            ["iswett", "id"],
             ["id"],
-            False,
-            id="in-some-rows",
+            id="misspelt-and-may-be-missing",
         ),
-        pytest.param(
-            {"text": "petal_length,id\n1,6\n2,7\n"}, ["The model knows no column “id”."], ["id"], True, id="in-all-rows"
-        ),
-        pytest.param({"text": "petal_length,id\n1,6\n", "left_out": ["id"]}, [], ["id"], False, id="left-out"),
-        pytest.param({"text": "petal_length,id\n1,6\n", "is_closed": False}, [], [], False, id="unknown-is-allowed"),
+        pytest.param({"text": "petal_length,id\n1,6\n2,7\n"}, [], ["id"], ["id"], id="a-name-of-the-row"),
+        pytest.param({"text": "petal_length,id\n1,6\n", "is_closed": False}, [], [], [], id="unknown-is-allowed"),
         pytest.param(
             {"text": "petal_length;is_wet\n1,4;TRUE\n"},
             [
@@ -367,20 +363,20 @@ COLUMNS = [
                 "“is_wet” in row 1: TRUE is not true or false; write it in small letters.",
             ],
             [],
-            False,
+            [],
             id="spelt-another-way",
         ),
         pytest.param(
             {"text": "petal_length,is_wet\n1,true,3\n2,true\n"},
             ["1 of 2 rows has more or fewer cells than the header, so it is not sent: row 1."],
             [],
-            False,
+            [],
             id="ragged-row",
         ),
     ],
 )
-def test_faults_of_columns_are_found_before_anything_is_sent(run, about, faults, unknown, is_hopeless):
-    assert run(FIND_FAULTS, {"columns": COLUMNS, **about}) == [faults, unknown, is_hopeless]
+def test_faults_of_columns_are_found_before_anything_is_sent(run, about, faults, unknown, others):
+    assert run(FIND_FAULTS, {"columns": COLUMNS, **about}) == [faults, unknown, others]
 
 
 @pytest.mark.parametrize(

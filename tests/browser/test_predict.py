@@ -103,7 +103,7 @@ def test_every_fault_of_the_server_stands_beside_its_field_and_in_a_focused_summ
     press_predict(page)
     summary = page.locator("#faults")
     expect(summary).to_be_focused()
-    expect(summary).to_contain_text("3 things need to be mended")
+    expect(summary).to_contain_text("Fix 3 fields")
     expect(field_error(page, "Sepal length")).to_have_text("expected a number of at most 25")
     expect(field_error(page, "Sepal width")).to_have_text("expected a number above 0")
     expect(field_error(page, "Petal width")).to_have_text("this field is missing")
@@ -141,13 +141,6 @@ def test_a_fault_of_a_chosen_alternative_stands_beside_its_field(page: Page, toy
     press_predict(page)
     expect(page.locator("#faults")).to_contain_text("Method, Card, Card number")
     expect(page.get_by_label("Card number")).to_have_attribute("aria-invalid", "true")
-
-
-def test_a_number_that_a_browser_would_change_is_not_sent(page: Page, toys: str):
-    page.goto(f"{toys}/models/scalars_model/predict")
-    page.get_by_label("Count").fill("9007199254740993")
-    press_predict(page)
-    expect(page.locator("#faults")).to_contain_text("beyond 9007199254740991")
 
 
 def test_text_in_a_number_field_is_told_before_anything_is_sent(page: Page, site: str):
@@ -305,11 +298,12 @@ def test_what_was_typed_survives_a_reload_and_the_way_back(page: Page, site: str
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("5,1", "Write a point before decimals, as in 3.5, and nothing between thousands."),
-        ("5,000", "Write a point before decimals, as in 3.5, and nothing between thousands."),
+        ("5,000", "Write 5000, or 5,0000 if decimals follow the comma."),
+        ("-12,345", "Write -12345, or -12,3450 if decimals follow the comma."),
+        ("1,234,567", "Enter a number, such as 12 or 3.5."),
         ("abc", "Enter a number, such as 12 or 3.5."),
         ("0x10", "Enter a number, such as 12 or 3.5."),
-        ("1e999", "This number is larger than a number can be here."),
+        ("1e999", "This number is too large."),
     ],
 )
 def test_text_that_is_no_number_is_told_beside_its_field(page: Page, site: str, typed: str, told: str):
@@ -324,7 +318,10 @@ def test_text_that_is_no_number_is_told_beside_its_field(page: Page, site: str, 
     expect(page.locator("#answer")).to_contain_text("No answer yet")
 
 
-@pytest.mark.parametrize(("typed", "read"), [("5.", 5), (".5", 0.5), ("+1e0", 1), (" 7 ", 7)])
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("5.", 5), (".5", 0.5), ("+1e0", 1), (" 7 ", 7), ("5,1", 5.1), ("0,500", 0.5), (",5", 0.5), ("5,0000", 5)],
+)
 def test_a_number_is_read_as_people_write_it(page: Page, site: str, typed: str, read: float):
     page.goto(f"{site}/models/iris_model/predict")
     choose_example(page)
@@ -344,13 +341,14 @@ def test_the_mouse_wheel_changes_no_number(page: Page, site: str):
 def test_faults_of_the_browser_and_of_the_server_are_told_together(page: Page, site: str):
     page.goto(f"{site}/models/iris_model/predict")
     choose_example(page)
-    page.get_by_label("Sepal length").fill("-")
-    page.get_by_label("Sepal width").fill("99")
+    page.get_by_label("Sepal length").fill("99")
+    page.get_by_label("Sepal width").fill("-")
     page.get_by_label("Petal width").fill("")
     press_predict(page)
-    expect(page.locator("#faults")).to_contain_text("3 things need to be mended")
+    expect(page.locator("#faults")).to_contain_text("Fix 3 fields")
+    expect(page.locator("#faults a")).to_have_text(["Sepal length", "Sepal width", "Petal width"])
     page.get_by_label("Petal width").fill("0.2")
-    expect(page.locator("#faults")).to_contain_text("2 things need to be mended")
+    expect(page.locator("#faults")).to_contain_text("Fix 2 fields")
 
 
 def test_an_unknown_field_is_named(page: Page, site: str):
@@ -394,7 +392,7 @@ def test_an_answer_to_other_values_says_so(page: Page, site: str):
     press_predict(page)
     expect(page.locator(".result")).to_be_visible()
     page.get_by_label("Sepal length").fill("6")
-    expect(page.locator("#answer")).to_contain_text("The input was changed after this answer.")
+    expect(page.locator("#answer")).to_contain_text("This answer belongs to an earlier input.")
 
 
 def test_two_versions_are_compared_side_by_side(page: Page, toys: str):
@@ -475,7 +473,6 @@ def test_outputs_of_every_shape_are_drawn_as_tables_and_words(page: Page, toys: 
     page.locator("#as-json summary").click()
     expect(page.locator("#json-text")).to_have_value("{}")
     page.locator("#json-text").fill(json.dumps(output))
-    page.get_by_role("button", name="Fill the form with it").click()
     press_predict(page)
     assert read_answer(page) == output
     shown = page.locator("#answer .result").inner_text()

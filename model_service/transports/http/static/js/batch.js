@@ -1,6 +1,6 @@
 // The page of files: takes a file through its states, and hands each part of the page what it shows.
-// empty -> reading -> faults or preview -> running -> paused, cancelled or done. A new file starts afresh once it is read;
-// until then the one before stays, with its results.
+// empty -> reading -> faults or preview -> running -> paused, cancelled or done. A new file starts afresh once it is read
+// and the person agrees to lose what only this page has; until then the one before stays, with its results.
 import { findCellFaults } from "./batch/cell_faults.js";
 import { ChartPanel } from "./batch/chart_panel.js";
 import { namesIn } from "./batch/column_faults.js";
@@ -11,16 +11,18 @@ import { countOf } from "./batch/elements.js";
 import { FileFault } from "./batch/file_text.js";
 import { Preview } from "./batch/preview.js";
 import { Progress } from "./batch/progress.js";
+import { ask } from "./batch/question.js";
 import { Results } from "./batch/results.js";
 import { ResultsTable } from "./batch/results_table.js";
 import { watchScroll } from "./batch/scroll_hint.js";
 import { Sender } from "./batch/sender.js";
+import { readJson } from "./json.js";
 import { readTable } from "./batch/table.js";
 
 //: The bar moves with every answer; the table and the chart look again this often.
 const REFRESH_MS = 1000;
 
-const page = JSON.parse(document.getElementById("content").dataset.page);
+const page = readJson(document.getElementById("content").dataset.page);
 const root = document.getElementById("batch");
 const part = (name) => document.getElementById(name);
 const isClosed = page.input_schema.additionalProperties === false && !page.input_schema.patternProperties;
@@ -46,6 +48,8 @@ async function readFile(file) {
     const fields = matchFields(page.columns, namesIn(table), { isClosed });
     const cellFaults = await findCellFaults(table, fields, { schema: page.input_schema, signal });
     if (signal.aborted) return;
+    part("reading").hidden = true;
+    if (wouldLose() && !(await ask(part("question"), describeLoss(file), signal))) return;
     work?.sender?.cancel();
     work = { file, table, fields };
     preview.start(file, table, fields, cellFaults);
@@ -61,7 +65,7 @@ async function readFile(file) {
 }
 
 function refuseFile(sentence) {
-  part("file-fault").textContent = work ? `${sentence} Below is still ${work.file.name}.` : sentence;
+  part("file-fault").textContent = work ? `${sentence} ${work.file.name} is still shown below.` : sentence;
   part("file-fault").hidden = false;
   if (!work) setState("faults");
 }
@@ -160,6 +164,14 @@ function hasUnsaved({ results, saved }) {
   return results.done > results.failed && results.done > saved;
 }
 
+const isUnderWay = () => ["running", "paused"].includes(work?.sender?.state);
+const wouldLose = () => isUnderWay() || (work?.sender && hasUnsaved(work));
+
+function describeLoss(file) {
+  const why = isUnderWay() ? "are not all predicted" : "are predicted, but not downloaded";
+  return `The rows of ${work.file.name} ${why} yet. ${file.name} would take their place.`;
+}
+
 const input = part("file");
 input.addEventListener("change", () => {
   const [file] = input.files;
@@ -202,7 +214,6 @@ part("download-json").addEventListener("click", () =>
   download(jsonLines(work.results, work.fields), "application/jsonl", "jsonl"),
 );
 window.addEventListener("beforeunload", (event) => {
-  if (!work?.sender) return;
-  if (["running", "paused"].includes(work.sender.state) || hasUnsaved(work)) event.preventDefault();
+  if (wouldLose()) event.preventDefault();
 });
 for (const frame of document.querySelectorAll("[data-scrolls]")) watchScroll(frame);

@@ -2,7 +2,7 @@
 const search = document.getElementById("search");
 const entries = [...document.querySelectorAll("#models > li")];
 
-search?.addEventListener("input", () => {
+function narrow() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
   for (const entry of entries) {
@@ -10,4 +10,9 @@ search?.addEventListener("input", () => {
     shown += entry.hidden ? 0 : 1;
   }
   document.getElementById("no-match").hidden = shown > 0;
-});
+}
+
+if (search) {
+  search.addEventListener("input", narrow);
+  document.addEventListener("parts-changed", narrow); // a model that was loading has its description now
+}

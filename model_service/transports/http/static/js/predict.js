@@ -4,80 +4,107 @@ import { showCounters, watchFields } from "./form/check.js";
 import { clearFaults, forgetFault, hideSummary, showFaults } from "./form/faults.js";
 import { findField, readField, resetForm, startFields, writeField } from "./form/fields.js";
 import { showSequences, watchSequences } from "./form/sequence.js";
-import { isEqual, parseJson } from "./form/values.js";
+import { readTexts, writeTexts } from "./form/unread.js";
+import { isEqual } from "./form/values.js";
+import { readJson } from "./json.js";
 import { Answer } from "./predict/answer.js";
-import { predict } from "./predict/api.js";
 import { startCall } from "./predict/call.js";
-import { Draft, History } from "./predict/history.js";
 import { startEarlier } from "./predict/earlier.js";
+import { Draft, History } from "./predict/history.js";
+import { startJsonPanel } from "./predict/json_panel.js";
+import { Requests } from "./predict/requests.js";
+import { hasInput, makeLink, readFragment } from "./predict/share.js";
 import { copyText } from "./predict/snippets.js";
-import { makeLink, readFragment } from "./predict/share.js";
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
-if (form) start(JSON.parse(byId("content").dataset.page));
+start(readJson(byId("content").dataset.page));
 
 function start(page) {
   const root = form.querySelector(".field");
+  const summary = byId("faults");
   const answer = new Answer(byId("answer"));
+  const requests = new Requests();
   const history = new History(page.qualified_name, page.version);
+  const draft = new Draft(page.qualified_name, page.version);
 
   const readPayload = (faults = []) => readField(root, faults) ?? null;
-  const summary = byId("faults");
-  const draft = new Draft(page.qualified_name, page.version);
-  let isJsonEdited = false;
 
-  const showForm = () => {
+  const call = startCall(page.predict_path, readPayload);
+  const json = startJsonPanel(readPayload, { fill: (payload) => fill(payload), onInput: noteChange });
+  const earlier = startEarlier(history, page.output_schema, (entry) => {
+    json.takeBack();
+    fill(entry.payload);
+    requests.cancel();
+    showBusy();
+    answer.showOutputs([{ model: page, result: entry.result }]);
+  });
+
+  // What is shown answers the input from before; a later edit also wins over the link that the page was opened with.
+  function noteChange() {
+    requests.noteChange();
+    answer.setStale();
+    showBusy();
+    byId("link-copied").textContent = "";
+    if (hasInput(location.hash) && keepDraft()) window.history.replaceState(window.history.state, "", location.pathname);
+  }
+
+  function put(payload) {
+    resetForm(root);
+    writeField(root, payload);
+    showForm();
+  }
+
+  function fill(payload) {
+    put(payload);
+    noteChange();
+  }
+
+  function showForm() {
     clearFaults(form);
     hideSummary(summary);
     showCounters(form);
     showSequences(form);
     call.refresh();
-    showJson();
-  };
-  const fill = (payload) => {
-    resetForm(root);
-    writeField(root, payload);
-    showForm();
-    answer.setStale();
-  };
-  const showJson = () => {
-    isJsonEdited = false;
-    byId("json-error").hidden = true;
-    if (byId("as-json").open) byId("json-text").value = JSON.stringify(readPayload(), null, 2);
-  };
-
-  const call = startCall(page.predict_path, readPayload);
-  const earlier = startEarlier(history, page.output_schema, (entry) => {
-    fill(entry.payload);
-    answer.showOutputs([{ model: page, result: entry.result }]);
-  });
-
-  let isBusy = false;
+    json.show();
+  }
 
   async function submit() {
-    if (isBusy || (isJsonEdited && !useJson())) return; // one at a time; what was typed as JSON counts
+    if (!json.isUsed() || requests.isAwaited) return;
     clearFaults(form);
     hideSummary(summary);
     const unread = [];
     const payload = readPayload(unread);
     const other = unread.length > 0 ? undefined : page.compared[byId("compare")?.value || NaN];
-    setBusy(true);
     const models = other ? [page, other] : [page];
-    const results = await Promise.all(models.map((model) => predict(model.predict_path, payload)));
-    setBusy(false);
+    const asked = requests.ask(models, payload);
+    showBusy();
+    const answered = await asked;
+    if (!answered) return;
+    showBusy();
+    const { results, isOutdated } = answered;
     const faults = [...unread, ...findViolations(results[0], unread)];
-    if (faults.length > 0) {
-      answer.showMending();
-      showFaults(summary, faults);
+    if (faults.length > 0) showRefusal(faults, isOutdated);
+    else showAnswer(payload, models, results, isOutdated);
+  }
+
+  function showRefusal(faults, isOutdated) {
+    if (isOutdated) {
+      answer.showNone("The input was changed before the answer came. Press Predict for the new values.");
       return;
     }
+    answer.showNone("No answer yet. Fix the marked fields, then press Predict.");
+    showFaults(summary, faults);
+  }
+
+  function showAnswer(payload, models, results, isOutdated) {
     if (results[0].kind === "output") {
       history.add({ at: Date.now(), payload, result: results[0] });
       earlier.refresh();
     }
     answer.showOutputs(results.map((result, i) => ({ model: models[i], result })), { retry: submit });
-    byId("answer").scrollIntoView({ block: "nearest" });
+    if (isOutdated) answer.setStale();
+    else byId("answer").scrollIntoView({ block: "nearest" });
   }
 
   // The server's violations, but for fields whose text could not even be read: they were not sent.
@@ -90,26 +117,38 @@ function start(page) {
   }
 
   // Not `disabled`: that would take the focus away.
-  function setBusy(busy) {
-    isBusy = busy;
-    byId("predict").setAttribute("aria-disabled", String(busy));
-    byId("predict").textContent = busy ? "Predicting…" : "Predict";
-    byId("answer").setAttribute("aria-busy", String(busy));
+  function showBusy() {
+    byId("predict").setAttribute("aria-disabled", String(requests.isAwaited));
+    byId("predict").textContent = requests.isAwaited ? "Predicting…" : "Predict";
+    byId("answer").setAttribute("aria-busy", String(requests.isBusy));
   }
 
-  /** Fill the form with the JSON that was typed; false, with a message, when it is none. */
-  function useJson() {
-    const error = byId("json-error");
-    error.hidden = true;
-    try {
-      const payload = parseJson(byId("json-text").value);
-      if (payload === undefined) throw new Error("Enter a JSON object first.");
-      fill(payload);
-    } catch (fault) {
-      error.textContent = fault.message;
-      error.hidden = false;
-    }
-    return error.hidden;
+  function keepDraft() {
+    const faults = [];
+    const payload = readPayload(faults);
+    return draft.save({ payload, texts: readTexts(root, faults), json: json.getUnread() });
+  }
+
+  function useDraft() {
+    const empty = readPayload();
+    const kept = draft.load();
+    if (kept === undefined) return;
+    if (!isEqual(kept.payload, empty)) put(kept.payload);
+    writeTexts(root, kept.texts);
+    if (kept.json !== undefined) json.putUnread(kept.json);
+  }
+
+  function useFragment() {
+    const { payload, reason } = readFragment(page.examples);
+    byId("link-fault").textContent = reason ?? "";
+    byId("link-fault").hidden = !reason;
+    if (payload === undefined) return false;
+    json.takeBack();
+    put(payload);
+    requests.noteChange();
+    answer.setStale();
+    showBusy();
+    return true;
   }
 
   async function copyLink() {
@@ -124,46 +163,40 @@ function start(page) {
     event.preventDefault();
     submit();
   });
-  form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  for (const part of [form, byId("as-json")]) {
+    part.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
       submit();
-    }
-  });
+    });
+  }
   for (const name of ["input", "change"]) {
     form.addEventListener(name, (event) => {
-      answer.setStale();
-      if (name === "input") forgetFault(summary, event.target.closest(".field"));
-      byId("link-copied").textContent = "";
+      const field = event.target.closest(".field");
+      if (!field) return; // what is compared is no input
+      if (name === "input") forgetFault(summary, field);
+      noteChange();
       call.refresh();
-      showJson();
+      json.show();
     });
   }
   for (const button of document.querySelectorAll("[data-example]")) {
-    button.addEventListener("click", () => fill(page.examples[Number(button.dataset.example)]));
+    button.addEventListener("click", () => {
+      json.takeBack();
+      fill(page.examples[Number(button.dataset.example)]);
+    });
   }
   byId("clear").addEventListener("click", () => {
     resetForm(root);
+    json.takeBack();
     showForm();
+    requests.cancel();
+    noteChange();
     answer.clear();
   });
-  byId("as-json").addEventListener("toggle", showJson);
-  byId("json-use").addEventListener("click", useJson);
-  byId("json-text").addEventListener("input", () => (isJsonEdited = true));
   byId("copy-link").addEventListener("click", copyLink);
-
-  function useFragment() {
-    const { payload, reason } = readFragment(page.examples);
-    if (payload !== undefined) fill(payload);
-    byId("link-fault").textContent = reason ?? "";
-    byId("link-fault").hidden = !reason;
-    return payload !== undefined;
-  }
-
   addEventListener("hashchange", useFragment);
-  addEventListener("pagehide", () => draft.save(readPayload()));
+  addEventListener("pagehide", keepDraft);
   showForm();
-  const empty = readPayload();
-  const kept = draft.load();
-  if (!useFragment() && kept !== undefined && !isEqual(kept, empty)) fill(kept);
+  if (!useFragment()) useDraft();
 }

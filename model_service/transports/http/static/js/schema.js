@@ -30,10 +30,25 @@ function titledChoices(field) {
 // A field with its local references followed; what is no field comes back as it is.
 export function resolve(schema, field) {
   for (let i = 0; i < MAX_REFERENCES && typeof field?.$ref === "string" && field.$ref.startsWith("#"); i += 1) {
-    const parts = field.$ref.split("/").slice(1).map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"));
     const { $ref, ...own } = field; // words beside a reference, such as a title, come first
-    const target = parts.reduce((node, part) => node?.[part], schema);
-    field = { ...target, ...own };
+    field = { ...follow(schema, decodeURIComponent($ref.slice(1))), ...own };
   }
   return field;
+}
+
+// The place that the part of a reference after `#` names: by its path, or by its anchor.
+function follow(schema, fragment) {
+  if (fragment && !fragment.startsWith("/")) return findAnchor(schema, fragment);
+  const parts = fragment.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return parts.reduce((node, part) => node?.[part], schema);
+}
+
+function findAnchor(node, name) {
+  if (node === null || typeof node !== "object") return undefined;
+  if (node.$anchor === name || node.$dynamicAnchor === name) return node;
+  for (const inner of Object.values(node)) {
+    const found = findAnchor(inner, name);
+    if (found) return found;
+  }
+  return undefined;
 }

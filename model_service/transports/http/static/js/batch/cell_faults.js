@@ -1,6 +1,7 @@
 // What is wrong with the rows and cells of a file, told before anything is sent: one sentence for each column and kind of
 // fault. It finds what a person can mend at a glance; the server judges every row all the same.
 import { clip, countOf, formatCount } from "./elements.js";
+import { readJson } from "../json.js";
 import { choicesOf, fieldAt } from "../schema.js";
 import { Slices } from "./slices.js";
 
@@ -50,7 +51,7 @@ function makeCheck({ name, types }, schema) {
     if (text === "null") return "";
     const isText = text.startsWith('"');
     if (isText && !takesTexts) return describeMisfit(types, choices, JSON.parse(text));
-    const value = choices.length ? JSON.parse(text) : undefined;
+    const value = choices.length ? readJson(text) : undefined;
     return choices.length && !choices.some((choice) => choice.value === value) ? describeStranger(choices, String(value)) : "";
   };
 }

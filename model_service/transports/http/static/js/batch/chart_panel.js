@@ -2,6 +2,7 @@
 import { drawClasses, drawHistogram, formatShare } from "./chart.js";
 import { countClasses, makeHistogram } from "./distribution.js";
 import { clip, countOf, element, formatCount } from "./elements.js";
+import { isNumber } from "../numbers.js";
 import { choicesOf, fieldAt, titleOf } from "../schema.js";
 
 //: A column of texts with more different ones is rather a name of the row than a class.
@@ -51,7 +52,7 @@ export class ChartPanel {
     for (let row = 0; row < rows; row += 1) {
       const value = this.results.valueAt(row, column);
       if (value === undefined || value === null || typeof value === "object") continue;
-      areNumbers &&= typeof value === "number";
+      areNumbers &&= isNumber(value);
       values.push(value);
     }
     const choices = choicesOf(fieldAt(this.schema, column.keys));
@@ -72,7 +73,7 @@ export class ChartPanel {
     const column = this.results.columns.find(({ name }) => name === this.select.value);
     const { name, values, choices, isClass } = this.#read(column);
     const nameOf = (value) => titleOf(choices, value) || String(value);
-    const entries = isClass ? countClasses(values, nameOf) : makeHistogram(values);
+    const entries = isClass ? countClasses(values, nameOf) : makeHistogram(values.map(Number));
     this.width = this.place.clientWidth;
     const options = { width: Math.max(240, this.width), description: describe(name, values.length, entries) };
     this.place.replaceChildren(isClass ? drawClasses(entries, options) : drawHistogram(entries, options));

@@ -6,17 +6,20 @@ const MAX_SENTENCES = 20;
 const MAX_LETTERS = 40;
 const MISSPELT = 0.4; // share of letters that may differ
 
-// {faults: sentences, unknown: names that may be left out, isHopeless: whether every row must fail}
-export function findColumnFaults(table, columns, fields, { isClosed, leftOut = new Set() }) {
-  const unknown = isClosed ? namesIn(table).filter((name) => !fields.has(name)) : [];
+// {missing, misspelt: sentences, unknown: names that are not sent, others: those of them that resemble no field}
+export function findColumnFaults(table, columns, fields, { isClosed }) {
   const present = new Set(table.columns.map((name) => fieldName(fields, name)));
-  const missing = columns.filter((column) => column.is_required && !present.has(column.name));
-  const absent = columns.filter((column) => !present.has(column.name)).map((column) => column.name);
-  const faults = missing.map((column) => missingSentence(column));
-  const wrong = unknown.filter((name) => !leftOut.has(name));
-  faults.push(...wrong.slice(0, MAX_SENTENCES).map((name) => unknownSentence(name, suggestName(name, absent))));
-  if (wrong.length > MAX_SENTENCES) faults.push(`${wrong.length - MAX_SENTENCES} more columns are unknown.`);
-  return { faults, unknown, isHopeless: missing.length > 0 || isInEveryRow(table, wrong) };
+  const absent = columns.filter((column) => !present.has(column.name));
+  const unknown = isClosed ? namesIn(table).filter((name) => !fields.has(name)) : [];
+  const meant = new Map(unknown.map((name) => [name, suggestName(name, absent.map((column) => column.name))]));
+  const misspelt = unknown.filter((name) => meant.get(name)).map((name) => misspeltSentence(name, meant.get(name)));
+  if (misspelt.length > MAX_SENTENCES) misspelt.splice(MAX_SENTENCES, Infinity, `${misspelt.length - MAX_SENTENCES} more columns are like that.`);
+  return {
+    missing: absent.filter((column) => column.is_required).map((column) => missingSentence(column)),
+    misspelt,
+    unknown,
+    others: unknown.filter((name) => !meant.get(name)),
+  };
 }
 
 // Without the column that keeps what a row has too many.
@@ -29,19 +32,8 @@ function missingSentence({ name, title, example }) {
   return `The column “${name}”${words} is missing${example ? `; an example of its cells is ${clip(example, MAX_LETTERS)}` : ""}.`;
 }
 
-function unknownSentence(name, suggestion) {
-  return `The model knows no column “${clip(name, MAX_LETTERS)}”${suggestion ? `; did you mean “${suggestion}”?` : "."}`;
-}
-
-function isInEveryRow(table, names) {
-  if (!names.length) return false;
-  const places = names.map((name) => table.columns.indexOf(name));
-  for (let row = 0; row < table.length; row += 1) {
-    if (table.faultOf(row)) continue;
-    const cells = table.cellsOf(row);
-    if (places.every((place) => cells[place] === "")) return false;
-  }
-  return true;
+function misspeltSentence(name, meant) {
+  return `The model has no column “${clip(name, MAX_LETTERS)}”; did you mean “${meant}”?`;
 }
 
 // The known name that was probably meant, or nothing.

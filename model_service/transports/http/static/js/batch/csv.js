@@ -25,7 +25,7 @@ export class CsvTable {
     return this.extra ? [...this.header, EXTRA] : this.header;
   }
 
-  // The texts of a row, one a column.
+  // The texts of a row, one per column.
   cellsOf(row) {
     const cells = this.rows[row];
     const texts = this.header.map((_, i) => cells[i] ?? "");

@@ -1,4 +1,5 @@
 // Writes CSV that spreadsheets open as it is meant: UTF-8 with a byte order mark, CRLF, and no cell that runs as a formula.
+import { writeJson } from "../json.js";
 
 const FORMULA = /^[=+\-@\t\r]/;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -28,5 +29,5 @@ export function writeTemplate(columns, examples) {
 
 function writeExample(example, name) {
   const value = Object.hasOwn(example, name) ? example[name] : ""; // a field may be named as what every object has
-  return typeof value === "string" || value == null ? value : JSON.stringify(value);
+  return typeof value === "string" || value == null ? value : writeJson(value);
 }

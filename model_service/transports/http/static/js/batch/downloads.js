@@ -1,5 +1,6 @@
 // Results as files: CSV with the input columns as they were, and JSON lines with everything.
 import { writeRow, writeStart } from "./csv_writer.js";
+import { writeJson } from "../json.js";
 import { writeValue } from "./results.js";
 import { Slices } from "./slices.js";
 
@@ -27,7 +28,7 @@ export function* jsonLines(results, fields) {
 function writeResult(results, row) {
   if (!results.isDone(row)) return `"status":${JSON.stringify(NOT_SENT)}`;
   if (results.hasFailed(row)) return `"errors":${JSON.stringify(results.faults[row])}`;
-  return `"output":${JSON.stringify(results.outputs[row])}`;
+  return `"output":${writeJson(results.outputs[row])}`;
 }
 
 export async function collect(lines, type) {

@@ -60,9 +60,9 @@ export async function parseJsonRows(text, { signal, maxRows = MAX_ROWS } = {}) {
     rows.push(row);
     if (slices.isOver) await slices.next();
   }
-  if (!rows.length) throw new FileFault("The file has no rows; write one JSON object a line.");
+  if (!rows.length) throw new FileFault("The file has no rows; write one JSON object per line.");
   if (rows.every((_, i) => faults[i])) {
-    throw new FileFault(`No row of the file is a JSON object (row 1: ${faults[0]}); write one object a line.`);
+    throw new FileFault(`No row of the file is a JSON object (row 1: ${faults[0]}); write one object per line.`);
   }
   return new JsonTable(format, [...columns], rows, faults);
 }
@@ -117,7 +117,7 @@ export function* splitElements(text) {
       from = found.index + 1;
     }
   }
-  throw new FileFault("The brackets of the JSON array do not match; write one JSON object a line instead, then a fault stays in its line.");
+  throw new FileFault("The brackets of the JSON array do not match; write one JSON object per line instead, then a fault stays in its line.");
 }
 
 // The names and the values, as they are written, of an object that is known to be valid.

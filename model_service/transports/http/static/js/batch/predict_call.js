@@ -1,4 +1,5 @@
 // One request of rows to the predict view, and what came back as plain values. It decides nothing.
+import { readJson } from "../json.js";
 
 //: Seconds to wait when a busy server does not say how long, and the longest that is waited at once.
 const DEFAULT_WAIT_S = 1;
@@ -24,7 +25,7 @@ export async function postRows(path, body, signal) {
 
 function parseOrNull(text) {
   try {
-    return JSON.parse(text);
+    return readJson(text);
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@ import { drawCell } from "./results_table.js";
 
 const ROWS = 10;
 const MAX_COLUMNS = 60;
-const MAX_RENAMED = 8;
+const MAX_NAMED = 8;
 
 export class Preview {
   constructor(root, { columns, isClosed }) {
@@ -16,52 +16,55 @@ export class Preview {
     this.facts = root.querySelector("[data-facts]");
     this.renamed = root.querySelector("[data-renamed]");
     this.faults = root.querySelector("[data-faults]");
-    this.choice = root.querySelector("[data-leave-out]");
+    this.unknown = root.querySelector("[data-unknown]");
     this.table = root.querySelector("table");
     this.send = root.querySelector("[data-send]");
-    this.choice.querySelector("input").addEventListener("change", () => this.#judge());
   }
 
   // fields: the field of each column of the file; cellFaults: what findCellFaults found.
   start(file, table, fields, cellFaults) {
     [this.file, this.fields, this.cellFaults] = [table, fields, cellFaults];
-    this.choice.querySelector("input").checked = false;
     this.heading.textContent = clip(file.name, 80);
     this.facts.textContent = [
       `${table.format}, ${formatSize(file.size)}`,
       countOf(table.length, "row"),
       countOf(table.columns.length, "column"),
     ].join(", ");
+    this.found = findColumnFaults(table, this.columns, fields, { isClosed: this.isClosed });
     this.#showRenamed();
-    this.#judge();
+    this.#showUnknown();
+    this.#showFaults();
     this.#draw();
   }
 
-  // Names of columns that the person wants to be left out.
+  // Names of columns that the model would refuse.
   get leftOut() {
-    return new Set(this.choice.querySelector("input").checked ? this.found.unknown : []);
+    return new Set(this.found.unknown);
   }
 
   #showRenamed() {
     const renamed = namesIn(this.file).filter((name) => this.fields.has(name) && this.fields.get(name).name !== name);
-    const pairs = renamed.slice(0, MAX_RENAMED).map((name) => `“${clip(name, 40)}” as ${this.fields.get(name).name}`);
-    if (renamed.length > MAX_RENAMED) pairs.push(`${formatCount(renamed.length - MAX_RENAMED)} more likewise`);
+    const pairs = renamed.slice(0, MAX_NAMED).map((name) => `“${clip(name, 40)}” as ${this.fields.get(name).name}`);
+    if (renamed.length > MAX_NAMED) pairs.push(`${formatCount(renamed.length - MAX_NAMED)} more likewise`);
     this.renamed.hidden = !renamed.length;
     this.renamed.textContent = `Read ${pairs.join(", ")}. The downloads keep the names of the file.`;
   }
 
-  #judge() {
-    const find = (leftOut) => findColumnFaults(this.file, this.columns, this.fields, { isClosed: this.isClosed, leftOut });
-    this.found = find(new Set());
-    this.choice.hidden = !this.found.unknown.length;
-    if (this.leftOut.size) this.found = find(this.leftOut);
+  // A file often has a name or a note of its own for each row.
+  #showUnknown() {
+    const { others } = this.found;
+    const [is, it] = others.length === 1 ? ["is not an input", "It is"] : ["are not inputs", "They are"];
+    this.unknown.hidden = !others.length;
+    this.unknown.textContent = `${listNames(others)} ${is} of the model. ${it} not sent, but kept in the downloads.`;
+  }
+
+  #showFaults() {
     const sent = this.file.length - this.cellFaults.broken;
-    const faults = [...this.found.faults, ...this.cellFaults.sentences];
-    const isHopeless = this.found.isHopeless || !sent;
+    const { missing, misspelt } = this.found;
+    const faults = [...missing, ...misspelt, ...this.cellFaults.sentences];
+    const isHopeless = missing.length > 0 || !sent;
     this.faults.hidden = !faults.length;
-    this.faults.querySelector("p").textContent = isHopeless
-      ? "No row can be predicted like this."
-      : "Rows may fail; the others are predicted.";
+    this.faults.querySelector("p").textContent = headingOf(isHopeless, this.cellFaults.sentences.length > 0);
     this.faults.querySelector("ul").replaceChildren(...faults.map((fault) => element("li", {}, fault)));
     this.faults.className = `alert alert-${isHopeless ? "danger" : "warning"}`;
     this.send.disabled = isHopeless;
@@ -73,7 +76,7 @@ export class Preview {
     const names = this.file.columns.slice(0, MAX_COLUMNS);
     const head = names.map((name) => {
       const isUnknown = this.isClosed && !this.fields.has(name);
-      return element("th", { scope: "col", class: isUnknown ? "text-danger-emphasis" : undefined }, clip(name, 60));
+      return element("th", { scope: "col", class: isUnknown ? "fw-normal" : undefined }, clip(name, 60));
     });
     this.table.tHead.replaceChildren(element("tr", {}, element("th", { scope: "col", class: "text-end" }, "Row"), ...head));
     const rows = Array.from({ length: Math.min(ROWS, this.file.length) }, (_, row) => this.#drawRow(row));
@@ -91,6 +94,17 @@ export class Preview {
     }
     return element("tr", {}, number, ...this.file.cellsOf(row).slice(0, MAX_COLUMNS).map((text) => drawCell(text)));
   }
+}
+
+function headingOf(isHopeless, hasCellFaults) {
+  if (isHopeless) return "No row can be predicted yet.";
+  return hasCellFaults ? "Some rows may fail; the others are predicted." : "Is each column spelt right?";
+}
+
+function listNames(names) {
+  const some = names.slice(0, MAX_NAMED).map((name) => `“${clip(name, 40)}”`);
+  if (names.length > MAX_NAMED) some.push(`${formatCount(names.length - MAX_NAMED)} more`);
+  return some.length > 1 ? `${some.slice(0, -1).join(", ")} and ${some.at(-1)}` : some.join("");
 }
 
 function formatSize(bytes) {

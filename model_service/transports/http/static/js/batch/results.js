@@ -1,4 +1,5 @@
 // What is known of each row: its output, its faults, or nothing yet. It draws nothing.
+import { writeJson } from "../json.js";
 
 //: Columns that tables and CSV show; JSON lines keep every output whole.
 const MAX_OUTPUT_COLUMNS = 500;
@@ -82,5 +83,5 @@ export function isObject(value) {
 // A value of an output as the text of one cell.
 export function writeValue(value) {
   if (value === undefined || value === null) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? writeJson(value) : String(value);
 }

@@ -2,6 +2,7 @@
 // inputs, so that a narrow screen shows them first; what is wrong with a row stands where its output would.
 import { clip, countOf, element, formatCount } from "./elements.js";
 import { writeValue } from "./results.js";
+import { formatNumber, isNumber } from "../numbers.js";
 import { choicesOf, fieldAt, titleOf } from "../schema.js";
 
 const PAGE_ROWS = 50;
@@ -137,11 +138,11 @@ export function drawCell(text) {
 }
 
 function drawValue(value, choices) {
-  if (isPlainNumber(value, choices)) return element("td", { class: "text-end" }, String(Number(value.toPrecision(6))));
+  if (isPlainNumber(value, choices)) return element("td", { class: "text-end" }, formatNumber(value));
   const [title, code] = [titleOf(choices, value), writeValue(value)];
   return element("td", { class: "text-cell" }, clip(title && title !== code ? `${title} (${code})` : code));
 }
 
 function isPlainNumber(value, choices) {
-  return typeof value === "number" && !titleOf(choices, value);
+  return isNumber(value) && !titleOf(choices, value);
 }

@@ -150,7 +150,7 @@ export class Sender {
     this.#fail(only.row, answer.document?.detail ?? `the server answered ${answer.status}`);
     this.#failures += 1;
     if (this.#failures >= MAX_FAILURES_IN_A_ROW) {
-      this.#stop("paused", `${MAX_FAILURES_IN_A_ROW} rows failed one after the other, so the model may be at fault. Resume to go on all the same.`);
+      this.#stop("paused", `${MAX_FAILURES_IN_A_ROW} rows failed one after the other, so the model may be at fault. Resume to go on anyway.`);
     }
     return [];
   }
@@ -184,7 +184,7 @@ export class Sender {
 
 function explain({ status, document }) {
   if (!status) return "The connection to the server failed. What is done is kept; resume when the server can be reached.";
-  if (status === 200) return "The answer of the server does not fit what was sent. Resume to try again.";
+  if (status === 200) return "The server's answer does not fit what was sent. Resume to try again.";
   return `The server answered ${status}: ${document?.detail ?? "it gave no reason"}. Resume to try again.`;
 }
 

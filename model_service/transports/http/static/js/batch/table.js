@@ -23,5 +23,5 @@ export function isJson(text, name) {
 function refuseFasta(text, known) {
   if (!text.trimStart().startsWith(">") || known.some((name) => name.startsWith(">"))) return;
   const header = known.length === 1 ? `the one column “${known[0]}”` : "the columns of the template";
-  throw new FileFault(`This looks like FASTA, which is not read here; write a CSV file with ${header} and one sequence a row.`);
+  throw new FileFault(`This looks like FASTA, which is not read here; write a CSV file with ${header} and one sequence per row.`);
 }

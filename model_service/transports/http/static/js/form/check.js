@@ -2,6 +2,7 @@
 // stop anything from being sent, because the server alone judges.
 
 import { showFault } from "./faults.js";
+import { readJson } from "../json.js";
 import { parseNumber } from "./values.js";
 
 /** Check a field when the person leaves it; take its message away as soon as they change it. */
@@ -44,10 +45,10 @@ function findFault(field, input) {
   const { minLength, maxLength, pattern, patternMessage } = input.dataset;
   // Like the server, count characters; HTML counts UTF-16 units.
   const length = [...input.value].length;
-  if (length < Number(minLength ?? 0)) return `At least ${minLength} characters are needed; these are ${length}.`;
-  if (length > Number(maxLength ?? Infinity)) return `At most ${maxLength} characters are allowed; these are ${length}.`;
+  if (length < Number(minLength ?? 0)) return `At least ${minLength} characters are needed; there are ${length}.`;
+  if (length > Number(maxLength ?? Infinity)) return `At most ${maxLength} characters are allowed; there are ${length}.`;
   const expression = pattern && compile(pattern);
-  if (expression && !expression.test(input.value)) return patternMessage || `Expected text that matches the pattern ${pattern}`;
+  if (expression && !expression.test(input.value)) return patternMessage || `Enter text that matches the pattern ${pattern}`;
   return input.willValidate && !input.validity.valid ? input.validationMessage : "";
 }
 
@@ -55,9 +56,9 @@ function findNumberFault(input) {
   const { value, message } = parseNumber(input.value);
   if (message) return message;
   const { min, max, step } = input.dataset;
-  if (value < Number(min ?? -Infinity)) return `At least ${min} is expected.`;
-  if (value > Number(max ?? Infinity)) return `At most ${max} is expected.`;
-  if (step === "1" && !Number.isInteger(value)) return "A whole number is expected.";
+  if (min && value < readJson(min)) return `Enter ${min} or more.`;
+  if (max && value > readJson(max)) return `Enter ${max} or less.`;
+  if (step === "1" && typeof value === "number" && !Number.isInteger(value)) return "Enter a whole number.";
   return "";
 }
 

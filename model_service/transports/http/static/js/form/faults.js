@@ -28,7 +28,9 @@ export function clearFaults(form) {
  */
 export function showFaults(summary, faults) {
   const byField = new Map();
-  for (const { field, message } of faults) byField.set(field, [...(byField.get(field) ?? []), message]);
+  const isBefore = (one, other) => one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING;
+  const sorted = faults.toSorted((a, b) => (a.field === b.field ? 0 : isBefore(a.field, b.field) ? -1 : 1));
+  for (const { field, message } of sorted) byField.set(field, [...(byField.get(field) ?? []), message]);
   const list = document.createElement("ul");
   list.className = "mb-0";
   for (const [field, messages] of byField) {
@@ -66,7 +68,7 @@ export function forgetFault(summary, field) {
 function countFaults(summary) {
   const count = summary.querySelectorAll("li").length;
   if (count === 0) hideSummary(summary);
-  else summary.firstElementChild.textContent = count === 1 ? "One thing needs to be mended" : `${count} things need to be mended`;
+  else summary.firstElementChild.textContent = count === 1 ? "Fix one field" : `Fix ${count} fields`;
 }
 
 export function hideSummary(summary) {

@@ -4,6 +4,7 @@
 // Nothing is ever lost by filling: a field that does not read back what was written into it
 // (an empty text, a value of another type, more entries than places) shows JSON text instead.
 
+import { readJson } from "../json.js";
 import { GROUPS } from "./groups.js";
 import { LEAVES } from "./leaves.js";
 import { enterRaw, isRaw, leaveRaw, readRaw } from "./raw.js";
@@ -42,7 +43,7 @@ export function resetForm(root) {
 // The outer default comes last, because it speaks of the inner fields too.
 function setDefaults(fields) {
   for (const field of fields.reverse()) {
-    if (field.dataset.default !== undefined) writeField(field, JSON.parse(field.dataset.default));
+    if (field.dataset.default !== undefined) writeField(field, readJson(field.dataset.default));
   }
 }
 

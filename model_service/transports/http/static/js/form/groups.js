@@ -1,6 +1,7 @@
 // The widgets that hold other fields: objects, arrays, tuples, alternatives, sets of choices.
 // See fields.js for the contract; `readField` and `writeField` are handed in.
 
+import { readJson, writeJson } from "../json.js";
 import { addLeastEntries, entriesOf, startEntries, writeEntries } from "./entries.js";
 import { isRaw } from "./raw.js";
 import { isEqual, parseJson, setKey } from "./values.js";
@@ -72,7 +73,7 @@ const object = optional({
     }
     const area = extrasOf(field);
     const hasExtras = Object.keys(extras).length > 0;
-    area.querySelector("textarea").value = hasExtras ? JSON.stringify(extras, null, 1) : "";
+    area.querySelector("textarea").value = hasExtras ? writeJson(extras, null, 1) : "";
     area.hidden = field.dataset.open === undefined && !hasExtras;
   },
   child: (field, key) => fieldsIn(bodyOf(field), field).find((child) => child.dataset.name === key),
@@ -102,7 +103,7 @@ function readEntry(entry, faults, readField) {
   const before = faults.length;
   const value = readField(entry, faults);
   if (value === undefined && faults.length === before) {
-    faults.push({ field: entry, message: "Give this entry, or remove it." });
+    faults.push({ field: entry, message: "Fill in this entry or remove it." });
   }
   return value ?? null;
 }
@@ -123,7 +124,7 @@ const tuple = optional({
     values.slice(0, given).forEach((value, i) => {
       const place = placesOf(field)[i];
       if (value === undefined && !own.some((fault) => fault.field === place)) {
-        faults.push({ field: place, message: "Give this entry, because one after it is given." });
+        faults.push({ field: place, message: "Fill in this entry too: a later one is filled in." });
       }
     });
     return [...values.slice(0, given).map((value) => value ?? null), ...more];
@@ -150,11 +151,11 @@ const checkboxes = optional({
   read: (field) =>
     [...bodyOf(field).querySelectorAll("input:checked")]
       .sort((a, b) => orderOf(a) - orderOf(b))
-      .map((box) => JSON.parse(box.value)),
+      .map((box) => readJson(box.value)),
   write(field, value) {
     const chosen = Array.isArray(value) ? value : [];
     for (const box of bodyOf(field).querySelectorAll("input")) {
-      const place = chosen.findIndex((entry) => isEqual(entry, JSON.parse(box.value)));
+      const place = chosen.findIndex((entry) => isEqual(entry, readJson(box.value)));
       box.checked = place >= 0;
       if (box.checked) box.dataset.order = choices + place;
     }

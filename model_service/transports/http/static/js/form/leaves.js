@@ -1,5 +1,6 @@
 // The widgets that hold one value: how each is read and filled. See fields.js for the contract.
 
+import { readJson, writeJson } from "../json.js";
 import { isEqual, parseJson, parseNumber } from "./values.js";
 
 const inputOf = (field) => field.querySelector("input:not([data-null], [data-offset]), textarea, select");
@@ -40,7 +41,7 @@ const number = textual(String, (input, field, faults) => {
 });
 
 const json = textual(
-  (value) => JSON.stringify(value, null, 1),
+  (value) => writeJson(value, null, 1),
   (input, field, faults) => {
     try {
       return parseJson(input.value);
@@ -52,7 +53,7 @@ const json = textual(
 );
 // Here null is a text like any other.
 json.write = (field, value) => {
-  inputOf(field).value = value === undefined ? "" : JSON.stringify(value, null, 1);
+  inputOf(field).value = value === undefined ? "" : writeJson(value, null, 1);
 };
 
 const DATE_TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)$/;
@@ -72,7 +73,7 @@ const datetime = {
   },
 };
 
-const parsed = (option) => (option.value === "" ? undefined : JSON.parse(option.value));
+const parsed = (option) => (option.value === "" ? undefined : readJson(option.value));
 
 const radios = {
   read(field) {
@@ -93,7 +94,7 @@ const select = {
 };
 
 const constant = {
-  read: (field) => JSON.parse(field.dataset.value),
+  read: (field) => readJson(field.dataset.value),
   write() {},
 };
 

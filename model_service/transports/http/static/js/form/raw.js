@@ -1,5 +1,6 @@
 // A field as JSON text: for a value that its widget cannot show.
 
+import { writeJson } from "../json.js";
 import { parseJson } from "./values.js";
 
 export const isRaw = (field) => field.dataset.raw !== undefined;
@@ -14,7 +15,7 @@ export function enterRaw(field, value) {
   text.id = id;
   text.rows = 2;
   text.spellcheck = false;
-  text.value = JSON.stringify(value, null, 1);
+  text.value = writeJson(value, null, 1);
   text.setAttribute("aria-label", `${labelOf(field)} as JSON`);
   const back = document.createElement("button");
   back.type = "button";

@@ -58,7 +58,7 @@ export function findStrangers(text, alphabet) {
 function describeRecords(records) {
   const name = records[0].name ? ` '${records[0].name.slice(0, 60)}'` : "";
   if (records.length === 1) return `The header${name} was left out.`;
-  return `${records.length} records were pasted; the first${name} was taken. The page Files takes many.`;
+  return `${records.length} records were pasted; the first${name} was taken. The Files page takes them all.`;
 }
 
 function showStrangers(input) {

@@ -1,5 +1,12 @@
 // JSON values: equality, and the words of a text that cannot be read as one.
 
+import { hasPart, readJson } from "../json.js";
+
+const TOO_LARGE = "This number is too large.";
+
+//: 5,000 is five thousand here and five elsewhere.
+const AMBIGUOUS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
+
 /** Whether two JSON values are the same; the order of an object's keys does not count. */
 export function isEqual(a, b) {
   if (a === b) return true;
@@ -12,25 +19,27 @@ export function isEqual(a, b) {
 /** The value of a JSON text; `undefined` for an empty one. Throws an Error with words for a person. */
 export function parseJson(text) {
   if (text.trim() === "") return undefined;
+  let value;
   try {
-    return JSON.parse(text);
+    value = readJson(text);
   } catch {
     throw new Error("This is not JSON. Texts need double quotes, and no comma may follow the last entry.");
   }
+  if (hasPart(value, (part) => part === Infinity || part === -Infinity)) throw new Error(TOO_LARGE);
+  return value;
 }
 
 /** The number that a person wrote, `undefined` for none; `message` says why a text is none. */
 export function parseNumber(text) {
-  const written = text.trim().replace("\u2212", "-");
-  if (written === "") return {};
-  if (/^[+-]?\d+,\d+$/.test(written)) return { message: "Write a point before decimals, as in 3.5, and nothing between thousands." };
+  const typed = text.trim().replace("\u2212", "-");
+  if (typed === "") return {};
+  if (AMBIGUOUS.test(typed)) return { message: `Write ${typed.replace(",", "")}, or ${typed}0 if decimals follow the comma.` };
+  const written = typed.replace(/^([+-]?\d*),(\d+)$/, "$1.$2"); // many telephones offer a comma and no point
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)) return { message: "Enter a number, such as 12 or 3.5." };
   const value = Number(written);
-  if (!Number.isFinite(value)) return { message: "This number is larger than a number can be here." };
-  if (/^[+-]?\d+$/.test(written) && !Number.isSafeInteger(value)) {
-    return { value, message: "A browser would change digits of an integer beyond 9007199254740991. Send it by a program." };
-  }
-  return { value };
+  if (!Number.isFinite(value)) return { message: TOO_LARGE };
+  const isLong = /^[+-]?\d+$/.test(written) && !Number.isSafeInteger(value);
+  return { value: isLong ? BigInt(written.replace("+", "")) : value };
 }
 
 /** Set a key that may be called `__proto__`. */

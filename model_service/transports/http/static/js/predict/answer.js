@@ -18,14 +18,13 @@ export class Answer {
   setStale() {
     if (this.place.querySelector(".result") === null || this.place.classList.contains("is-stale")) return;
     this.place.classList.add("is-stale");
-    this.place.prepend(element("p", "stale-note", "The input was changed after this answer."));
+    this.place.prepend(element("p", "stale-note", "This answer belongs to an earlier input."));
   }
 
-  /** Say that there is no answer until the marked fields are mended. */
-  showMending() {
+  /** Say in a sentence why there is no answer. */
+  showNone(sentence) {
     this.place.classList.remove("is-stale");
-    const text = "No answer yet: mend the marked fields first, then press Predict.";
-    this.place.replaceChildren(element("div", "alert alert-secondary mb-0", text));
+    this.place.replaceChildren(element("div", "alert alert-secondary mb-0", sentence));
   }
 
   /**

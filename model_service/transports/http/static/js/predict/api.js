@@ -1,11 +1,13 @@
 // One call of the REST interface, and what came of it in one shape.
 
+import { readJson, writeJson } from "../json.js";
+
 /**
- * Post a payload.
+ * Post a payload; a signal that aborts gives the request up.
  * @returns {Promise<{kind: "output"|"problem"|"unreachable", ...}>} An `output` has `output`, `version`,
  *   `requestId` and `duration` in ms; a `problem` has the problem document and `retryAfter` in s.
  */
-export async function predict(path, payload) {
+export async function predict(path, payload, signal) {
   const started = performance.now();
   let response;
   let document;
@@ -13,9 +15,10 @@ export async function predict(path, payload) {
     response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json, application/problem+json" },
-      body: JSON.stringify(payload),
+      body: writeJson(payload),
+      signal,
     });
-    document = await response.json();
+    document = readJson(await response.text());
   } catch {
     // No answer, or one that is cut off or comes from something in between.
     return { kind: "unreachable", status: response?.status };

@@ -26,7 +26,7 @@ function readPairs(entries) {
   return pairs.every(Boolean) ? pairs : null;
 }
 
-/** A row a share: label, bar, number. */
+/** One row per share: label, bar, number. */
 export function drawBars(shares) {
   const list = document.createElement("ul");
   list.className = "bars list-unstyled";

@@ -1,26 +1,30 @@
 // What was predicted and typed in this tab: kept in the tab's own storage, gone when it is closed.
 
+import { readJson, writeJson } from "../json.js";
+
 const MOST = 20;
 
-/** What was typed and not sent yet, for a reload or the way back. */
+/** What was typed, for a reload or the way back: the payload, and the texts that are no values. */
 export class Draft {
   constructor(qualifiedName, version) {
-    this.key = `model_service.draft.${qualifiedName}.${version}`;
+    this.key = `model_service.form.${qualifiedName}.${version}`;
   }
 
   load() {
     try {
-      return JSON.parse(sessionStorage.getItem(this.key)) ?? undefined;
+      return readJson(sessionStorage.getItem(this.key)) ?? undefined;
     } catch {
       return undefined;
     }
   }
 
-  save(payload) {
+  /** Whether it could be kept: it may be too long for the storage, or there is none. */
+  save(kept) {
     try {
-      sessionStorage.setItem(this.key, JSON.stringify(payload));
+      sessionStorage.setItem(this.key, writeJson(kept));
+      return true;
     } catch {
-      // Too long for the storage, or there is none.
+      return false;
     }
   }
 }
@@ -33,7 +37,7 @@ export class History {
   /** Earlier predictions, the newest first. */
   list() {
     try {
-      return JSON.parse(sessionStorage.getItem(this.key)) ?? [];
+      return readJson(sessionStorage.getItem(this.key)) ?? [];
     } catch {
       return [];
     }
@@ -44,7 +48,7 @@ export class History {
     // Storage is small: long inputs push out the oldest ones.
     while (entries.length > 0) {
       try {
-        sessionStorage.setItem(this.key, JSON.stringify(entries));
+        sessionStorage.setItem(this.key, writeJson(entries));
         return;
       } catch {
         entries.pop();

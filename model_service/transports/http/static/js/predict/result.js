@@ -1,6 +1,8 @@
 // Draws an output with the words of its schema: titles, units, choices, probabilities as bars.
 // Every text is set as text, so nothing in an output can become markup.
 
+import { writeJson } from "../json.js";
+import { formatNumber, isNumber } from "../numbers.js";
 import { choicesOf, resolve, titleOf } from "../schema.js";
 import { drawBars, readShares } from "./bars.js";
 
@@ -36,7 +38,7 @@ export function drawResult({ output, version, duration, requestId }, schema) {
   const facts = [`${formatNumber(Number(duration.toPrecision(3)))} ms`, version && `version ${version}`, requestId && `request ${requestId}`];
   parts.push(element("p", "facts", facts.filter(Boolean).join(" · ")));
   const raw = element("details", "raw-json", element("summary", "", "JSON"));
-  const text = element("pre", "code", JSON.stringify(output, null, 2));
+  const text = element("pre", "code", writeJson(output, null, 2));
   text.tabIndex = 0; // a region that scrolls must be reachable by keyboard
   text.setAttribute("aria-label", "The answer as JSON");
   raw.append(text);
@@ -49,7 +51,7 @@ export function summarise(output, schema) {
   const headline = findHeadline(output, schema ?? {});
   const value = headline ? output[headline] : output;
   const rule = headline ? propertyOf(schema, headline, schema) : {};
-  const text = value !== null && typeof value === "object" ? JSON.stringify(value) : drawValue(value, rule, schema).textContent;
+  const text = value !== null && typeof value === "object" ? writeJson(value) : drawValue(value, rule, schema).textContent;
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
@@ -66,7 +68,7 @@ function drawValue(value, rule, root) {
   const title = titleOf(choicesOf(rule), value);
   if (title) return element("span", "", title);
   if (typeof value === "boolean") return element("span", "", value ? "Yes" : "No");
-  if (typeof value === "number") return drawNumber(value, rule);
+  if (isNumber(value)) return drawNumber(value, rule);
   if (value === "") return element("span", "text-body-secondary", "empty text");
   if (typeof value === "string") return element("span", "text-value", value);
   const shares = readShares(value, rule, (key) => propertyOf(rule, key, root).title ?? key);
@@ -78,7 +80,9 @@ function drawNumber(value, rule) {
   if (rule.minimum === 0 && rule.maximum === 1 && rule.type === "number") {
     return drawBars([{ label: "", share: value }]);
   }
-  return element("span", "number", formatNumber(value) + (typeof rule.unit === "string" ? ` ${rule.unit}` : ""));
+  // A number that is too long for its line breaks between its groups.
+  const groups = formatNumber(value).split(/(?<=,)/).flatMap((group, i) => (i > 0 ? [element("wbr"), group] : [group]));
+  return element("span", "number", ...groups, typeof rule.unit === "string" ? ` ${rule.unit}` : "");
 }
 
 function drawObject(value, rule, root) {
@@ -130,12 +134,6 @@ function drawArray(value, rule, root) {
   frame.setAttribute("role", "group"); // a landmark would need a name that no other table has
   frame.setAttribute("aria-label", rule.title ?? "Entries");
   return element("div", "", frame, ...note);
-}
-
-export function formatNumber(value) {
-  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? value.toLocaleString("en") : String(value);
-  if (value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e15)) return value.toPrecision(4);
-  return value.toLocaleString("en", { maximumSignificantDigits: 6 });
 }
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);

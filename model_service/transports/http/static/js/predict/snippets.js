@@ -1,9 +1,11 @@
 // The call as text: curl, Python, JavaScript. Each runs as it is pasted.
 
+import { hasPart, writeJson } from "../json.js";
+
 /** @type {Record<string, (url: string, payload: unknown) => string>} */
 export const SNIPPETS = {
   curl: (url, payload) =>
-    `curl -sS -X POST ${quoteShell(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw ${quoteShell(JSON.stringify(payload))}`,
+    `curl -sS -X POST ${quoteShell(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw ${quoteShell(writeJson(payload))}`,
 
   Python: (url, payload) =>
     [
@@ -22,7 +24,7 @@ export const SNIPPETS = {
       `const response = await fetch(${JSON.stringify(url)}, {`,
       '  method: "POST",',
       '  headers: { "Content-Type": "application/json" },',
-      `  body: JSON.stringify(${JSON.stringify(payload, null, 2).replaceAll("\n", "\n  ")}),`,
+      `  body: ${toJavaScript(payload)},`,
       "});",
       "if (!response.ok) throw new Error(await response.text());",
       "console.log(await response.json());",
@@ -32,12 +34,18 @@ export const SNIPPETS = {
 // Between single quotes a shell reads everything as it stands.
 const quoteShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+// JavaScript would change the digits of a long integer, so a payload with one is written as text.
+function toJavaScript(payload) {
+  if (hasPart(payload, (part) => typeof part === "bigint")) return JSON.stringify(writeJson(payload));
+  return `JSON.stringify(${JSON.stringify(payload, null, 2).replaceAll("\n", "\n  ")})`;
+}
+
 function toPython(value, indent = "") {
   const inner = `${indent}    `;
   if (value === null) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
-  if (typeof value !== "object") return JSON.stringify(value);
+  if (typeof value !== "object") return writeJson(value);
   const isList = Array.isArray(value);
   const [open, close] = isList ? "[]" : "{}";
   const entries = isList

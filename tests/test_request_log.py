@@ -203,6 +203,7 @@ def test_a_log_that_nobody_reads_holds_no_request_up_and_tells_what_it_dropped(p
 
 _SCRIPT = """
 import logging, sys
+from model_service import request_log
 from model_service.config import LogFormat, LoggingConfig
 request_log.GATHER_S = 3600
 logging.getLogger("model_service").setLevel(logging.INFO)

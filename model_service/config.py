@@ -107,6 +107,12 @@ class ServerConfig:
         bounds=(1, 4096 * MIB),
         help="Largest request body in bytes. A larger one is refused while it is read: 413.",
     )
+    max_body_values: int = setting(
+        2_000_000,
+        bounds=(1, 10**9),
+        help="Most JSON values in one request body: numbers, texts, arrays, objects. Each takes many times its bytes "
+        "in memory.",
+    )
     max_request_rows: int = setting(
         10_000, bounds=(1, 10_000_000), help="Most payloads in one request; more are refused: 413."
     )

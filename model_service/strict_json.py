@@ -11,6 +11,7 @@ whatever could hide a liberty from it, is read again by the strict reader, which
 """
 
 import json
+import re
 from collections import Counter
 from typing import Any, Final, NoReturn
 
@@ -25,6 +26,7 @@ _LONG_INTEGER = b"0" * 19
 _DIGITS = bytes(ord("0") if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _UNMARKED = bytes(byte for byte in range(256) if byte not in b":{[")
 _UNSURE: Final = object()
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def decode_json(raw: bytes) -> Any:
@@ -37,11 +39,26 @@ def decode_json(raw: bytes) -> Any:
     return _decode_strictly(raw) if document is _UNSURE else document
 
 
+def holds_more_values(raw: bytes, most: int) -> bool:
+    """Whether a text has more than so many values: numbers, texts, literals, arrays, objects. It is not decoded.
+
+    In memory a value takes some twenty times the two bytes that it may have in a text.
+    """
+    if len(raw) <= most or _count_marks(raw) <= most:
+        return False
+    return _count_marks(_STRING.sub(b"", raw)) > most
+
+
+def _count_marks(raw: bytes) -> int:
+    # Before each value but the first stands a comma, a bracket, or a colon whose key follows one of the others.
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
 def _decode_plain(raw: bytes) -> Any:
-    """Return a flat object, or an array of them, that surely has no duplicate key and no long integer.
+    """Return a document that surely has no duplicate key, no long integer and no great depth.
 
     A duplicate key leaves one colon more in the text than keys in the document; so does a
-    colon inside a string, and any key further inside, and all of those are read strictly.
+    colon inside a string, and then the text is read strictly.
     """
     try:
         document = orjson.loads(raw)
@@ -52,10 +69,28 @@ def _decode_plain(raw: bytes) -> Any:
     elif type(document) is list and set(map(type, document)) <= {dict}:
         rows, keys = len(document), sum(map(len, document))
     else:
-        return _UNSURE
+        rows, keys = -1, 0
     marks = raw.translate(None, _UNMARKED)  # one walk over a large body, and then over little
-    is_flat = marks.count(b":") == keys and marks.count(b"{") == rows and marks.count(b"[") == (type(document) is list)
-    return document if is_flat and raw.translate(_DIGITS).find(_LONG_INTEGER) < 0 else _UNSURE
+    colons = marks.count(b":")
+    is_flat = colons == keys and marks.count(b"{") == rows and marks.count(b"[") == (type(document) is list)
+    if not is_flat and _count_keys(document) != colons:
+        return _UNSURE
+    return document if raw.translate(_DIGITS).find(_LONG_INTEGER) < 0 else _UNSURE
+
+
+def _count_keys(document: Any) -> int:
+    """Return the number of keys of all objects in a document; -1 where it is nested too deeply."""
+    keys = 0
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for value in level:
+            keys += len(value) if type(value) is dict else 0
+            inner.extend(child for child in _children(value) if type(child) is dict or type(child) is list)
+        if not inner:
+            return keys
+        level = inner
+    return -1
 
 
 def _decode_strictly(raw: bytes) -> Any:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_service.errors import PayloadMalformed
-from model_service.strict_json import MAX_DEPTH, decode_json, encode_json
+from model_service.strict_json import MAX_DEPTH, decode_json, encode_json, holds_more_values
 
 # No test may depend on how fast the machine is.
 generously = settings(deadline=None)
@@ -332,3 +332,42 @@ def test_a_flat_object_is_refused_exactly_when_a_key_comes_twice(pairs, text):
 def test_integers_keep_all_their_digits(digits):
     number = int("9" * digits)
     assert decode_json(f'{{"a":{number},"b":-{number}}}'.encode()) == {"a": number, "b": -number}
+
+
+# How many values
+
+
+@pytest.mark.parametrize(
+    ("raw", "marks"),
+    [
+        (b"[[],[]]", 4),
+        (b'{"a":1,"b":[1,2]}', 4),
+        (b'["a,b,c[[[{{{", 1]', 2),
+        (rb'["\",,,\\", 1]', 2),
+        (b"[" + b"[]," * 999 + b"[]]", 2000),
+    ],
+)
+def test_what_begins_values_is_counted_outside_of_texts(raw, marks):
+    assert holds_more_values(raw, marks - 1)
+    assert not holds_more_values(raw, marks)
+
+
+@generously
+@given(DOCUMENTS)
+def test_the_count_is_right_but_for_a_factor_of_two(document):
+    def count(value):
+        if isinstance(value, dict):
+            return 1 + sum(map(count, value.values()))
+        return 1 + sum(map(count, value)) if isinstance(value, list) else 1
+
+    raw, values = json.dumps(document).encode(), count(document)
+    assert not holds_more_values(raw, 2 * values)
+    assert values < 3 or holds_more_values(raw, values - 2)
+
+
+def test_nested_documents_are_read_without_the_strict_reader_and_refused_all_the_same():
+    deep = {"a": [{"b": {"c": [1, 2.5, "x"]}}, []], "d": None}
+    assert decode_json(json.dumps(deep).encode()) == deep
+    with pytest.raises(PayloadMalformed, match="'b' twice"):
+        decode_json(b'{"a": [{"b": 1, "b": 2}]}')
+    assert decode_json(b'{"a": [12345678901234567890123]}') == {"a": [12345678901234567890123]}

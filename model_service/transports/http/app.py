@@ -33,7 +33,7 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     app.teardown_request(_release_request)
     add_headers(app)
     register_error_handlers(app)
-    app.register_blueprint(rest.build_blueprint(manager, service, max_body_bytes=config.max_body_bytes))
+    app.register_blueprint(rest.build_blueprint(manager, service, config))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
     app.register_blueprint(pages.build_blueprint(manager, config))

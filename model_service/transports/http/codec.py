@@ -8,19 +8,19 @@ from werkzeug.exceptions import NotAcceptable
 
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
 from model_service.records import Output
-from model_service.strict_json import decode_json, encode_json
+from model_service.strict_json import decode_json, encode_json, holds_more_values
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 YAML = "application/yaml"
 
 
-def read_json(request: Request, *, max_bytes: int) -> Any:
-    """Return the JSON document in a request's body, which is never read further than the bound.
+def read_json(request: Request, *, max_bytes: int, max_values: int) -> Any:
+    """Return the JSON document in a request's body, which is never read further than the bound, nor decoded beyond it.
 
     Raises:
         MediaTypeUnsupported: It is not ``application/json`` in UTF-8, or it is compressed.
-        PayloadTooLarge: It has more than ``max_bytes``.
+        PayloadTooLarge: It has more than ``max_bytes``, or holds more than ``max_values``.
         PayloadMalformed: It is not JSON.
     """
     if request.mimetype != JSON:
@@ -30,7 +30,10 @@ def read_json(request: Request, *, max_bytes: int) -> Any:
         raise MediaTypeUnsupported("the body must be UTF-8; leave the charset out")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise MediaTypeUnsupported("a compressed body was sent; send it without content-encoding")
-    return decode_json(_read_body(request, max_bytes))
+    raw = _read_body(request, max_bytes)
+    if holds_more_values(raw, max_values):
+        raise PayloadTooLarge(f"the body holds more than {max_values} JSON values; send fewer rows in one request")
+    return decode_json(raw)
 
 
 def _read_body(request: Request, max_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from model_service.config import ServerConfig
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.transports.http import urls
@@ -13,7 +14,7 @@ from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
 
-def build_blueprint(manager: ModelManager, service: PredictionService, *, max_body_bytes: int) -> Blueprint:
+def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
     """Return the routes below ``/api/models``; each model route has a twin that names the version."""
     blueprint = Blueprint("rest", __name__, url_prefix=urls.MODELS)
     list_schema, metadata_schema = ModelListSchema(), ModelMetadataSchema()
@@ -41,7 +42,7 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
         context = handed.context if handed is not None else None
         with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
-            document: Any = read_json(request, max_bytes=max_body_bytes)
+            document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
             is_many = isinstance(document, list)
             prediction = (service.predict_many if is_many else service.predict)(target, document, context)
         return write_outputs(prediction.outputs, prediction.version, is_many=is_many)

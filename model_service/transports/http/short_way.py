@@ -15,7 +15,7 @@ from email.utils import formatdate
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
-from model_service.strict_json import decode_json
+from model_service.strict_json import decode_json, holds_more_values
 from model_service.transports.http.codec import encode_document
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.plain import PlainRequest
@@ -73,8 +73,11 @@ class ShortWay(HttpToolsProtocol):
     def _decode(self, request: PlainRequest) -> bool:
         """Return whether a body holds payloads; if not, somebody must explain why."""
         chunks = request.chunks
+        raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if holds_more_values(raw, self.front.config.max_body_values):
+            return False
         try:
-            document = decode_json(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            document = decode_json(raw)
         except PayloadMalformed:
             return False
         request.is_many = type(document) is list

@@ -123,7 +123,7 @@ def test_the_tutorial_leads_from_an_empty_folder_to_a_served_model(tmp_path):
         path = tmp_path / name if name == "config.yaml" else tmp_path / "greeting_package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (install,) = re.findall(r"^pip install .*$", document.read_text(), re.MULTILINE)
+    (install,) = re.findall(r"^pip install \./.*$", document.read_text(), re.MULTILINE)
     installed = tmp_path / "installed"
     # The packages that it depends on are here, and nothing is asked of an index. It goes into a folder, not among ours.
     options = f"--quiet --no-index --no-deps --no-build-isolation --target {installed}"

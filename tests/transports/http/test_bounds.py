@@ -327,7 +327,7 @@ def test_the_loop_is_never_held_up_under_mixed_load(apart):
     [
         pytest.param(PREDICT, b" " * 3_000_000, 400, id="blank"),
         pytest.param(PREDICT, b'{"x": "' + b"1" * 3_000_000 + b'"}', 422, id="invalid"),
-        pytest.param(PREDICT, b"[" * 3_000_000, 400, id="deep"),
+        pytest.param(PREDICT, b"[" * 3_000_000, 413, id="deep"),
         pytest.param("/nothing", b" " * 3_000_000, 404, id="nowhere"),
         pytest.param("/api/models", b" " * 3_000_000, 405, id="not here"),
     ],

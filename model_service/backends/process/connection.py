@@ -5,7 +5,8 @@ is one call alone. When it dies, a call that ran alone has ended it, and fails; 
 is to be run apart; one that only waited is sent again. All within their own deadlines.
 
 A call past its deadline gets its error at once. The process itself is ended only when it has not been heard of for
-`timeout_s`, although there are calls: then it hangs, in a prediction, in a rule of the model, or altogether.
+`timeout_s`, although there are calls: then it hangs, in a prediction, in a rule of the model, or altogether. While it
+runs several calls together, half of that is enough, so that those who are not to blame get their answers in time.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from model_service.errors import ModelNotReady, PredictionFailed, PredictionTime
 
 #: A larger answer is decoded outside the loop.
 _LARGE_BYTES = 64 * 1024
+#: Share of `timeout_s` that a batch of several calls may take; it was expected to take half of that.
+_SHARED_PATIENCE = 0.5
 _ids = itertools.count()
 
 #: What a caller is told: the answer, or the error in its place.
@@ -123,6 +126,11 @@ class ModelConnection(asyncio.Protocol):
         """The number of calls that are not answered yet."""
         return len(self._calls)
 
+    @property
+    def _patience_s(self) -> float:
+        # Of a batch of several calls one may hang. The others have the same deadline, and need time to be run again.
+        return self._timeout_s * (_SHARED_PATIENCE if self._running and not self._is_alone else 1)
+
     def is_running(self, call: Call) -> bool:
         """Whether the process has said that it runs a call now."""
         return call.id in self._running
@@ -174,7 +182,7 @@ class ModelConnection(asyncio.Protocol):
         if refusal is not None:
             for call in list(self._calls.values()):
                 self._finish(call, None, ModelNotReady(refusal.message, retry_after_s=refusal.retry_after_s))
-        elif self._pid is not None and self._silent_since is not None and now - self._silent_since > self._timeout_s:
+        elif self._pid is not None and self._silent_since is not None and now - self._silent_since > self._patience_s:
             self._has_hung = True
             self._overdue_path.write_text(str(self._pid))  # the supervisor does not take it for a crash
             with suppress(ProcessLookupError):

@@ -253,7 +253,7 @@ def test_a_model_that_cannot_be_built_is_quarantined_with_its_description(manage
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("models.FailingSelfTestModel", "the model raised: RuntimeError('secret payload -1')"),
+        ("models.FailingSelfTestModel", "the model raised: RuntimeError: secret payload -1"),
         ("manager_models.OddExampleModel", "'/x' expected an even number"),
         ("manager_models.WrongExampleOutputModel", "'/y' expected a number, got a string"),
         ("models.ForgetfulModel", "the model's find_violations answered something else than a list of violations"),

@@ -24,6 +24,13 @@ class RemoteTraceback(Exception):
     every frame below it, and with them the payloads of all who were in the batch."""
 
 
+def name_cause(cause: BaseException) -> str:
+    """Return what an exception is, in one line; a traceback stands in the log alone."""
+    if isinstance(cause, RemoteTraceback):
+        return str(cause).rstrip().rpartition("\n")[2]
+    return traceback.format_exception_only(cause)[-1].strip()
+
+
 class Ticket:
     """A request on its way through one model.
 

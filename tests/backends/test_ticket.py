@@ -9,7 +9,7 @@ import pytest
 from backends.queues import until
 
 from model_service.backends import ticket as tickets
-from model_service.backends.ticket import RemoteTraceback, Ticket, Waiter, announce, detach
+from model_service.backends.ticket import RemoteTraceback, Ticket, Waiter, announce, detach, name_cause
 from model_service.errors import PredictionFailed, PredictionTimeout
 
 
@@ -124,3 +124,16 @@ def test_an_error_without_a_live_cause_stays_as_it_is(cause):
     error = PredictionFailed("the model raised")
     error.__cause__ = cause
     assert detach(error).__cause__ is cause
+
+
+def test_a_cause_is_named_in_one_line_wherever_it_comes_from():
+    here = ValueError("no such letter")
+    error = PredictionFailed("the model raised")
+    try:
+        raise here
+    except ValueError as raised:
+        error.__cause__ = raised
+    there = detach(error).__cause__
+    assert isinstance(there, RemoteTraceback)
+    assert "Traceback" in str(there)
+    assert name_cause(there) == name_cause(here) == "ValueError: no such letter"

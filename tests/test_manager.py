@@ -264,6 +264,11 @@ def test_a_model_that_fails_its_self_test_is_quarantined(manager, name, cause):
     assert (problem.code, problem.cause) == ("self_test_failed", cause)
 
 
+def test_the_cause_of_a_failed_self_test_is_the_same_line_from_a_process_of_its_own(manager):
+    manager.load_models(configure(("models.FailingSelfTestModel", {"backend": BackendName.PROCESS})))
+    assert manager.get_models()[0].problem.cause == "the model raised: RuntimeError: secret payload -1"
+
+
 def test_a_model_that_quits_in_its_self_test_is_quarantined(manager, make_package):
     code = (
         "from models import NUMBER_IN, QuittingModel\n\n"
@@ -272,7 +277,7 @@ def test_a_model_that_quits_in_its_self_test_is_quarantined(manager, make_packag
     )
     for folder, example in (("quits_to_predict", -1), ("quits_to_validate", -101)):
         make_package(folder, {"__init__.py": code.replace("EXAMPLE", str(example))})
-        assert problem_of(manager, f"{folder}.QuitterModel").cause.endswith("raised: SystemExit(3)")
+        assert problem_of(manager, f"{folder}.QuitterModel").cause.endswith("raised: SystemExit: 3")
 
 
 @pytest.mark.parametrize("name", ["manager_models.UnspeakableModel", "models.RaisingDescriptionModel"])

@@ -20,7 +20,7 @@ from model_service.backends.base import Backend
 from model_service.backends.batches import BatchRunner
 from model_service.backends.process.frames import Frame, FrameBroken, FrameReader, encode_frame, receive_frames
 from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
-from model_service.backends.ticket import Ticket, announce, as_service_error
+from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
 from model_service.records import RequestContext, Violation
@@ -208,7 +208,8 @@ def write_outcomes(call: Ticket) -> Frame:
 
 def write_error(error: ServiceError) -> Frame:
     """Return an error as a frame carries it, with the traceback for the log of the worker that knows the request."""
-    text = "".join(traceback.format_exception(error))
+    cause = error.__cause__
+    text = str(cause) if isinstance(cause, RemoteTraceback) else "".join(traceback.format_exception(cause or error))
     violations = error.violations if isinstance(error, PayloadInvalid) else ()
     return {
         "code": error.code,

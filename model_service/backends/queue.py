@@ -22,7 +22,7 @@ from model_service.records import Payload
 #: How long a slice of a large request should take, and so how long it keeps a single row waiting.
 SLICE_S = 0.05
 #: Share of a request's time that one batch of several may be expected to take.
-BATCH_SHARE = 0.25
+BATCH_SHARE = 0.1
 
 #: The tickets of a batch, each with those of its rows that are in it.
 Batch = list[tuple[Ticket, list[Payload]]]

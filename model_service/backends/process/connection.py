@@ -6,7 +6,7 @@ is to be run apart; one that only waited is sent again. All within their own dea
 
 A call past its deadline gets its error at once. The process itself is ended only when it has not been heard of for
 `timeout_s`, although there are calls: then it hangs, in a prediction, in a rule of the model, or altogether. While it
-runs several calls together, half of that is enough, so that those who are not to blame get their answers in time.
+runs several calls together, less is enough, so that those who are not to blame get their answers in time.
 """
 
 import asyncio
@@ -28,8 +28,9 @@ from model_service.errors import ModelNotReady, PredictionFailed, PredictionTime
 
 #: A larger answer is decoded outside the loop.
 _LARGE_BYTES = 64 * 1024
-#: Share of `timeout_s` that a batch of several calls may take; it was expected to take half of that.
-_SHARED_PATIENCE = 0.5
+#: Share of `timeout_s` that a batch of several calls may take, three times as long as it was expected to, and then each
+#: of these calls alone. So the last of them can be answered in time though the first one hangs once more.
+_SHARED_PATIENCE = 0.3
 _ids = itertools.count()
 
 #: What a caller is told: the answer, or the error in its place.
@@ -65,6 +66,11 @@ class Call:
         if not self.is_over:
             self.is_over = True
             self.done(answer, error)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it runs alone because it may have ended a process."""
+        return "is_apart" in self.fields
 
     def set_apart(self) -> None:
         """Have it run alone the next time."""
@@ -128,8 +134,9 @@ class ModelConnection(asyncio.Protocol):
 
     @property
     def _patience_s(self) -> float:
-        # Of a batch of several calls one may hang. The others have the same deadline, and need time to be run again.
-        return self._timeout_s * (_SHARED_PATIENCE if self._running and not self._is_alone else 1)
+        running = [self._calls[number] for number in self._running if number in self._calls]
+        is_shared = any(not self._is_alone or call.is_apart for call in running)
+        return self._timeout_s * (_SHARED_PATIENCE if is_shared else 1)
 
     def is_running(self, call: Call) -> bool:
         """Whether the process has said that it runs a call now."""

@@ -62,6 +62,7 @@ class Replica:
         self._policy = RestartPolicy()
         self._loaded: ModelInfo | None = None
         self._has_changed = False
+        self._ready_at: float | None = None
         self._killed_for: str | None = None
         self._thread = threading.Thread(target=self._keep_alive, name=f"supervisor of {self._name}", daemon=True)
 
@@ -112,7 +113,7 @@ class Replica:
                 return
 
     def _spawn(self) -> "subprocess.Popen[str]":
-        self._killed_for = None
+        self._killed_for = self._ready_at = None
         self._last_lines.clear()
         # The same interpreter finds what this process finds; another one has its own packages.
         environment = {**os.environ} if self._config.python else {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -165,6 +166,8 @@ class Replica:
         if status is None or status.pid != process.pid:
             return False
         is_ready = status.state is ModelState.READY
+        if is_ready and self._ready_at is None:
+            self._ready_at = time.monotonic()
         if self._loaded is None:
             self._loaded = status.info if is_ready else None
         elif status.info is not None and status.info != self._loaded:
@@ -183,7 +186,8 @@ class Replica:
             self._give_up(_describe_change(self._name))
             return False
         end, reason = self._describe_end(process)
-        decision = self._policy.decide(end, was_ready=self._loaded is not None, now=time.monotonic())
+        lived_s = time.monotonic() - self._ready_at if self._ready_at is not None else 0.0
+        decision = self._policy.decide(end, was_ready=self._loaded is not None, lived_s=lived_s)
         if decision.step is Step.GIVE_UP:
             self._give_up(self._describe_failure(reason))
             return False

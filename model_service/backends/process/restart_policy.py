@@ -1,21 +1,22 @@
-"""`RestartPolicy`: when a model process that has ended is started again. Pure: it is told what happened, and when.
+"""`RestartPolicy`: when a model process that has ended is started again. Pure: it is told what happened.
 
 A process that never came to predict is started again a few times and then given up: its package is at fault. One that
-has predicted is a circuit: after too many crashes it opens, and closes again slowly.
+has predicted is a circuit. Processes that live for a while are replaced at once, however often they end; after several
+short lives the circuit opens, and closes again slowly.
 
-    closed ── crashes, `MOST_CRASHES` within `WINDOW_S` ──> open: nothing runs, callers are told when to come again
-      ^                                                       │ after a pause, each time twice as long
-      └── a process that lives for `WINDOW_S` ── half-open <──┘ one process; its first crash opens again
+    closed ── `MOST_SHORT_LIVES` short lives ──> open: nothing runs, callers are told when to come again
+      ^                                            │ after a pause, each time twice as long
+      └── a process that lives `STEADY_S` <── half-open: one process; a short life opens again
 """
 
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-#: So many crashes within so long are too many.
-MOST_CRASHES, WINDOW_S = 5, 60.0
+#: A process that has been ready for so long has not ended for being started.
+STEADY_S = 10.0
+MOST_SHORT_LIVES = 5
 #: The pause before a new process: it doubles from one crash to the next.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 #: The pause of an open circuit.
@@ -58,40 +59,33 @@ class RestartPolicy:
 
     def __init__(self, draw: Callable[[float, float], float] = random.uniform) -> None:
         self._draw = draw
-        self._crashes: deque[float] = deque()
+        self._short_lives = 0
         self._opened = 0
-        self._half_open_until = float("-inf")
 
-    def decide(self, end: End, *, was_ready: bool, now: float) -> Decision:
+    def decide(self, end: End, *, was_ready: bool, lived_s: float) -> Decision:
         """Return what comes after the end of a process.
 
         Args:
             end: How it ended.
             was_ready: Whether this process, or one before it, has loaded the model.
-            now: Seconds that only grow.
+            lived_s: Seconds for which this process was ready.
         """
         if end is End.OVERDUE:
-            return Decision(Step.RESTART, self._pause(FIRST_PAUSE_S))
+            return self._restart(0)
         if not was_ready and end is End.UNFIT:
             return Decision(Step.GIVE_UP)
-        self._crashes.append(now)
-        while self._crashes[0] < now - WINDOW_S:
-            self._crashes.popleft()
-        is_too_often = len(self._crashes) >= MOST_CRASHES
+        if lived_s >= STEADY_S:
+            self._short_lives = self._opened = 0
+            return self._restart(0)
+        self._short_lives += 1
+        if self._short_lives < MOST_SHORT_LIVES and not self._opened:
+            return self._restart(self._short_lives)
         if not was_ready:
-            return Decision(Step.GIVE_UP) if is_too_often else self._restart()
-        if self._opened and now >= self._half_open_until:
-            self._opened = 0  # it has lived long enough: the circuit had closed
-        if not is_too_often and not self._opened:
-            return self._restart()
+            return Decision(Step.GIVE_UP)
         pause_s = min(FIRST_OPEN_S * 2**self._opened, LONGEST_OPEN_S)
         self._opened += 1
-        self._half_open_until = now + pause_s + WINDOW_S
-        self._crashes.clear()
         return Decision(Step.OPEN, pause_s)
 
-    def _restart(self) -> Decision:
-        return Decision(Step.RESTART, self._pause(min(FIRST_PAUSE_S * 2 ** len(self._crashes), LONGEST_PAUSE_S)))
-
-    def _pause(self, longest_s: float) -> float:
-        return self._draw(longest_s / 2, longest_s)
+    def _restart(self, short_lives: int) -> Decision:
+        longest_s = min(FIRST_PAUSE_S * 2**short_lives, LONGEST_PAUSE_S)
+        return Decision(Step.RESTART, self._draw(longest_s / 2, longest_s))

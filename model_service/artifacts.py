@@ -10,7 +10,8 @@ before it builds the model. It is not a store: packages carry their own files.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,23 @@ MANIFEST_NAME = "manifest.json"
 METRICS_NAME = "metrics.json"
 
 
-def write_manifest(folder: Path, *, made_with: tuple[str, ...]) -> None:
+def write_manifest(folder: str | os.PathLike[str], *, made_with: Iterable[str]) -> None:
     """Write ``manifest.json`` over every other file in a folder.
 
     Args:
         folder: The package's ``artifacts`` folder; subfolders are included.
         made_with: Names of the distributions whose installed versions are recorded.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST_NAME)
+    root = Path(folder)
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path != root / MANIFEST_NAME)
     manifest = {
         "artifacts": {
-            path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
+            path.relative_to(root).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
             for path in files
         },
         "made_with": {name: metadata.version(name) for name in made_with},
     }
-    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (root / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:

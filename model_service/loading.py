@@ -62,7 +62,7 @@ def import_model_class(class_path: str) -> type[MLModel]:
     close = get_close_matches(class_name, models, n=1) or models[:1]
     raise ModelImportFailed(
         f"'{class_name}' in the module '{module_path}' is no MLModel subclass",
-        cause="there is no such name" if found is None else f"it is a {type(found).__name__}",
+        cause="there is no such name" if found is None else _describe_stranger(found),
         remedy=f"use '{module_path}.{close[0]}'"
         if close
         else "define a class that inherits from model_service.MLModel",
@@ -84,7 +84,7 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
             f"{model_class.__module__}.{model_class.__qualname__} breaks the MLModel contract in "
             f"{len(faults)} {'place' if len(faults) == 1 else 'places'}",
             cause="; ".join(faults),
-            remedy="mend the class; docs/writing-a-model-package.md describes each attribute",
+            remedy="mend the class: the docstring of model_service.MLModel describes each attribute",
         )
     return ModelInfo(
         qualified_name=model_class.qualified_name,
@@ -170,6 +170,16 @@ def build_model(model_class: type[MLModel]) -> MLModel:
             cause=_cause(error),
             remedy="reinstall the package; if it still fails, its __init__ needs mending (the log has the traceback)",
         ) from error
+
+
+def _describe_stranger(found: object) -> str:
+    """Return what stands where a model was looked for: the kind of a value, or the bases of a class."""
+    if found is MLModel:
+        return "it is MLModel itself"
+    if isinstance(found, type):
+        bases = ", ".join(f"'{base.__name__}'" for base in found.__bases__)
+        return f"it is a class, and it inherits from {bases}"
+    return f"it is of the type '{type(found).__name__}'"
 
 
 def _is_version(text: str) -> bool:

@@ -169,3 +169,9 @@ def test_metrics_that_are_no_json_object_say_so(folder, weighed, metrics):
         describe_model(weighed)
     assert caught.value.message == "metrics.json of weighed_by_artifacts cannot be read"
     assert caught.value.cause == "it is not a JSON object"
+
+
+def test_the_folder_of_a_manifest_may_be_a_text(folder, weighed):
+    (folder / "weight.txt").write_text("3.5")
+    write_manifest(str(folder), made_with=["packaging"])
+    assert build_model(weighed).weight == 3.5

@@ -369,3 +369,8 @@ def test_a_temporary_directory_with_too_long_a_path_is_told_in_one_sentence(tmp_
     assert done.returncode == 3
     assert "set TMPDIR to a shorter one" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_service_without_models_says_so_at_its_start(start):
+    server = start("models: []")
+    server.wait_for_log("no models are configured; list them under 'models:'")

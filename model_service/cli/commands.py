@@ -10,7 +10,7 @@ import click
 
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource
-from model_service.config import ServiceConfig, describe_settings
+from model_service.config import NO_MODELS, ServiceConfig, describe_settings
 from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.errors import PackageError
 from model_service.records import ModelState, ModelStatus
@@ -47,7 +47,7 @@ def models(source: ConfigSource) -> None:
         )
         _echo_problem(status)
     if not listed:
-        click.echo("no models are configured; list them under 'models:' in the configuration")
+        click.echo(NO_MODELS)
 
 
 @click.command()
@@ -113,6 +113,8 @@ def check_config(context: click.Context) -> None:
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
         _echo_problem(status)
+    if not listed:
+        click.echo(f"warning: {NO_MODELS}")
     failed = sum(status.state is ModelState.FAILED for status in listed)
     click.echo(f"{source.path}: {len(listed) - failed} of {len(listed)} models are ready")
     context.exit(4 if failed else 0)

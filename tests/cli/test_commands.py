@@ -302,9 +302,12 @@ def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
     assert lines[-1] == f"{path}: 1 of 3 models are ready"
 
 
-def test_check_config_of_no_models_is_fine(configure):
+def test_check_config_of_no_models_is_fine_and_says_that_there_are_none(configure):
     path = configure()
-    assert run(path, "check-config") == f"{path}: 0 of 0 models are ready\n"
+    assert run(path, "check-config").splitlines() == [
+        "warning: no models are configured; list them under 'models:' in the configuration",
+        f"{path}: 0 of 0 models are ready",
+    ]
 
 
 # settings, and the configuration file

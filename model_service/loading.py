@@ -9,6 +9,8 @@ import importlib
 import importlib.metadata
 import re
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,8 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
             f"{len(faults)} {'place' if len(faults) == 1 else 'places'}",
             cause="; ".join(faults),
             remedy="mend the class: the docstring of model_service.MLModel describes each attribute",
+            qualified_name=_read_fit(model_class, "qualified_name", _NAME.fullmatch),
+            version=_normalise(_read_fit(model_class, "version", _is_version)),
         )
     return ModelInfo(
         qualified_name=model_class.qualified_name,
@@ -180,6 +184,18 @@ def _describe_stranger(found: object) -> str:
         bases = ", ".join(f"'{base.__name__}'" for base in found.__bases__)
         return f"it is a class, and it inherits from {bases}"
     return f"it is of the type '{type(found).__name__}'"
+
+
+def _read_fit(model_class: type[MLModel], name: str, is_fit: Callable[[str], object]) -> str | None:
+    """Return a text of a class that breaks the contract elsewhere; ``None`` where it is none or not fit."""
+    with suppress(Exception):  # as in `describe_model`, it may be anything
+        value = getattr(model_class, name)
+        return value if isinstance(value, str) and is_fit(value) else None
+    return None
+
+
+def _normalise(version: str | None) -> str | None:
+    return version and str(Version(version))
 
 
 def _is_version(text: str) -> bool:

@@ -122,12 +122,16 @@ class Problem:
         problem: What failed.
         cause: What was found.
         remedy: What to do.
+        qualified_name: What the class calls itself, where nothing else of it is known.
+        version: Likewise.
     """
 
     code: str
     problem: str
     cause: str
     remedy: str
+    qualified_name: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class ModelStatus:
     """One configured model and its state.
 
     Attributes:
-        qualified_name: The model's name; for a class that cannot be imported, the name of its package.
+        qualified_name: The model's name; for a class that cannot be read, the name of its package.
         version: ``None`` while it is not known.
         class_path: The class as the configuration spells it.
         is_default: Whether requests that name no version go here.

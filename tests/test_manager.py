@@ -234,6 +234,30 @@ def test_a_class_that_cannot_be_imported_is_quarantined_under_the_name_of_its_pa
         manager.get_model("no_such_package")
 
 
+@pytest.mark.parametrize("backend", list(BackendName))
+@pytest.mark.parametrize("attribute", ["display_name", "version"])
+def test_a_class_that_breaks_the_contract_keeps_of_its_names_what_can_be_read(
+    manager, make_package, backend, attribute
+):
+    package = f"half_named_{attribute}_{backend}"
+    code = "from models import DoubleModel\n\nclass M(DoubleModel):\n    qualified_name = 'half_named'\n"
+    make_package(package, {"__init__.py": f"{code}    {attribute} = ''\n"})
+    manager.load_models(configure((f"{package}.M", {"backend": backend})))
+    status = manager.get_model_metadata("half_named")
+    assert (status.state, status.problem.code) == (ModelState.FAILED, "model_contract_broken")
+    assert status.version == (None if attribute == "version" else "1.0.0")
+    with pytest.raises(ModelNotReady, match="^model 'half_named'.* could not be loaded"):
+        manager.get_model("half_named")
+
+
+def test_a_class_that_breaks_the_contract_does_not_take_the_name_of_a_sound_one(manager, make_package):
+    code = "from models import DoubleModel\n\nclass M(DoubleModel):\n    display_name = ''\n"
+    make_package("second_double", {"__init__.py": code})
+    manager.load_models(configure("second_double.M", "models.DoubleModel"))
+    assert [status.state for status in manager.get_models()] == [ModelState.FAILED, ModelState.READY]
+    assert answer(manager, "double_model") == 2
+
+
 def test_a_class_that_breaks_the_contract_is_quarantined(manager):
     problem = problem_of(manager, "models.ManyFaultsModel")
     assert problem.code == "model_contract_broken"
@@ -509,6 +533,22 @@ def test_an_unknown_version_lists_the_versions(manager, ask, version):
     with pytest.raises(ModelNotFound) as caught:
         getattr(manager, ask)("double_model", version)
     assert caught.value.message == f"no version '{version}' of model 'double_model'; loaded: 1.0.0, 1.10.0"
+
+
+def test_what_has_failed_is_not_listed_as_loaded(manager):
+    manager.load_models(
+        configure(
+            "models.EchoModel", "models.UnloadableModel", "models.DoubleModel", "manager_models.DoubleModelBroken"
+        )
+    )
+    with pytest.raises(ModelNotFound) as caught:
+        manager.get_model("other_model")
+    assert caught.value.message == (
+        "no model 'other_model'; loaded: double_model, echo_model; failed to load: unloadable_model"
+    )
+    with pytest.raises(ModelNotFound) as caught:
+        manager.get_model("double_model", "3")
+    assert caught.value.message == "no version '3' of model 'double_model'; loaded: 1.0.0; failed to load: 2.0.0"
 
 
 def test_a_model_whose_version_is_unknown_has_none(manager):

@@ -19,7 +19,7 @@ from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
 from model_service.errors import ModelChanged, ModelContractBroken, PackageError, ServiceError
 from model_service.home import agree
-from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
+from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
@@ -141,8 +141,14 @@ def _surprises_as_faults() -> Iterator[None]:
 
 
 def _quarantine(entry: Entry, error: PackageError) -> None:
-    problem = Problem(error.code, error.message, error.cause, error.remedy)
-    entry.status = replace(entry.status, state=ModelState.FAILED, problem=problem)
+    problem = error.describe()
+    entry.status = replace(
+        entry.status,
+        qualified_name=problem.qualified_name or entry.status.qualified_name,
+        version=problem.version or entry.status.version,
+        state=ModelState.FAILED,
+        problem=problem,
+    )
     logger.error(
         "model is quarantined: %s (%s); %s",
         problem.problem,

@@ -194,9 +194,9 @@ def test_predict_loads_no_model_but_the_one_it_asks(configure):
 def test_an_unknown_model_or_version_lists_what_is_configured(configure):
     path = configure("models.DoubleModel", "models.EchoModel")
     error = fail(ModelNotFound, path, "predict", "duoble_model", "--json", "{}")
-    assert error.message == "no model 'duoble_model'; loaded: double_model, echo_model"
+    assert error.message == "no model 'duoble_model'; not loaded yet: double_model, echo_model"
     error = fail(ModelNotFound, path, "predict", "double_model", "--version", "2", "--json", "{}")
-    assert error.message == "no version '2' of model 'double_model'; loaded: 1.0.0"
+    assert error.message == "no version '2' of model 'double_model'; not loaded yet: 1.0.0"
 
 
 @pytest.mark.parametrize("text", ["", "{", "nope", '{"x": NaN}', '{"x": 1, "x": 2}', "{} {}"])

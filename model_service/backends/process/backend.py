@@ -294,4 +294,10 @@ def _restore_violations(fields: list[list[str]]) -> list[Violation]:
 def _restore_fault(problem: Problem) -> PackageError:
     """Return the error that the problem was made of."""
     kinds = {kind.code: kind for kind in PackageError.__subclasses__()}
-    return kinds.get(problem.code, ModelLoadFailed)(problem.problem, cause=problem.cause, remedy=problem.remedy)
+    return kinds.get(problem.code, ModelLoadFailed)(
+        problem.problem,
+        cause=problem.cause,
+        remedy=problem.remedy,
+        qualified_name=problem.qualified_name,
+        version=problem.version,
+    )

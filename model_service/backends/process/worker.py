@@ -50,8 +50,7 @@ class ModelProcess:
             self._backend.start()
         except PackageError as error:
             traceback.print_exception(error.__cause__)
-            problem = Problem(error.code, error.message, error.cause, error.remedy)
-            self._publish(ModelState.FAILED, info, problem)
+            self._publish(ModelState.FAILED, info, error.describe())
             sys.exit(EXIT_PACKAGE_BROKEN)
         try:
             self._server = ModelServer(self._backend, self._config, listener)

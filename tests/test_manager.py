@@ -278,8 +278,8 @@ def test_a_model_that_cannot_be_built_is_quarantined_with_its_description(manage
     ("name", "cause"),
     [
         ("models.FailingSelfTestModel", "the model raised: RuntimeError('secret payload -1')"),
-        ("manager_models.OddExampleModel", "'/x' expected an even number"),
-        ("manager_models.WrongExampleOutputModel", "'/y' expected a number, got a string"),
+        ("manager_models.OddExampleModel", "example 0: '/x' expected an even number"),
+        ("manager_models.WrongExampleOutputModel", "output 0: '/y' expected a number, got a string"),
         ("models.ForgetfulModel", "the model's find_violations answered something else than a list of violations"),
     ],
 )
@@ -313,6 +313,16 @@ def test_a_model_that_failed_its_self_test_is_closed(manager):
     manager_models.ClosingAfterFailureModel.closed = 0
     problem_of(manager, "manager_models.ClosingAfterFailureModel")
     assert manager_models.ClosingAfterFailureModel.closed == 1
+
+
+@pytest.mark.parametrize("backend", list(BackendName))
+def test_a_scalar_of_numpy_fails_the_self_test_in_the_same_words_everywhere(manager, backend):
+    manager.load_models(configure(("numpy_models.ScalarExampleModel", {"backend": backend})))
+    (status,) = manager.get_models()
+    assert status.problem.code == "self_test_failed"
+    assert status.problem.cause == (
+        "output 1: '/y' expected a value of a JSON type, got numpy.float32: convert it with .item() or float(...)"
+    )
 
 
 def test_quarantine_is_logged_with_the_traceback_of_the_cause(manager, caplog):

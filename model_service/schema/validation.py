@@ -7,7 +7,7 @@ would mend (a missing field's own place, not its parent's) and a sentence of
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -118,6 +118,11 @@ class SchemaValidator:
             if isinstance(part, str) and not is_presentable(part) and part not in self._known_names:
                 return Violation(make_pointer(path[:depth]), rule, f"below {quote_name(part)}: {message}")
         return Violation(make_pointer(path), rule, message)
+
+
+def word_violations(what: str, violations: Sequence[Violation]) -> str:
+    """Return the first violations of an output or an example as one line for the log and its author."""
+    return f"{what}: " + "; ".join(f"'{violation.place}' {violation.message}" for violation in violations[:5])
 
 
 def make_pointer(path: Iterable[Any]) -> str:

@@ -133,14 +133,25 @@ def test_an_invalid_keyword_is_a_fault_that_names_its_place(schema, place):
         ),
         pytest.param(with_field({"default": math.nan}), "/properties/x/default", "expected a finite number", id="nan"),
         pytest.param(
-            {"type": "object", "required": ("x",)}, "/required", "expected a value of a JSON type", id="tuple"
+            {"type": "object", "required": ("x",)},
+            "/required",
+            "expected a value of a JSON type, got tuple: make it a list",
+            id="tuple",
         ),
         pytest.param(
-            {"type": "object", "properties": {1: {}}}, "/properties", "expected a value of a JSON type", id="number-key"
+            {"type": "object", "properties": {1: {}}},
+            "/properties",
+            "expected an object whose names are texts",
+            id="number-key",
         ),
-        pytest.param({"type": "object", 1: 2}, "/", "expected a value of a JSON type", id="number-key-at-the-root"),
         pytest.param(
-            with_field({"examples": [{1, 2}]}), "/properties/x/examples/0", "expected a value of a JSON type", id="set"
+            {"type": "object", 1: 2}, "/", "expected an object whose names are texts", id="number-key-at-the-root"
+        ),
+        pytest.param(
+            with_field({"examples": [{1, 2}]}),
+            "/properties/x/examples/0",
+            "expected a value of a JSON type, got set: make it a list",
+            id="set",
         ),
     ],
 )

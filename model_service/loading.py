@@ -7,21 +7,23 @@ with cause and remedy, which the manager shows. It keeps no model.
 import hashlib
 import importlib
 import importlib.metadata
+import inspect
 import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from model_service.artifacts import read_artifacts, read_metrics, verify_artifacts
+from model_service.artifacts import find_artifact_warnings, read_artifacts, read_metrics, verify_artifacts
 from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
 from model_service.model import MLModel
 from model_service.records import ModelInfo
-from model_service.schema.contract import find_schema_faults
+from model_service.schema.contract import find_schema_faults, find_schema_warnings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TEXTS = ("qualified_name", "display_name", "description", "version")
@@ -103,6 +105,7 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         metrics=read_metrics(model_class),
         card=read_card(model_class),
         code_digest=digest_code(model_class),
+        warnings=tuple(find_warnings(model_class)),
     )
 
 
@@ -154,8 +157,18 @@ def find_contract_faults(model_class: type[MLModel]) -> list[str]:
         else:
             faults.extend(find_schema_faults(getattr(model_class, name), name))
     faults.extend(f"{name} must be a method" for name in _METHODS if not callable(getattr(model_class, name, None)))
+    if isinstance(inspect.getattr_static(model_class, "find_violations"), FunctionType | staticmethod):
+        faults.append("find_violations must be a class method, find_violations(cls, payload), below @classmethod")
     faults.extend(f"{name} is not implemented" for name in sorted(model_class.__abstractmethods__))
     return faults
+
+
+def find_warnings(model_class: type[MLModel]) -> list[str]:
+    """Return what in a class that keeps the contract is probably a mistake, each a sentence."""
+    warnings = [warning for name in _SCHEMAS for warning in find_schema_warnings(getattr(model_class, name), name)]
+    if not model_class.input_schema.get("examples"):
+        warnings.append("input_schema has no examples: nothing is tested before the model takes requests")
+    return warnings + find_artifact_warnings(model_class)
 
 
 def build_model(model_class: type[MLModel]) -> MLModel:

@@ -97,6 +97,7 @@ class ModelInfo:
         metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
         card: The package's README, Markdown; empty when it ships none.
         code_digest: SHA-256 over the package's Python files; empty where there are none.
+        warnings: What in the package its author can hardly have meant; it serves none the less.
     """
 
     qualified_name: str
@@ -111,6 +112,7 @@ class ModelInfo:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
     code_digest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

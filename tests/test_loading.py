@@ -241,6 +241,37 @@ def test_a_method_must_be_one(method):
     assert find_contract_faults(derive(**{method: "predict"})) == [f"{method} must be a method"]
 
 
+@pytest.mark.parametrize("wrap", [lambda function: function, staticmethod], ids=["instance-method", "staticmethod"])
+def test_rules_without_classmethod_are_one_fault(wrap):
+    def find_violations(payload):
+        return []
+
+    assert find_contract_faults(derive(find_violations=wrap(find_violations))) == [
+        "find_violations must be a class method, find_violations(cls, payload), below @classmethod"
+    ]
+
+
+def test_rules_that_another_class_brings_along_are_fine():
+    class Rules:
+        @classmethod
+        def find_violations(cls, payload):
+            return []
+
+    assert find_contract_faults(type("Ruled", (Rules, models.DoubleModel), {})) == []
+
+
+def test_what_looks_mistaken_is_said_and_breaks_nothing():
+    schema = {**models.NUMBER_IN, "properties": {"x": {"type": "number", "minium": 0}}, "examples": []}
+    output_schema = {**models.NUMBER_OUT, "titel": "Output"}
+    info = describe_model(derive(input_schema=schema, output_schema=output_schema))
+    assert info.warnings == (
+        "input_schema/properties/x/minium is no keyword of JSON Schema and changes nothing; did you mean 'minimum'?",
+        "output_schema/titel is no keyword of JSON Schema and changes nothing; did you mean 'title'?",
+        "input_schema has no examples: nothing is tested before the model takes requests",
+    )
+    assert describe_model(models.DoubleModel).warnings == ()
+
+
 def test_an_example_that_its_own_schema_refuses_breaks_the_contract():
     schema = {**models.NUMBER_IN, "examples": [{"x": 1}, {"x": "one"}]}
     assert find_contract_faults(derive(input_schema=schema)) == [

@@ -113,6 +113,8 @@ def check_config(context: click.Context) -> None:
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
         _echo_problem(status)
+        for warning in status.info.warnings if status.info else ():
+            click.echo(f"    warning: {warning}")
     if not listed:
         click.echo(f"warning: {NO_MODELS}")
     failed = sum(status.state is ModelState.FAILED for status in listed)

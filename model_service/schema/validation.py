@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
+from model_service.schema.keywords import TYPES, hint_type
 from model_service.schema.messages import explain
 from model_service.schema.verdict import Verdict, is_schema
 from model_service.schema.walk import walk
@@ -165,4 +166,17 @@ def find_metaschema_faults(schema: Any) -> list[str]:
     # Other formats, such as that of a URI, are stricter than the library that follows them.
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
     errors = validator.iter_errors(schema)
-    return [f"'{make_pointer(list(error.absolute_path)) or '/'}' {error.message}" for error in islice(errors, 5)]
+    return [
+        f"'{make_pointer(list(error.absolute_path)) or '/'}' {_explain_metaschema(error)}"
+        for error in islice(errors, 5)
+    ]
+
+
+def _explain_metaschema(error: ValidationError) -> str:
+    """Return the library's words, but for a type that does not exist: it would list what the metaschema allows."""
+    if error.validator == "anyOf" and error.absolute_path and error.absolute_path[-1] == "type":
+        names: Any = error.instance if isinstance(error.instance, list) else [error.instance]
+        for name in names:
+            if isinstance(name, str) and name not in TYPES:
+                return f"'{name}' is no type of JSON{hint_type(name)}"
+    return error.message

@@ -282,6 +282,7 @@ def test_check_config_says_that_every_model_is_ready(configure):
     assert run(path, "check-config").splitlines() == [
         "double_model 1.0.0: ready",
         "echo_model 1.0.0: ready",
+        "    warning: input_schema has no examples: nothing is tested before the model takes requests",
         f"{path}: 2 of 2 models are ready",
     ]
 
@@ -300,6 +301,20 @@ def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
     assert lines[4].startswith("    remedy: reinstall the package")
     assert lines[5] == "failing_self_test_model 1.0.0: FAILED"
     assert lines[-1] == f"{path}: 1 of 3 models are ready"
+
+
+@pytest.mark.parametrize("backend", ["local", "process"])
+def test_check_config_warns_of_what_looks_mistaken(configure, make_package, backend):
+    schema = {"type": "object", "properties": {"text": {"minLenght": 1}}, "examples": [{}]}
+    code = f"from models import EchoModel\n\nclass M(EchoModel):\n    input_schema = {schema}\n"
+    make_package("mistaken_package", {"__init__.py": code})
+    path = configure({"class": "mistaken_package.M", "backend": backend})
+    assert run(path, "check-config").splitlines() == [
+        "echo_model 1.0.0: ready",
+        "    warning: input_schema/properties/text/minLenght is no keyword of JSON Schema and changes nothing; "
+        "did you mean 'minLength'?",
+        f"{path}: 1 of 1 models are ready",
+    ]
 
 
 def test_check_config_of_no_models_is_fine_and_says_that_there_are_none(configure):

@@ -315,6 +315,11 @@ def test_a_model_that_failed_its_self_test_is_closed(manager):
     assert manager_models.ClosingAfterFailureModel.closed == 1
 
 
+def test_what_a_model_raises_in_its_self_test_is_told_in_one_line_by_its_process_too(manager):
+    manager.load_models(configure(("models.FailingSelfTestModel", {"backend": BackendName.PROCESS})))
+    assert manager.get_models()[0].problem.cause == "the model raised: RuntimeError('secret payload -1')"
+
+
 @pytest.mark.parametrize("backend", list(BackendName))
 def test_a_scalar_of_numpy_fails_the_self_test_in_the_same_words_everywhere(manager, backend):
     manager.load_models(configure(("numpy_models.ScalarExampleModel", {"backend": backend})))

@@ -3,6 +3,7 @@
 import copy
 
 from model_service.backends.base import Backend
+from model_service.backends.ticket import describe_cause
 from model_service.errors import OutputInvalid, SelfTestFailed, ServiceError
 from model_service.records import ModelInfo
 from model_service.schema.validation import SchemaValidator, word_violations
@@ -32,7 +33,7 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
     except ServiceError as error:
         raise SelfTestFailed(
             f"'{info.qualified_name}' cannot answer the examples of its input schema",
-            cause=f"{error.message}: {error.__cause__!r}" if error.__cause__ else error.message,
+            cause=f"{error.message}: {describe_cause(error.__cause__)}" if error.__cause__ else error.message,
             remedy="mend the model or its examples (the log has the traceback)",
         ) from error
     for i, output in enumerate(outputs):

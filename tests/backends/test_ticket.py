@@ -119,7 +119,7 @@ def test_the_cause_of_an_error_that_waits_is_there_as_text():
     assert "in fail_with" in text
 
 
-@pytest.mark.parametrize("cause", [None, RemoteTraceback("far away")])
+@pytest.mark.parametrize("cause", [None, RemoteTraceback("far away", "OSError()")])
 def test_an_error_without_a_live_cause_stays_as_it_is(cause):
     error = PredictionFailed("the model raised")
     error.__cause__ = cause

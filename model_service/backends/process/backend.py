@@ -283,7 +283,7 @@ def _restore_error(fields: Frame) -> ServiceError:
         return PayloadInvalid(fields["message"], _restore_violations(fields["violations"]))
     kind = OutputInvalid if fields["code"] == OutputInvalid.code else PredictionFailed
     error = kind(fields["message"])
-    error.__cause__ = RemoteTraceback(fields["traceback"])
+    error.__cause__ = RemoteTraceback(fields["traceback"], fields["cause"])
     return error
 
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: How often a process's memory and start are looked at.
 POLL_S = 0.1
 OUTPUT_TIMEOUT_S = 1.0
-_LAST_LINES = 20
+_LAST_LINES = 50
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -103,6 +103,7 @@ class Replica:
             self._watch(process)
             # Not for ever: a process that the model has started may hold the other end of the pipe open.
             output.join(OUTPUT_TIMEOUT_S)
+            self._tell_last_lines(process)
             if self._stopping.is_set():
                 return
             if process.returncode == EXIT_PACKAGE_BROKEN:
@@ -141,6 +142,15 @@ class Replica:
             for line in lines:
                 self._last_lines.append(line.rstrip()[:500])
                 logger.info("%s", line.rstrip(), extra={"model": self._name})
+
+    def _tell_last_lines(self, process: "subprocess.Popen[str]") -> None:
+        """Log what a process that failed wrote last, where the level of the log has kept it back."""
+        status = read_status(self._status_path)
+        has_failed = status is not None and status.pid == process.pid and status.problem is not None
+        if logger.isEnabledFor(logging.INFO) or (self._stopping.is_set() and not has_failed):
+            return
+        for line in self._last_lines:
+            logger.error("%s", line, extra={"model": self._name})
 
     def _watch(self, process: "subprocess.Popen[str]") -> None:
         """Return when the process has ended; end it when it is not fit to serve."""

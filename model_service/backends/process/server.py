@@ -21,7 +21,7 @@ from model_service.backends.base import Backend
 from model_service.backends.batches import BatchRunner
 from model_service.backends.process.frames import Frame, FrameBroken, FrameReader, encode_frame, receive_frames
 from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
-from model_service.backends.ticket import Ticket, announce, as_service_error
+from model_service.backends.ticket import Ticket, announce, as_service_error, describe_cause
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
 from model_service.records import RequestContext, Violation
@@ -216,6 +216,7 @@ def write_error(error: ServiceError) -> Frame:
         "code": error.code,
         "message": error.message,
         "traceback": text[-20_000:],
+        "cause": describe_cause(error.__cause__ or error),
         "violations": write_violations(list(violations)),
     }
 

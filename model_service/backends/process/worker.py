@@ -49,7 +49,8 @@ class ModelProcess:
             self._publish(ModelState.LOADING, info)
             self._backend.start()
         except PackageError as error:
-            traceback.print_exception(error.__cause__)
+            if error.__cause__ is not None:
+                traceback.print_exception(error.__cause__)
             self._publish(ModelState.FAILED, info, error.describe())
             sys.exit(EXIT_PACKAGE_BROKEN)
         try:

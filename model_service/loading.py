@@ -227,7 +227,10 @@ def _import_remedy(error: BaseException, module_path: str) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     package = module_path.partition(".")[0]
     if missing == package:
-        return f"install the package that provides '{package}' (pip install ...), or correct the configuration"
+        return (
+            f"install the package that provides '{package}' ({sys.executable} -m pip install ...), or correct the "
+            "configuration"
+        )
     if missing and f"{module_path}.".startswith(f"{missing}."):
         return f"correct the configuration: '{package}' has no module '{missing}'"
     if missing:

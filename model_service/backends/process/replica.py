@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.1
 OUTPUT_TIMEOUT_S = 1.0
 _LAST_LINES = 50
+#: What Python says of `-m` and of `import`.
+_MISSING_MODULE = re.compile(r"No module named '?([\w.]+)")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -192,6 +195,10 @@ class Replica:
         if self._has_changed:
             self._give_up(_describe_change(self._name))
             return False
+        missing = self._find_missing_module()
+        if self._loaded is None and missing is not None:
+            self._give_up(_describe_lack(self._name, str(self._config.python), missing))
+            return False
         end, reason = self._describe_end(process)
         decision = self._policy.decide(end, was_ready=self._loaded is not None, now=time.monotonic())
         if decision.step is Step.GIVE_UP:
@@ -201,6 +208,13 @@ class Replica:
             self._open_circuit(decision, reason)
         self._stopping.wait(decision.pause_s)
         return True
+
+    def _find_missing_module(self) -> str | None:
+        """Return what another interpreter lacks of the platform: without it, no process gets as far as the package."""
+        if self._config.python is None:
+            return None
+        found = (_MISSING_MODULE.search(line) for line in self._last_lines)
+        return next((match[1] for match in found if match is not None), None)
 
     def _describe_end(self, process: "subprocess.Popen[str]") -> tuple[End, str]:
         end = End.CRASH
@@ -228,8 +242,7 @@ class Replica:
             "model_load_failed",
             f"the process of '{self._name}' could not be started",
             f"{reason}; the log has what it wrote",
-            "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service[serve] and the "
-            "package for the interpreter that 'python' names; then start the service again",
+            "mend the model, or raise start_timeout_s or max_memory_bytes; then start the service again",
         )
 
     def _open_circuit(self, decision: Decision, reason: str) -> None:
@@ -284,6 +297,16 @@ def _describe_change(name: str) -> Problem:
         f"the package of '{name}' has changed since the service was started",
         "its process had ended, and another one would load other code, artifacts or descriptions than before",
         "restart the service to serve what is installed, or install what it was started with and restart it",
+    )
+
+
+def _describe_lack(name: str, python: str, module: str) -> Problem:
+    return Problem(
+        "model_load_failed",
+        f"the process of '{name}' cannot be started",
+        f"{python} has no module '{module}'",
+        "install model-service with its extra 'serve', and the model's package, for that interpreter: "
+        f"{python} -m pip install 'PATH_OF_THE_WHEEL_OF_MODEL_SERVICE[serve]' PATH_OF_THE_PACKAGE",
     )
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -157,7 +156,8 @@ def find_contract_faults(model_class: type[MLModel]) -> list[str]:
         else:
             faults.extend(find_schema_faults(getattr(model_class, name), name))
     faults.extend(f"{name} must be a method" for name in _METHODS if not callable(getattr(model_class, name, None)))
-    if isinstance(inspect.getattr_static(model_class, "find_violations"), FunctionType | staticmethod):
+    rules = inspect.getattr_static(model_class, "find_violations")
+    if callable(model_class.find_violations) and not isinstance(rules, classmethod):
         faults.append("find_violations must be a class method, find_violations(cls, payload), below @classmethod")
     faults.extend(f"{name} is not implemented" for name in sorted(model_class.__abstractmethods__))
     return faults

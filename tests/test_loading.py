@@ -1,3 +1,5 @@
+import functools
+
 import models
 import pytest
 
@@ -241,7 +243,7 @@ def test_a_method_must_be_one(method):
     assert find_contract_faults(derive(**{method: "predict"})) == [f"{method} must be a method"]
 
 
-@pytest.mark.parametrize("wrap", [lambda function: function, staticmethod], ids=["instance-method", "staticmethod"])
+@pytest.mark.parametrize("wrap", [lambda function: function, staticmethod, functools.partial])
 def test_rules_without_classmethod_are_one_fault(wrap):
     def find_violations(payload):
         return []

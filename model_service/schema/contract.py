@@ -108,10 +108,10 @@ def _find_unknown_required(schema: Schema, name: str) -> Iterator[tuple[str, boo
             # A branch may require what another one describes, but not what only differs from its own in the case.
             is_known = required in everywhere and required.lower() not in map(str.lower, own)
             if is_closed or not is_known:
-                why = "and additionalProperties refuses" if is_closed else "and no form asks for"
+                why = " and additionalProperties refuses" if is_closed else ", so no form asks for it"
                 where = f"{name}{make_pointer([*path, 'required'])}"
                 yield (
-                    f"{where} names '{required}', which properties do not describe {why}"
+                    f"{where} names '{required}', which is not among the properties{why}"
                     f"{hint(required, own or everywhere)}",
                     is_closed,
                 )

@@ -407,7 +407,7 @@ def test_every_keyword_of_the_metaschema_is_known():
 
 def test_a_required_name_that_only_differs_in_its_case_is_a_warning():
     message = (
-        "input_schema/required names 'X', which properties do not describe and no form asks for; did you mean 'x'?"
+        "input_schema/required names 'X', which is not among the properties, so no form asks for it; did you mean 'x'?"
     )
     assert warn(with_field({}, required=["X"])) == [message]
     assert warn(with_field({"properties": {"X": {}}}, required=["X"])) == [message]
@@ -415,9 +415,9 @@ def test_a_required_name_that_only_differs_in_its_case_is_a_warning():
 
 def test_a_required_name_that_is_refused_is_a_fault():
     assert find(with_field({}, required=["x", "X", "other"], additionalProperties=False)) == [
-        "input_schema/required names 'X', which properties do not describe and additionalProperties refuses; "
+        "input_schema/required names 'X', which is not among the properties and additionalProperties refuses; "
         "did you mean 'x'?",
-        "input_schema/required names 'other', which properties do not describe and additionalProperties refuses",
+        "input_schema/required names 'other', which is not among the properties and additionalProperties refuses",
     ]
 
 

@@ -128,10 +128,12 @@ def read_card(model_class: type[MLModel]) -> str:
     """
     try:
         fields = importlib.metadata.distribution(model_class.__module__.partition(".")[0]).metadata
+        if "Description" not in fields or "Description-Content-Type" not in fields:
+            return ""
         is_markdown = fields["Description-Content-Type"].partition(";")[0].strip().lower() == "text/markdown"
         return fields["Description"][:MAX_CARD_CHARACTERS] if is_markdown else ""
-    # Not installed as a distribution, without metadata, without a README, or not readable.
-    except (importlib.metadata.PackageNotFoundError, TypeError, AttributeError, KeyError, ValueError, OSError):
+    # Not installed as a distribution, without metadata, or not readable.
+    except (importlib.metadata.PackageNotFoundError, TypeError, AttributeError, ValueError, OSError):
         return ""
 
 

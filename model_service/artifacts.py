@@ -10,9 +10,11 @@ before it builds the model. It is not a store: packages carry their own files.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from model_service.errors import ModelContractBroken
@@ -21,24 +23,27 @@ from model_service.records import Artifact
 
 MANIFEST_NAME = "manifest.json"
 METRICS_NAME = "metrics.json"
+#: Most files that a warning names.
+_MAX_LISTED = 10
 
 
-def write_manifest(folder: Path, *, made_with: tuple[str, ...]) -> None:
+def write_manifest(folder: str | os.PathLike[str], *, made_with: Iterable[str]) -> None:
     """Write ``manifest.json`` over every other file in a folder.
 
     Args:
         folder: The package's ``artifacts`` folder; subfolders are included.
         made_with: Names of the distributions whose installed versions are recorded.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST_NAME)
+    root = Path(folder)
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path != root / MANIFEST_NAME)
     manifest = {
         "artifacts": {
-            path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
+            path.relative_to(root).as_posix(): {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
             for path in files
         },
         "made_with": {name: metadata.version(name) for name in made_with},
     }
-    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (root / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:
@@ -102,6 +107,40 @@ def verify_artifacts(model_class: type[MLModel]) -> None:
             cause="; ".join(faults),
             remedy="reinstall the package, or run its training script again",
         )
+
+
+def find_artifact_warnings(model_class: type[MLModel]) -> list[str]:
+    """Return which files of a class's package nobody vouches for, or that none were installed though it reads some."""
+    folder = model_class.artifact_path("")
+    if not folder.is_dir():
+        if not _reads_artifacts(model_class):
+            return []
+        return [
+            f"the code calls artifact_path, but there is no folder '{folder.name}' beside its module: was it left out "
+            "of the wheel? List it under packages and package-data"
+        ]
+    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = {path.relative_to(folder).as_posix() for path in paths} - {MANIFEST_NAME}
+    has_manifest = (folder / MANIFEST_NAME).exists()
+    listed = {artifact.name for artifact in read_artifacts(model_class)} if has_manifest else {METRICS_NAME}
+    unlisted = ", ".join(sorted(files - listed)[:_MAX_LISTED])
+    if not unlisted:
+        return []
+    state = "does not list" if has_manifest else "is missing, so that nothing checks"
+    return [f"{folder.name}/{MANIFEST_NAME} {state} {unlisted}: end the training script with write_manifest"]
+
+
+def _reads_artifacts(model_class: type[MLModel]) -> bool:
+    """Whether a method of the class or of its bases, but for the contract itself, calls `MLModel.artifact_path`."""
+    members = [vars(base).values() for base in model_class.__mro__ if base is not MLModel]
+    functions = (getattr(member, "__func__", member) for values in members for member in values)
+    codes = (getattr(function, "__code__", None) for function in functions)
+    return any(isinstance(code, CodeType) and _names_artifacts(code) for code in codes)
+
+
+def _names_artifacts(code: CodeType) -> bool:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return MLModel.artifact_path.__name__ in code.co_names or any(map(_names_artifacts, inner))
 
 
 def _sha256(path: Path) -> str:

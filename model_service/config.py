@@ -241,6 +241,10 @@ class ServiceConfig:
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
 
 
+#: What an empty configuration is told: it is valid, and hardly ever meant.
+NO_MODELS = "no models are configured; list them under 'models:' in the configuration"
+
+
 def name_entry(config: ModelConfig) -> str:
     """Return a name that two entries share only if they are the same in every key.
 

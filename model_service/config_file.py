@@ -6,6 +6,7 @@ Nothing is merged silently: an unknown key or variable stops the start.
 """
 
 import dataclasses
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,7 +47,9 @@ class _Located:
     is_text: bool = False
 
 
-def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None = None) -> ServiceConfig:
+def load_config(
+    path: str | os.PathLike[str] = DEFAULT_FILE, environment: Mapping[str, str] | None = None
+) -> ServiceConfig:
     """Read a configuration file and the environment's overrides.
 
     Args:
@@ -56,6 +59,7 @@ def load_config(path: Path = DEFAULT_FILE, environment: Mapping[str, str] | None
     Raises:
         ConfigInvalid: Names the key, where it stands, and what was expected.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

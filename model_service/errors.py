@@ -36,7 +36,7 @@ repeats a caller's values, because messages leave the process.
 from collections.abc import Iterable
 from typing import ClassVar
 
-from model_service.records import Violation
+from model_service.records import Problem, Violation
 
 #: A caller's name longer than this is described instead of repeated.
 _MAX_QUOTED_CHARACTERS = 64
@@ -98,15 +98,25 @@ class PackageError(ServiceError):
     Attributes:
         cause: What was found, such as the text of the original exception.
         remedy: What the package's author or the operator can do about it.
+        qualified_name: What the class calls itself, where it could be read and was not known before.
+        version: Likewise.
     """
 
     code = "package_error"
     title = "A model package is broken."
 
-    def __init__(self, message: str, *, cause: str, remedy: str) -> None:
+    def __init__(
+        self, message: str, *, cause: str, remedy: str, qualified_name: str | None = None, version: str | None = None
+    ) -> None:
         super().__init__(message)
         self.cause = cause
         self.remedy = remedy
+        self.qualified_name = qualified_name
+        self.version = version
+
+    def describe(self) -> Problem:
+        """Return it as it is shown and carried between processes."""
+        return Problem(self.code, self.message, self.cause, self.remedy, self.qualified_name, self.version)
 
 
 class ModelImportFailed(PackageError):

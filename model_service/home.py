@@ -87,6 +87,15 @@ def agree(path: Path, text: str) -> str:
     return text
 
 
+def is_first(path: Path) -> bool:
+    """Whether this process is the first one that asks for a path, which is made by that."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
 def name_presence(home: Path, number: int) -> Path:
     """Return the file by which a worker says that it accepts."""
     return home / f"worker-{number}"

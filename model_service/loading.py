@@ -7,19 +7,22 @@ with cause and remedy, which the manager shows. It keeps no model.
 import hashlib
 import importlib
 import importlib.metadata
+import inspect
 import re
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from model_service.artifacts import read_artifacts, read_metrics, verify_artifacts
+from model_service.artifacts import find_artifact_warnings, read_artifacts, read_metrics, verify_artifacts
 from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
 from model_service.model import MLModel
 from model_service.records import ModelInfo
-from model_service.schema.contract import find_schema_faults
+from model_service.schema.contract import find_schema_faults, find_schema_warnings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TEXTS = ("qualified_name", "display_name", "description", "version")
@@ -62,7 +65,7 @@ def import_model_class(class_path: str) -> type[MLModel]:
     close = get_close_matches(class_name, models, n=1) or models[:1]
     raise ModelImportFailed(
         f"'{class_name}' in the module '{module_path}' is no MLModel subclass",
-        cause="there is no such name" if found is None else f"it is a {type(found).__name__}",
+        cause="there is no such name" if found is None else _describe_stranger(found),
         remedy=f"use '{module_path}.{close[0]}'"
         if close
         else "define a class that inherits from model_service.MLModel",
@@ -84,7 +87,9 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
             f"{model_class.__module__}.{model_class.__qualname__} breaks the MLModel contract in "
             f"{len(faults)} {'place' if len(faults) == 1 else 'places'}",
             cause="; ".join(faults),
-            remedy="mend the class; docs/writing-a-model-package.md describes each attribute",
+            remedy="mend the class: the docstring of model_service.MLModel describes each attribute",
+            qualified_name=_read_fit(model_class, "qualified_name", _NAME.fullmatch),
+            version=_normalise(_read_fit(model_class, "version", _is_version)),
         )
     return ModelInfo(
         qualified_name=model_class.qualified_name,
@@ -99,6 +104,7 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         metrics=read_metrics(model_class),
         card=read_card(model_class),
         code_digest=digest_code(model_class),
+        warnings=tuple(find_warnings(model_class)),
     )
 
 
@@ -122,10 +128,12 @@ def read_card(model_class: type[MLModel]) -> str:
     """
     try:
         fields = importlib.metadata.distribution(model_class.__module__.partition(".")[0]).metadata
+        if "Description" not in fields or "Description-Content-Type" not in fields:
+            return ""
         is_markdown = fields["Description-Content-Type"].partition(";")[0].strip().lower() == "text/markdown"
         return fields["Description"][:MAX_CARD_CHARACTERS] if is_markdown else ""
-    # Not installed as a distribution, without metadata, without a README, or not readable.
-    except (importlib.metadata.PackageNotFoundError, TypeError, AttributeError, KeyError, ValueError, OSError):
+    # Not installed as a distribution, without metadata, or not readable.
+    except (importlib.metadata.PackageNotFoundError, TypeError, AttributeError, ValueError, OSError):
         return ""
 
 
@@ -150,8 +158,19 @@ def find_contract_faults(model_class: type[MLModel]) -> list[str]:
         else:
             faults.extend(find_schema_faults(getattr(model_class, name), name))
     faults.extend(f"{name} must be a method" for name in _METHODS if not callable(getattr(model_class, name, None)))
+    rules = inspect.getattr_static(model_class, "find_violations")
+    if callable(model_class.find_violations) and not isinstance(rules, classmethod):
+        faults.append("find_violations must be a class method, find_violations(cls, payload), below @classmethod")
     faults.extend(f"{name} is not implemented" for name in sorted(model_class.__abstractmethods__))
     return faults
+
+
+def find_warnings(model_class: type[MLModel]) -> list[str]:
+    """Return what in a class that keeps the contract is probably a mistake, each a sentence."""
+    warnings = [warning for name in _SCHEMAS for warning in find_schema_warnings(getattr(model_class, name), name)]
+    if not model_class.input_schema.get("examples"):
+        warnings.append("input_schema has no examples: nothing is tested before the model takes requests")
+    return warnings + find_artifact_warnings(model_class)
 
 
 def build_model(model_class: type[MLModel]) -> MLModel:
@@ -172,6 +191,28 @@ def build_model(model_class: type[MLModel]) -> MLModel:
         ) from error
 
 
+def _describe_stranger(found: object) -> str:
+    """Return what stands where a model was looked for: the kind of a value, or the bases of a class."""
+    if found is MLModel:
+        return "it is MLModel itself"
+    if isinstance(found, type):
+        bases = ", ".join(f"'{base.__name__}'" for base in found.__bases__)
+        return f"it is a class, and it inherits from {bases}"
+    return f"it is of the type '{type(found).__name__}'"
+
+
+def _read_fit(model_class: type[MLModel], name: str, is_fit: Callable[[str], object]) -> str | None:
+    """Return a text of a class that breaks the contract elsewhere; ``None`` where it is none or not fit."""
+    with suppress(Exception):  # as in `describe_model`, it may be anything
+        value = getattr(model_class, name)
+        return value if isinstance(value, str) and is_fit(value) else None
+    return None
+
+
+def _normalise(version: str | None) -> str | None:
+    return version and str(Version(version))
+
+
 def _is_version(text: str) -> bool:
     try:
         Version(text)
@@ -188,7 +229,10 @@ def _import_remedy(error: BaseException, module_path: str) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     package = module_path.partition(".")[0]
     if missing == package:
-        return f"install the package that provides '{package}' (pip install ...), or correct the configuration"
+        return (
+            f"install the package that provides '{package}' ({sys.executable} -m pip install ...), or correct the "
+            "configuration"
+        )
     if missing and f"{module_path}.".startswith(f"{missing}."):
         return f"correct the configuration: '{package}' has no module '{missing}'"
     if missing:

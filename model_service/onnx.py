@@ -1,7 +1,6 @@
 """Open ONNX graphs the way the platform wants them run. For model packages; the platform never imports it."""
 
 import os
-from pathlib import Path
 
 # From 1.31 on, importing the library leaves a device id and a store of events under the user's
 # home, to be sent to its makers. A server does not report on its callers; who wants it sets it to 0.
@@ -20,7 +19,7 @@ except ModuleNotFoundError as error:
 from model_service.threads import count_threads
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: str | os.PathLike[str]) -> onnxruntime.InferenceSession:
     """Return a CPU session for the graph at ``path``; its ``run`` may be called from several threads.
 
     A run uses the thread that calls it and no other, unless ``server.model_threads`` or ``OMP_NUM_THREADS`` says more:
@@ -30,4 +29,4 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = count_threads(os.environ)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: warnings concern the exporter, not the operator
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])

@@ -4,7 +4,6 @@ The two ends of the road that `model_service.prediction` goes. A row's outcome i
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from model_service.backends.ticket import RowOutcome, Ticket
 from model_service.errors import ModelError, OutputInvalid, PayloadInvalid
 from model_service.records import ModelInfo, Output, Payload, Violation
 from model_service.registry.entry import ServedModel
-from model_service.schema.validation import MAX_VIOLATIONS
+from model_service.schema.validation import MAX_VIOLATIONS, word_violations
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ def _check_outputs(target: ServedModel, outputs: list[RowOutcome]) -> None:
     for row, output in enumerate(outputs):
         violations = target.output_validator.find_violations(output)
         if violations:
-            raise OutputInvalid(f"output {row}: " + "; ".join(_sentences(violations)), violations)
+            raise OutputInvalid(word_violations(f"output {row}", violations), violations)
 
 
 def _check_row(target: ServedModel, outcome: RowOutcome) -> RowOutcome:
@@ -148,9 +147,4 @@ def _check_row(target: ServedModel, outcome: RowOutcome) -> RowOutcome:
     if isinstance(outcome, Exception):
         return outcome
     violations = target.output_validator.find_violations(outcome)
-    return OutputInvalid("an output: " + "; ".join(_sentences(violations)), violations) if violations else outcome
-
-
-def _sentences(violations: list[Violation]) -> Iterator[str]:
-    for violation in violations[:5]:
-        yield f"'{violation.pointer or '/'}' {violation.message}"
+    return OutputInvalid(word_violations("an output", violations), violations) if violations else outcome

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from model_service.backends import find_backend
 from model_service.backends.base import ParentPart
-from model_service.config import ModelConfig, ServiceConfig, name_entry
+from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, make_home, name_presence
 from model_service.listening import Listener
@@ -56,6 +56,8 @@ def serve(config: ServiceConfig) -> None:
         parent = Parent(config, listener, workers)
         parent.heed_signals()
     logger.info("serving at %s with %d %s", listener.name, workers, "worker" if workers == 1 else "workers")
+    if not config.models:
+        logger.warning(NO_MODELS)
     parent.run()
 
 

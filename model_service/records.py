@@ -97,6 +97,7 @@ class ModelInfo:
         metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
         card: The package's README, Markdown; empty when it ships none.
         code_digest: SHA-256 over the package's Python files; empty where there are none.
+        warnings: What in the package its author can hardly have meant; it serves none the less.
     """
 
     qualified_name: str
@@ -111,6 +112,7 @@ class ModelInfo:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
     code_digest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,16 @@ class Problem:
         problem: What failed.
         cause: What was found.
         remedy: What to do.
+        qualified_name: What the class calls itself, where nothing else of it is known.
+        version: Likewise.
     """
 
     code: str
     problem: str
     cause: str
     remedy: str
+    qualified_name: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ class ModelStatus:
     """One configured model and its state.
 
     Attributes:
-        qualified_name: The model's name; for a class that cannot be imported, the name of its package.
+        qualified_name: The model's name; for a class that cannot be read, the name of its package.
         version: ``None`` while it is not known.
         class_path: The class as the configuration spells it.
         is_default: Whether requests that name no version go here.

@@ -9,7 +9,6 @@ Importing this module does nothing.
 import atexit
 import logging.config
 import os
-from pathlib import Path
 
 from flask import Flask
 
@@ -20,12 +19,12 @@ from model_service.service import Service
 from model_service.threads import limit_threads
 
 
-def create_app(config_path: str | Path = DEFAULT_FILE) -> Flask:
+def create_app(config_path: str | os.PathLike[str] = DEFAULT_FILE) -> Flask:
     """Return the WSGI application of a configuration file, its models loaded.
 
     For any WSGI server, and for ``flask --app 'model_service.wiring:create_app' run``.
     """
-    config = load_config(Path(config_path), os.environ)
+    config = load_config(config_path, os.environ)
     configure_logging(config)
     limit_threads(config.server.model_threads, os.environ)
     service = Service(config).start()

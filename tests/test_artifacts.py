@@ -6,7 +6,13 @@ from importlib import metadata
 import models
 import pytest
 
-from model_service.artifacts import read_artifacts, read_metrics, verify_artifacts, write_manifest
+from model_service.artifacts import (
+    find_artifact_warnings,
+    read_artifacts,
+    read_metrics,
+    verify_artifacts,
+    write_manifest,
+)
 from model_service.errors import ModelContractBroken
 from model_service.loading import build_model, describe_model, import_model_class
 from model_service.records import Artifact
@@ -169,3 +175,43 @@ def test_metrics_that_are_no_json_object_say_so(folder, weighed, metrics):
         describe_model(weighed)
     assert caught.value.message == "metrics.json of weighed_by_artifacts cannot be read"
     assert caught.value.cause == "it is not a JSON object"
+
+
+def test_the_folder_of_a_manifest_may_be_a_text(folder, weighed):
+    (folder / "weight.txt").write_text("3.5")
+    write_manifest(str(folder), made_with=["packaging"])
+    assert build_model(weighed).weight == 3.5
+
+
+def test_a_complete_manifest_is_nothing_to_warn_of(folder, weighed):
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_text("")
+    assert find_artifact_warnings(weighed) == []
+
+
+def test_a_file_that_the_manifest_does_not_list_is_named(folder, weighed):
+    (folder / "layers" / "second.bin").write_text("b")
+    (folder / "a.bin").write_text("a")
+    assert find_artifact_warnings(weighed) == [
+        "artifacts/manifest.json does not list a.bin, layers/second.bin: end the training script with write_manifest"
+    ]
+
+
+def test_files_without_a_manifest_are_named_but_for_the_metrics(folder, weighed):
+    (folder / "manifest.json").unlink()
+    (folder / "layers" / "first.bin").unlink()
+    assert find_artifact_warnings(weighed) == [
+        "artifacts/manifest.json is missing, so that nothing checks weight.txt: end the training script with "
+        "write_manifest"
+    ]
+    (folder / "weight.txt").unlink()
+    assert find_artifact_warnings(weighed) == []
+
+
+def test_code_that_reads_artifacts_which_were_not_installed_is_told(make_package):
+    inherited = CODE + "\n\nclass HeirModel(WeighedModel):\n    pass\n"
+    make_package("left_out", {"__init__.py": inherited})
+    for name in ("WeighedModel", "HeirModel"):
+        (warning,) = find_artifact_warnings(import_model_class(f"left_out.{name}"))
+        assert warning.startswith("the code calls artifact_path, but there is no folder 'artifacts' beside its module")
+    assert find_artifact_warnings(models.DoubleModel) == []

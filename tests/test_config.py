@@ -151,6 +151,11 @@ def test_the_file_of_the_repository_is_valid():
     assert load_config(ROOT / "config.yaml").models
 
 
+def test_the_path_of_the_file_may_be_a_text(tmp_path):
+    (tmp_path / "own.yaml").write_text("models: [{class: a.B, backend: process, python: bin/python}]")
+    assert load_config(f"{tmp_path}/own.yaml").models[0].python == tmp_path / "bin/python"
+
+
 def test_the_default_file_is_in_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / DEFAULT_FILE).write_text("server: {port: 9}")
     monkeypatch.chdir(tmp_path)

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from model_service.home import Home, agree, make_home
+from model_service.home import Home, agree, is_first, make_home
 
 _HOLD = """
 import sys, tempfile, time
@@ -154,3 +155,9 @@ def test_processes_that_ask_at_the_same_time_come_to_one_answer(tmp_path):
         for process in asking:
             process.join(timeout=60)
         assert found == {agree(path, "late")}
+
+
+def test_one_of_many_is_the_first(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(is_first, [tmp_path / "said"] * 50))
+    assert sorted(found) == [False] * 49 + [True]

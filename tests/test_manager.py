@@ -234,6 +234,30 @@ def test_a_class_that_cannot_be_imported_is_quarantined_under_the_name_of_its_pa
         manager.get_model("no_such_package")
 
 
+@pytest.mark.parametrize("backend", list(BackendName))
+@pytest.mark.parametrize("attribute", ["display_name", "version"])
+def test_a_class_that_breaks_the_contract_keeps_of_its_names_what_can_be_read(
+    manager, make_package, backend, attribute
+):
+    package = f"half_named_{attribute}_{backend}"
+    code = "from models import DoubleModel\n\nclass M(DoubleModel):\n    qualified_name = 'half_named'\n"
+    make_package(package, {"__init__.py": f"{code}    {attribute} = ''\n"})
+    manager.load_models(configure((f"{package}.M", {"backend": backend})))
+    status = manager.get_model_metadata("half_named")
+    assert (status.state, status.problem.code) == (ModelState.FAILED, "model_contract_broken")
+    assert status.version == (None if attribute == "version" else "1.0.0")
+    with pytest.raises(ModelNotReady, match="^model 'half_named'.* could not be loaded"):
+        manager.get_model("half_named")
+
+
+def test_a_class_that_breaks_the_contract_does_not_take_the_name_of_a_sound_one(manager, make_package):
+    code = "from models import DoubleModel\n\nclass M(DoubleModel):\n    display_name = ''\n"
+    make_package("second_double", {"__init__.py": code})
+    manager.load_models(configure("second_double.M", "models.DoubleModel"))
+    assert [status.state for status in manager.get_models()] == [ModelState.FAILED, ModelState.READY]
+    assert answer(manager, "double_model") == 2
+
+
 def test_a_class_that_breaks_the_contract_is_quarantined(manager):
     problem = problem_of(manager, "models.ManyFaultsModel")
     assert problem.code == "model_contract_broken"
@@ -253,9 +277,9 @@ def test_a_model_that_cannot_be_built_is_quarantined_with_its_description(manage
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("models.FailingSelfTestModel", "the model raised: RuntimeError: secret payload -1"),
-        ("manager_models.OddExampleModel", "'/x' expected an even number"),
-        ("manager_models.WrongExampleOutputModel", "'/y' expected a number, got a string"),
+        ("models.FailingSelfTestModel", "the model raised: RuntimeError('secret payload -1')"),
+        ("manager_models.OddExampleModel", "example 0: '/x' expected an even number"),
+        ("manager_models.WrongExampleOutputModel", "output 0: '/y' expected a number, got a string"),
         ("models.ForgetfulModel", "the model's find_violations answered something else than a list of violations"),
     ],
 )
@@ -266,7 +290,7 @@ def test_a_model_that_fails_its_self_test_is_quarantined(manager, name, cause):
 
 def test_the_cause_of_a_failed_self_test_is_the_same_line_from_a_process_of_its_own(manager):
     manager.load_models(configure(("models.FailingSelfTestModel", {"backend": BackendName.PROCESS})))
-    assert manager.get_models()[0].problem.cause == "the model raised: RuntimeError: secret payload -1"
+    assert manager.get_models()[0].problem.cause == "the model raised: RuntimeError('secret payload -1')"
 
 
 def test_a_model_that_quits_in_its_self_test_is_quarantined(manager, make_package):
@@ -277,7 +301,7 @@ def test_a_model_that_quits_in_its_self_test_is_quarantined(manager, make_packag
     )
     for folder, example in (("quits_to_predict", -1), ("quits_to_validate", -101)):
         make_package(folder, {"__init__.py": code.replace("EXAMPLE", str(example))})
-        assert problem_of(manager, f"{folder}.QuitterModel").cause.endswith("raised: SystemExit: 3")
+        assert problem_of(manager, f"{folder}.QuitterModel").cause.endswith("raised: SystemExit(3)")
 
 
 @pytest.mark.parametrize("name", ["manager_models.UnspeakableModel", "models.RaisingDescriptionModel"])
@@ -294,6 +318,21 @@ def test_a_model_that_failed_its_self_test_is_closed(manager):
     manager_models.ClosingAfterFailureModel.closed = 0
     problem_of(manager, "manager_models.ClosingAfterFailureModel")
     assert manager_models.ClosingAfterFailureModel.closed == 1
+
+
+def test_what_a_model_raises_in_its_self_test_is_told_in_one_line_by_its_process_too(manager):
+    manager.load_models(configure(("models.FailingSelfTestModel", {"backend": BackendName.PROCESS})))
+    assert manager.get_models()[0].problem.cause == "the model raised: RuntimeError('secret payload -1')"
+
+
+@pytest.mark.parametrize("backend", list(BackendName))
+def test_a_scalar_of_numpy_fails_the_self_test_in_the_same_words_everywhere(manager, backend):
+    manager.load_models(configure(("numpy_models.ScalarExampleModel", {"backend": backend})))
+    (status,) = manager.get_models()
+    assert status.problem.code == "self_test_failed"
+    assert status.problem.cause == (
+        "output 1: '/y' expected a value of a JSON type, got numpy.float32: convert it with .item() or float(...)"
+    )
 
 
 def test_quarantine_is_logged_with_the_traceback_of_the_cause(manager, caplog):
@@ -514,6 +553,22 @@ def test_an_unknown_version_lists_the_versions(manager, ask, version):
     with pytest.raises(ModelNotFound) as caught:
         getattr(manager, ask)("double_model", version)
     assert caught.value.message == f"no version '{version}' of model 'double_model'; loaded: 1.0.0, 1.10.0"
+
+
+def test_what_has_failed_is_not_listed_as_loaded(manager):
+    manager.load_models(
+        configure(
+            "models.EchoModel", "models.UnloadableModel", "models.DoubleModel", "manager_models.DoubleModelBroken"
+        )
+    )
+    with pytest.raises(ModelNotFound) as caught:
+        manager.get_model("other_model")
+    assert caught.value.message == (
+        "no model 'other_model'; loaded: double_model, echo_model; failed to load: unloadable_model"
+    )
+    with pytest.raises(ModelNotFound) as caught:
+        manager.get_model("double_model", "3")
+    assert caught.value.message == "no version '3' of model 'double_model'; loaded: 1.0.0; failed to load: 2.0.0"
 
 
 def test_a_model_whose_version_is_unknown_has_none(manager):

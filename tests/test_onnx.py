@@ -27,5 +27,7 @@ def test_a_session_has_the_threads_that_the_environment_says_or_one(monkeypatch,
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if said:
         monkeypatch.setenv("OMP_NUM_THREADS", said)
-    options = open_session(IrisModel.artifact_path("model.onnx")).get_session_options()
+    path = IrisModel.artifact_path("model.onnx")
+    options = open_session(path).get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
+    assert open_session(str(path)).get_providers() == ["CPUExecutionProvider"]

@@ -8,7 +8,7 @@ import models
 import pytest
 
 from model_service.backends.ticket import Ticket
-from model_service.config import Batching, ModelConfig, ServiceConfig
+from model_service.config import BackendName, Batching, ModelConfig, ServiceConfig
 from model_service.errors import (
     ModelNotFound,
     ModelNotReady,
@@ -288,6 +288,23 @@ def test_an_output_that_breaks_its_schema_is_the_models_mistake(service, caplog,
     text, _ = logged(caplog)
     assert f"output {len(numbers) - 1}: " in text
     assert "'/y' this field is missing" in text
+
+
+@pytest.mark.parametrize("backend", list(BackendName))
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_a_scalar_of_numpy_is_named_with_its_place_and_the_way_out(manager, caplog, backend, dtype):
+    caplog.set_level("ERROR")
+    entry = ModelConfig(class_path="numpy_models.ScalarModel", backend=backend)
+    manager.load_models(ServiceConfig(models=(entry,)))
+    service = PredictionService(manager, max_rows=10)
+    target = service.find_target("scalar_model")
+    found = f"'/y' expected a value of a JSON type, got numpy.{dtype}: convert it with .item() or float(...)"
+    with pytest.raises(OutputInvalid):
+        service.predict_many(target, [{}, {"dtype": dtype}])
+    assert caplog.records[-1].getMessage() == f"prediction failed: output 1: {found}"
+    _, error = service.predict_rows(target, [{}, {"dtype": dtype}])
+    assert isinstance(error, OutputInvalid)
+    assert caplog.records[-1].getMessage() == f"prediction failed: an output: {found}"
 
 
 def test_nan_is_no_output(service, caplog):

@@ -107,7 +107,8 @@ def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tem
     assert not left.exists()
 
 
-PIDS = "models: [{class: unruly_models.UnrulyModel}]\nserver: {workers: 2}\n"
+#: Only the first worker says for people that a model is ready; the others, for debugging.
+PIDS = "models: [{class: unruly_models.UnrulyModel}]\nserver: {workers: 2}\nlogging: {level: debug}\n"
 
 
 def _pid_of(server: Server, client: httpx.Client) -> int:
@@ -369,3 +370,25 @@ def test_a_temporary_directory_with_too_long_a_path_is_told_in_one_sentence(tmp_
     assert done.returncode == 3
     assert "set TMPDIR to a shorter one" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_service_without_models_says_so_at_its_start(start):
+    server = start("models: []")
+    server.wait_for_log("no models are configured; list them under 'models:'")
+
+
+def test_what_all_workers_find_of_a_model_is_logged_once(start):
+    models = "models: [{class: models.EchoModel}, {class: models.UnloadableModel}, {class: unruly_models.UnrulyModel}]"
+    server = start(f"{models}\nserver: {{workers: 2}}\n")
+    pids: set[int] = set()
+    deadline = time.monotonic() + 60
+    while len(pids) < 2:  # until both have loaded it, which is the last one; a connection stays with its worker
+        assert time.monotonic() < deadline
+        with httpx.Client(timeout=30) as client:
+            answer = client.post(f"{server.url}/api/models/unruly_model/predict", json={"x": 0})
+            pids |= {answer.json()["pid"]} if answer.is_success else set()
+    assert server.stop() == 0
+    log = server.log.read_text()
+    assert log.count("model is ready") == 2
+    assert log.count("model is quarantined") == log.count("Traceback") == 1
+    assert log.count("looks mistaken: input_schema has no examples") == 1

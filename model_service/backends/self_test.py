@@ -3,10 +3,10 @@
 import copy
 
 from model_service.backends.base import Backend
-from model_service.backends.ticket import name_cause
-from model_service.errors import SelfTestFailed, ServiceError
+from model_service.backends.ticket import describe_cause
+from model_service.errors import OutputInvalid, SelfTestFailed, ServiceError
 from model_service.records import ModelInfo
-from model_service.schema.validation import SchemaValidator
+from model_service.schema.validation import SchemaValidator, word_violations
 
 
 def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaValidator) -> None:
@@ -24,20 +24,28 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
     if not examples:
         return
     try:
-        broken = [violation for found in backend.find_violations(examples) for violation in found]
-        outputs = backend.run(examples)
+        faults = [
+            word_violations(f"example {i}", found) for i, found in enumerate(backend.find_violations(examples)) if found
+        ]
+        outputs = [] if faults else backend.run(examples)
+    except OutputInvalid as error:  # another process could not even send it
+        raise _break(info, error.message) from None
     except ServiceError as error:
         raise SelfTestFailed(
             f"'{info.qualified_name}' cannot answer the examples of its input schema",
-            cause=f"{error.message}: {name_cause(error.__cause__)}" if error.__cause__ else error.message,
+            cause=f"{error.message}: {describe_cause(error.__cause__)}" if error.__cause__ else error.message,
             remedy="mend the model or its examples (the log has the traceback)",
         ) from error
-    for output in outputs:
-        broken.extend(output_validator.find_violations(output))
-    if broken:
-        faults = "; ".join(f"'{violation.pointer or '/'}' {violation.message}" for violation in broken[:5])
-        raise SelfTestFailed(
-            f"'{info.qualified_name}' does not keep to its own schemas on its own examples",
-            cause=faults,
-            remedy="mend the model, its examples or its output schema",
-        )
+    for i, output in enumerate(outputs):
+        if violations := output_validator.find_violations(output):
+            faults.append(word_violations(f"output {i}", violations))
+    if faults:
+        raise _break(info, "; ".join(faults[:5]))
+
+
+def _break(info: ModelInfo, cause: str) -> SelfTestFailed:
+    return SelfTestFailed(
+        f"'{info.qualified_name}' does not keep to its own schemas on its own examples",
+        cause=cause,
+        remedy="mend the model, its examples or its output schema",
+    )

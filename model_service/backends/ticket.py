@@ -21,14 +21,17 @@ _GRACE_S = 1.0
 
 class RemoteTraceback(Exception):
     """The text of a traceback, as the cause of our own error in the log. The traceback itself would hold
-    every frame below it, and with them the payloads of all who were in the batch."""
+    every frame below it, and with them the payloads of all who were in the batch.
 
+    Its ``repr`` is that of the exception it stands for.
+    """
 
-def name_cause(cause: BaseException) -> str:
-    """Return what an exception is, in one line; a traceback stands in the log alone."""
-    if isinstance(cause, RemoteTraceback):
-        return str(cause).rstrip().rpartition("\n")[2]
-    return traceback.format_exception_only(cause)[-1].strip()
+    def __init__(self, text: str, words: str) -> None:
+        super().__init__(text)
+        self._words = words
+
+    def __repr__(self) -> str:
+        return self._words
 
 
 class Ticket:
@@ -127,6 +130,14 @@ def detach(error: ServiceError) -> ServiceError:
     """Return the error with the tracebacks below it as text: what waits with it holds no frame, and no payload."""
     cause = error.__cause__
     if cause is not None and not isinstance(cause, RemoteTraceback):
-        error.__cause__ = RemoteTraceback("".join(traceback.format_exception(cause)))
+        error.__cause__ = RemoteTraceback("".join(traceback.format_exception(cause)), describe_cause(cause))
     error.__context__ = None
     return error.with_traceback(None)
+
+
+def describe_cause(cause: BaseException) -> str:
+    """Return the ``repr`` of what a model raised, which may not even have one."""
+    try:
+        return repr(cause)
+    except Exception:
+        return type(cause).__name__

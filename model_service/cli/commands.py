@@ -10,7 +10,8 @@ import click
 
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource
-from model_service.config import ServiceConfig, describe_settings
+from model_service.cli.tracebacks import show_tracebacks
+from model_service.config import NO_MODELS, ServiceConfig, describe_settings
 from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.errors import PackageError
 from model_service.records import ModelState, ModelStatus
@@ -38,7 +39,9 @@ _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", Mod
 def models(source: ConfigSource) -> None:
     """List the configured models, without loading their weights."""
     _quiet()
-    listed = Service(source.load()).describe()
+    config = source.load()
+    with show_tracebacks():
+        listed = Service(config).describe()
     for status in listed:
         name = status.info.display_name if status.info else status.class_path
         default = " (default)" if status.is_default and _has_twins(status, listed) else ""
@@ -47,7 +50,7 @@ def models(source: ConfigSource) -> None:
         )
         _echo_problem(status)
     if not listed:
-        click.echo("no models are configured; list them under 'models:' in the configuration")
+        click.echo(NO_MODELS)
 
 
 @click.command()
@@ -72,13 +75,12 @@ def predict(
     if json_text is not None and columns:
         raise click.UsageError("give --json or --set, not both")
     _quiet()
-    with Service(_only(source.load(), qualified_name, version)) as service:
+    with Service(_only(source.load(), qualified_name, version)) as service, show_tracebacks():
         status = service.start().manager.get_model_metadata(qualified_name, version)
         if status.problem is not None:
             click.echo(f"Error: {qualified_name} cannot be loaded", err=True)
             _echo_problem(status, err=True)
             click.get_current_context().exit(EXIT_CODES[PackageError])
-        logging.getLogger().setLevel(logging.ERROR)  # what the model raises stands in the log: standard error, here
         target = service.predictions.find_target(qualified_name, version)
         if columns:
             document: Any = parse_columns(target.info.input_schema, _split(columns))
@@ -105,14 +107,21 @@ def openapi(source: ConfigSource, format_name: str) -> None:
 @click.command("check-config")
 @click.pass_context
 def check_config(context: click.Context) -> None:
-    """Read the configuration, load every model, run every self-test; serve nothing."""
+    """Read the configuration, load every model, run every self-test; serve nothing.
+
+    What a model that failed has raised, or its process has written, goes to standard error.
+    """
     _quiet()
     source: ConfigSource = context.obj
-    with Service(source.load()) as service:
+    with Service(source.load()) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
         _echo_problem(status)
+        for warning in status.info.warnings if status.info else ():
+            click.echo(f"    warning: {warning}")
+    if not listed:
+        click.echo(f"warning: {NO_MODELS}")
     failed = sum(status.state is ModelState.FAILED for status in listed)
     click.echo(f"{source.path}: {len(listed) - failed} of {len(listed)} models are ready")
     context.exit(4 if failed else 0)

@@ -18,8 +18,8 @@ from model_service.backends.choice import make_queued
 from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
 from model_service.errors import ModelChanged, ModelContractBroken, PackageError, ServiceError
-from model_service.home import agree
-from model_service.records import ModelInfo, ModelState, ModelStatus, Problem
+from model_service.home import agree, is_first
+from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
@@ -77,7 +77,7 @@ def start(entry: Entry) -> None:
         timeout_s=entry.config.timeout_s,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
-    logger.info("model is ready, %s", queued.execution, extra={"model": info.qualified_name, "version": info.version})
+    _log(entry, logging.INFO, f"model is ready, {queued.execution}")
 
 
 def drain(entry: Entry, deadline: float) -> bool:
@@ -108,6 +108,8 @@ def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
         _quarantine(entry, error)
     else:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+        if info.warnings:
+            _log(entry, logging.WARNING, f"the package serves, but looks mistaken: {'; '.join(info.warnings)}")
 
 
 def _check_unchanged(info: ModelInfo, folder: Path) -> None:
@@ -141,14 +143,23 @@ def _surprises_as_faults() -> Iterator[None]:
 
 
 def _quarantine(entry: Entry, error: PackageError) -> None:
-    problem = Problem(error.code, error.message, error.cause, error.remedy)
-    entry.status = replace(entry.status, state=ModelState.FAILED, problem=problem)
-    logger.error(
-        "model is quarantined: %s (%s); %s",
-        problem.problem,
-        problem.cause,
-        problem.remedy,
-        extra={"model": entry.status.qualified_name, "version": entry.status.version, "code": error.code},
-        exc_info=error.__cause__ or None,
+    problem = error.describe()
+    entry.status = replace(
+        entry.status,
+        qualified_name=problem.qualified_name or entry.status.qualified_name,
+        version=problem.version or entry.status.version,
+        state=ModelState.FAILED,
+        problem=problem,
     )
+    text = f"model is quarantined: {problem.problem} ({problem.cause}); {problem.remedy}"
+    _log(entry, logging.ERROR, text, code=error.code, cause=error.__cause__)
     stop(entry)
+
+
+def _log(entry: Entry, level: int, text: str, *, code: str | None = None, cause: BaseException | None = None) -> None:
+    """Log what happened to an entry; where workers share a folder, the first says it, and the others for debugging."""
+    folder = entry.host.folder
+    if folder is not None and not is_first(folder / f"said-{hashlib.sha256(text.encode()).hexdigest()[:16]}"):
+        level = logging.DEBUG
+    names = {"model": entry.status.qualified_name, "version": entry.status.version, "code": code}
+    logger.log(level, "%s", text, extra=names, exc_info=cause)

@@ -9,6 +9,8 @@ from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, M
 from model_service.records import ModelState, ModelStatus
 from model_service.registry.entry import Entry, ServedModel, find_current
 
+#: What a name that is not there is told of those that are; of a name in several states, the first counts.
+_STATE_WORDS = {ModelState.READY: "loaded", ModelState.LOADING: "not loaded yet", ModelState.FAILED: "failed to load"}
 #: A model of the generation: its status, and what answers for it.
 _Member = tuple[ModelStatus, ServedModel | None]
 
@@ -69,10 +71,11 @@ class Generation:
         raise ModelNotReady(f"{label} is still loading", retry_after_s=5)
 
     def _find(self, qualified_name: str, version: str | None) -> _Member:
-        named = [member for member in self._members if member[0].qualified_name == qualified_name]
+        members = self._members
+        named = [member for member in members if member[0].qualified_name == qualified_name]
         if not named:
-            loaded = sorted({status.qualified_name for status, _ in self._members})
-            raise ModelNotFound(f"no model {quote_name(qualified_name)}; loaded: {', '.join(loaded) or 'none'}")
+            known = _list_by_state(sorted((each[0].qualified_name, find_current(*each).state) for each in members))
+            raise ModelNotFound(f"no model {quote_name(qualified_name)}; {known}")
         if version is None:
             return next((member for member in named if member[0].is_default), named[0])
         try:
@@ -82,10 +85,8 @@ class Generation:
         for member in named:
             if member[0].version is not None and Version(member[0].version) == wanted:
                 return member
-        versions = ", ".join(status.version for status, _ in named if status.version)
-        raise ModelNotFound(
-            f"no version {quote_name(version)} of model '{qualified_name}'; loaded: {versions or 'none'}"
-        )
+        known = _list_by_state((each[0].version, find_current(*each).state) for each in named if each[0].version)
+        raise ModelNotFound(f"no version {quote_name(version)} of model '{qualified_name}'; {known}")
 
 
 def check_unambiguous(entries: Iterable[Entry]) -> None:
@@ -99,8 +100,8 @@ def check_unambiguous(entries: Iterable[Entry]) -> None:
     defaults: dict[str, Entry] = {}
     for entry in entries:
         name = entry.status.qualified_name
-        if entry.status.version is None:
-            continue  # its name is only its package's: it says nothing about which model is meant
+        if entry.status.info is None or entry.status.version is None:
+            continue  # it is quarantined already, so nothing is unclear
         if entry.config.default:
             if name in defaults:
                 raise ConfigInvalid(f"two entries of '{name}' are marked default: keep one")
@@ -112,6 +113,20 @@ def check_unambiguous(entries: Iterable[Entry]) -> None:
                 cause=f"both '{first.config.class_path}' and '{entry.config.class_path}' provide it",
                 remedy="remove one of the entries, or give one of the models another version or name",
             )
+
+
+def _list_by_state(names: Iterable[tuple[str, ModelState]]) -> str:
+    """Return what there is, for whoever asked for something else: what is loaded, and apart from it what is not."""
+    given = list(names)
+    lists: dict[ModelState, list[str]] = {}
+    listed: set[str] = set()
+    for state in _STATE_WORDS:
+        lists[state] = [
+            name for name in dict.fromkeys(name for name, own in given if own is state) if name not in listed
+        ]
+        listed.update(lists[state])
+    texts = [f"{word}: {', '.join(lists[state])}" for state, word in _STATE_WORDS.items() if lists[state]]
+    return "; ".join(texts) or "loaded: none"
 
 
 def _choose_defaults(entries: list[Entry]) -> list[Entry]:

@@ -7,7 +7,8 @@ verdict.py        document -> yes, or nothing; fast
 validation.py     document -> violations
 messages.py       broken rule -> sentence that never repeats the document
 json_values.py    document -> what JSON cannot hold
-contract.py       schema -> faults that make it unfit for a model
+keywords.py       the words of JSON Schema, and which one somebody may have meant
+contract.py       schema -> faults that make it unfit for a model; what looks like a mistake
 form.py           schema -> tree of form fields
 outline.py        schema -> rows that people read
 compatibility.py  two schemas -> whether the payloads of one fit the other

@@ -1,11 +1,13 @@
-"""What makes a JSON Schema unfit for a model. It judges schemas, never payloads."""
+"""What makes a JSON Schema unfit for a model, and what in it looks like a mistake. It judges schemas, not payloads."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from model_service.records import Schema
+from model_service.schema.keywords import KEYWORDS, hint, is_keyword
 from model_service.schema.validation import SchemaValidator, find_metaschema_faults, make_pointer
-from model_service.schema.verdict import DIALECT
+from model_service.schema.verdict import DIALECT, is_too_large
 from model_service.schema.walk import REFERENCES, Path, find_subschema, resolve_reference, walk
 
 
@@ -13,7 +15,7 @@ def find_schema_faults(schema: Any, name: str) -> list[str]:
     """Return what is wrong with a model's schema, each a sentence that starts with its name.
 
     A schema is fit when it is valid JSON Schema 2020-12, of ``type: object``, refers
-    only to places inside itself that exist, and accepts its own examples.
+    only to places inside itself that exist, requires no field that it refuses, and accepts its own examples.
     """
     if not isinstance(schema, dict):
         return [f"{name} must be a dict that holds a JSON Schema"]
@@ -29,7 +31,18 @@ def find_schema_faults(schema: Any, name: str) -> list[str]:
     faults.extend(_find_reference_faults(schema, name))
     if faults:
         return faults  # examples cannot be judged by a schema with dangling references
-    return [*faults, *_find_message_faults(schema, name), *_find_example_faults(schema, name)]
+    faults.extend(_find_message_faults(schema, name))
+    faults.extend(sentence for sentence, is_certain in _find_unknown_required(schema, name) if is_certain)
+    return [*faults, *_find_example_faults(schema, name)]
+
+
+def find_schema_warnings(schema: Schema, name: str) -> list[str]:
+    """Return what in a fit schema its author can hardly have meant, or will regret; each a sentence like a fault."""
+    return [
+        *_find_unknown_keywords(schema, name),
+        *(sentence for sentence, is_certain in _find_unknown_required(schema, name) if not is_certain),
+        *_find_large_patterns(schema, name),
+    ]
 
 
 def _find_subschemas(schema: Schema) -> Iterator[tuple[Path, Schema]]:
@@ -73,6 +86,47 @@ def _find_message_faults(schema: Schema, name: str) -> Iterator[str]:
             yield f"{where} must map keywords to sentences"
         elif unknown := [keyword for keyword in messages if keyword not in node]:
             yield f"{where} speaks of {', '.join(unknown)}, which the subschema does not use"
+
+
+def _find_unknown_keywords(schema: Schema, name: str) -> Iterator[str]:
+    for path, node in _find_subschemas(schema):
+        for keyword in node:
+            if not is_keyword(keyword):
+                where = f"{name}{make_pointer([*path, keyword])}"
+                yield f"{where} is no keyword of JSON Schema and changes nothing{hint(keyword, KEYWORDS)}"
+
+
+def _find_unknown_required(schema: Schema, name: str) -> Iterator[tuple[str, bool]]:
+    """Yield each required name that no field has, as a sentence, and whether nothing can ever satisfy it."""
+    everywhere = {each for _, node in _find_subschemas(schema) for each in node.get("properties", {})}
+    for path, node in _find_subschemas(schema):
+        own, patterns = node.get("properties", {}), node.get("patternProperties", {})
+        is_closed = node.get("additionalProperties") is False
+        for required in node.get("required", ()):
+            if required in own or any(re.search(pattern, required) for pattern in patterns):
+                continue
+            # A branch may require what another one describes, but not what only differs from its own in the case.
+            is_known = required in everywhere and required.lower() not in map(str.lower, own)
+            if is_closed or not is_known:
+                why = " and additionalProperties refuses" if is_closed else ", so no form asks for it"
+                where = f"{name}{make_pointer([*path, 'required'])}"
+                yield (
+                    f"{where} names '{required}', which is not among the properties{why}"
+                    f"{hint(required, own or everywhere)}",
+                    is_closed,
+                )
+
+
+def _find_large_patterns(schema: Schema, name: str) -> Iterator[str]:
+    for path, node in _find_subschemas(schema):
+        patterns = {node["pattern"]: "pattern"} if "pattern" in node else {}
+        patterns.update(dict.fromkeys(node.get("patternProperties", ()), "patternProperties"))
+        for pattern, keyword in patterns.items():
+            if is_too_large(pattern):
+                yield (
+                    f"{name}{make_pointer([*path, keyword])} is larger than fast validation takes, so every payload "
+                    "takes the slow way; give the number of characters as minLength and maxLength, not in the pattern"
+                )
 
 
 def _find_example_faults(schema: Schema, name: str) -> Iterator[str]:

@@ -92,7 +92,19 @@ def _find_fault(value: Any) -> tuple[str, str] | None:
         return "unicode", "expected Unicode text, without half of a surrogate pair"
     if isinstance(value, int | float):
         return None if _is_finite(value) else ("finite", "expected a finite number")
-    return "type", "expected a value of a JSON type"
+    if isinstance(value, dict):
+        return "type", "expected an object whose names are texts"
+    return "type", f"expected a value of a JSON type, got {_name_type(type(value))}"
+
+
+def _name_type(kind: type) -> str:
+    """Return the name of a Python type that JSON does not have, and how a model makes something else of it."""
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if hasattr(kind, "item") and not hasattr(kind, "__len__"):  # a scalar of NumPy
+        return f"{name}: convert it with .item() or float(...)"
+    if hasattr(kind, "tolist"):  # an array of any framework
+        return f"{name}: convert it with .tolist()"
+    return f"{name}: make it a list" if kind in (tuple, set, frozenset) else name
 
 
 def _is_unicode(text: str) -> bool:

@@ -20,6 +20,8 @@ from model_service.schema.values import write_json
 
 #: Most choices of an enum, or names of fields, that a message lists.
 _MAX_LISTED = 20
+#: Said of a value where the schema excludes all of them.
+_NOTHING = "nothing is allowed here"
 
 _TYPE_NAMES = {
     "object": "an object",
@@ -128,7 +130,7 @@ def _type_name(value: Any) -> str:
 
 def _enum(error: ValidationError) -> _Messages:
     choices: Any = error.validator_value
-    yield None, f"expected {_listed([_json_text(choice) for choice in choices])}"
+    yield None, f"expected {_listed([_json_text(choice) for choice in choices])}" if choices else _NOTHING
 
 
 def _const(error: ValidationError) -> _Messages:
@@ -201,7 +203,7 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
     "additionalProperties": _unknown_fields,
     "unevaluatedProperties": _simple("holds a field that the schema does not know"),
     "format": _format,
-    "false": _simple("nothing is allowed here"),
+    "false": _simple(_NOTHING),
     "minimum": _simple("expected a number of at least {}"),
     "maximum": _simple("expected a number of at most {}"),
     "exclusiveMinimum": _simple("expected a number above {}"),

@@ -7,7 +7,7 @@ would mend (a missing field's own place, not its parent's) and a sentence of
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
+from model_service.schema.keywords import TYPES, hint_type
 from model_service.schema.messages import explain
 from model_service.schema.verdict import Verdict, is_schema
 from model_service.schema.walk import walk
@@ -120,6 +121,11 @@ class SchemaValidator:
         return Violation(make_pointer(path), rule, message)
 
 
+def word_violations(what: str, violations: Sequence[Violation]) -> str:
+    """Return the first violations of an output or an example as one line for the log and its author."""
+    return f"{what}: " + "; ".join(f"'{violation.place}' {violation.message}" for violation in violations[:5])
+
+
 def make_pointer(path: Iterable[Any]) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of keys and indexes."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
@@ -160,4 +166,17 @@ def find_metaschema_faults(schema: Any) -> list[str]:
     # Other formats, such as that of a URI, are stricter than the library that follows them.
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
     errors = validator.iter_errors(schema)
-    return [f"'{make_pointer(list(error.absolute_path)) or '/'}' {error.message}" for error in islice(errors, 5)]
+    return [
+        f"'{make_pointer(list(error.absolute_path)) or '/'}' {_explain_metaschema(error)}"
+        for error in islice(errors, 5)
+    ]
+
+
+def _explain_metaschema(error: ValidationError) -> str:
+    """Return the library's words, but for a type that does not exist: it would list what the metaschema allows."""
+    if error.validator == "anyOf" and error.absolute_path and error.absolute_path[-1] == "type":
+        names: Any = error.instance if isinstance(error.instance, list) else [error.instance]
+        for name in names:
+            if isinstance(name, str) and name not in TYPES:
+                return f"'{name}' is no type of JSON{hint_type(name)}"
+    return error.message

@@ -52,10 +52,13 @@ class Verdict:
             "validate_formats": True,
             "formats": {name: lambda text, name=name: conforms(text, name) for name in formats},
         }
-        self._one = jsonschema_rs.Draft202012Validator(schema, **options)
         # The identifier keeps the references inside the schema's own.
         rows = {"type": "array", "items": {"$id": "urn:model-service:row", **schema}}
-        self._many = jsonschema_rs.Draft202012Validator(rows, **options)
+        try:
+            one, many = (jsonschema_rs.Draft202012Validator(each, **options) for each in (schema, rows))
+        except jsonschema_rs.ValidationError:  # a pattern that is larger than its engine takes
+            return
+        self._one, self._many = one, many
         self._is_closed = _is_closed(schema)
         self.accepts = self._make_judge(self._one)
         self.accepts_all = self._make_judge_of_all(self.accepts, self._make_judge(self._many))
@@ -86,6 +89,17 @@ class Verdict:
             return accepts_one(documents[0]) if len(documents) == 1 else accepts_many(documents)
 
         return accepts_all
+
+
+def is_too_large(pattern: str) -> bool:
+    """Whether a pattern that both halves would read alike is too large for the fast one, compiled."""
+    if not _SAME_IN_BOTH.fullmatch(pattern):
+        return False
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": pattern})
+    except jsonschema_rs.ValidationError:
+        return True
+    return False
 
 
 def _accept_nothing(document: object) -> bool:

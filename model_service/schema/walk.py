@@ -10,13 +10,13 @@ from model_service.records import Schema
 Path = tuple[str | int, ...]
 
 #: Keywords whose value is one schema; a list of schemas; schemas by names, which may be spelt like keywords.
-_HOLD_ONE = frozenset(
+HOLD_ONE = frozenset(
     {
         *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames"),
         *("then", "unevaluatedItems", "unevaluatedProperties"),
     }
 )
-_HOLD_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+HOLD_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 HOLD_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 REFERENCES = ("$ref", "$dynamicRef")
 #: Keywords whose value is data, not a schema: a "$ref" inside is only a word.
@@ -38,9 +38,9 @@ def walk(schema: Any) -> Iterator[tuple[Path, Schema]]:
 
 def _find_children(path: Path, node: Schema) -> Iterator[tuple[Path, Any]]:
     for keyword, value in node.items():
-        if keyword in _HOLD_ONE:
+        if keyword in HOLD_ONE:
             yield (*path, keyword), value
-        elif keyword in _HOLD_LISTS and isinstance(value, list):
+        elif keyword in HOLD_LISTS and isinstance(value, list):
             yield from (((*path, keyword, i), child) for i, child in enumerate(value))
         elif keyword in HOLD_MAPS and isinstance(value, dict):
             yield from (((*path, keyword, name), child) for name, child in value.items())

@@ -6,8 +6,10 @@ import socket
 import stat
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,6 +25,7 @@ from model_service.backends.process.supervisor import Supervisor
 from model_service.backends.ticket import Ticket
 from model_service.config import BackendName, ModelConfig, ServiceConfig
 from model_service.errors import (
+    ModelImportFailed,
     ModelLoadFailed,
     ModelNotReady,
     OutputInvalid,
@@ -298,6 +301,43 @@ def test_an_interpreter_that_is_not_there_is_told_at_once(loop, tmp_path):
         assert str(tmp_path / "python") in caught.value.cause
     finally:
         backend.stop()
+
+
+@pytest.fixture
+def empty_python(tmp_path):
+    """The interpreter of an environment with nothing in it."""
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    return tmp_path / "env" / "bin" / "python"
+
+
+def fail_by(loop, python) -> ModelLoadFailed | ModelImportFailed:
+    backend = ProcessBackend(
+        ModelConfig(class_path="absent_package.M", backend=BackendName.PROCESS, python=python), Host(loop)
+    )
+    try:
+        with pytest.raises((ModelLoadFailed, ModelImportFailed)) as caught:
+            backend.describe()
+        return caught.value
+    finally:
+        backend.stop()
+
+
+def test_an_interpreter_without_the_platform_is_named_with_what_to_run(loop, empty_python, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(empty_python.parent)  # where no checkout lies
+    error = fail_by(loop, empty_python)
+    assert error.cause == f"{empty_python} has no module 'model_service'"
+    assert f"{empty_python} -m pip install" in error.remedy
+
+
+def test_an_interpreter_without_the_package_is_named_with_what_to_run(loop, empty_python):
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(empty_python.parent.parent)}))
+    (packages / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n{TESTS.parent}\n")
+    error = fail_by(loop, empty_python)
+    assert error.message == f"the module 'absent_package' cannot be imported, by {empty_python}"
+    assert error.remedy.startswith(
+        f"install the package that provides 'absent_package' ({empty_python} -m pip install ...)"
+    )
 
 
 def test_a_model_that_does_not_load_in_time_is_given_up(loop):

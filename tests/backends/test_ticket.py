@@ -9,7 +9,7 @@ import pytest
 from backends.queues import until
 
 from model_service.backends import ticket as tickets
-from model_service.backends.ticket import RemoteTraceback, Ticket, Waiter, announce, detach, name_cause
+from model_service.backends.ticket import RemoteTraceback, Ticket, Waiter, announce, describe_cause, detach
 from model_service.errors import PredictionFailed, PredictionTimeout
 
 
@@ -119,7 +119,7 @@ def test_the_cause_of_an_error_that_waits_is_there_as_text():
     assert "in fail_with" in text
 
 
-@pytest.mark.parametrize("cause", [None, RemoteTraceback("far away")])
+@pytest.mark.parametrize("cause", [None, RemoteTraceback("far away", "OSError()")])
 def test_an_error_without_a_live_cause_stays_as_it_is(cause):
     error = PredictionFailed("the model raised")
     error.__cause__ = cause
@@ -136,4 +136,4 @@ def test_a_cause_is_named_in_one_line_wherever_it_comes_from():
     there = detach(error).__cause__
     assert isinstance(there, RemoteTraceback)
     assert "Traceback" in str(there)
-    assert name_cause(there) == name_cause(here) == "ValueError: no such letter"
+    assert describe_cause(there) == describe_cause(here) == "ValueError('no such letter')"

@@ -58,7 +58,8 @@ def misuse(path, *arguments, stdin=None):
 
 
 def run_process(*arguments, stdin="", cwd):
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    own = Path(model_service.__file__).parent.parent  # what is tested here, not what may be installed beside it
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(own)])}
     return subprocess.run(
         [sys.executable, "-m", "model_service", *arguments],
         input=stdin,
@@ -194,9 +195,9 @@ def test_predict_loads_no_model_but_the_one_it_asks(configure):
 def test_an_unknown_model_or_version_lists_what_is_configured(configure):
     path = configure("models.DoubleModel", "models.EchoModel")
     error = fail(ModelNotFound, path, "predict", "duoble_model", "--json", "{}")
-    assert error.message == "no model 'duoble_model'; loaded: double_model, echo_model"
+    assert error.message == "no model 'duoble_model'; not loaded yet: double_model, echo_model"
     error = fail(ModelNotFound, path, "predict", "double_model", "--version", "2", "--json", "{}")
-    assert error.message == "no version '2' of model 'double_model'; loaded: 1.0.0"
+    assert error.message == "no version '2' of model 'double_model'; not loaded yet: 1.0.0"
 
 
 @pytest.mark.parametrize("text", ["", "{", "nope", '{"x": NaN}', '{"x": 1, "x": 2}', "{} {}"])
@@ -282,6 +283,7 @@ def test_check_config_says_that_every_model_is_ready(configure):
     assert run(path, "check-config").splitlines() == [
         "double_model 1.0.0: ready",
         "echo_model 1.0.0: ready",
+        "    warning: input_schema has no examples: nothing is tested before the model takes requests",
         f"{path}: 2 of 2 models are ready",
     ]
 
@@ -289,7 +291,7 @@ def test_check_config_says_that_every_model_is_ready(configure):
 def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
     path = configure("models.DoubleModel", "models.UnloadableModel", "models.FailingSelfTestModel")
     result = invoke(path, "check-config")
-    assert (result.exit_code, result.stderr) == (4, "")
+    assert result.exit_code == 4
     lines = result.stdout.splitlines()
     assert lines[:4] == [
         "double_model 1.0.0: ready",
@@ -302,9 +304,26 @@ def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
     assert lines[-1] == f"{path}: 1 of 3 models are ready"
 
 
-def test_check_config_of_no_models_is_fine(configure):
+@pytest.mark.parametrize("backend", ["local", "process"])
+def test_check_config_warns_of_what_looks_mistaken(configure, make_package, backend):
+    schema = {"type": "object", "properties": {"text": {"minLenght": 1}}, "examples": [{}]}
+    code = f"from models import EchoModel\n\nclass M(EchoModel):\n    input_schema = {schema}\n"
+    make_package("mistaken_package", {"__init__.py": code})
+    path = configure({"class": "mistaken_package.M", "backend": backend})
+    assert run(path, "check-config").splitlines() == [
+        "echo_model 1.0.0: ready",
+        "    warning: input_schema/properties/text/minLenght is no keyword of JSON Schema and changes nothing; "
+        "did you mean 'minLength'?",
+        f"{path}: 1 of 1 models are ready",
+    ]
+
+
+def test_check_config_of_no_models_is_fine_and_says_that_there_are_none(configure):
     path = configure()
-    assert run(path, "check-config") == f"{path}: 0 of 0 models are ready\n"
+    assert run(path, "check-config").splitlines() == [
+        "warning: no models are configured; list them under 'models:' in the configuration",
+        f"{path}: 0 of 0 models are ready",
+    ]
 
 
 # settings, and the configuration file
@@ -369,11 +388,42 @@ def test_the_program_shows_the_traceback_of_a_model_that_raised_where_logs_go(co
     assert done.stderr.splitlines()[-1].startswith("Error: model 'raising_model' failed; the log tells why")
 
 
-def test_the_program_logs_nothing_beside_what_check_config_prints(configure):
-    path = configure("models.UnloadableModel")
+@pytest.mark.parametrize("backend", ["local", "process"])
+def test_the_program_shows_the_traceback_of_a_model_that_cannot_be_loaded(configure, backend):
+    entries = [{"class": f"models.{name}", "backend": backend} for name in ("UnloadableModel", "FailingSelfTestModel")]
+    path = configure(*entries, "models.DoubelModel")
     done = run_process("check-config", cwd=path.parent)
-    assert (done.returncode, done.stderr) == (4, "")
+    assert done.returncode == 4
     assert "cause: OSError: the weights are gone" in done.stdout
+    assert 'raise OSError("the weights are gone")\n' in done.stderr
+    assert "\nOSError: the weights are gone\n" in done.stderr
+    assert 'raise RuntimeError(f"secret payload' in done.stderr
+    assert "DoubelModel" not in done.stderr  # nothing was raised: what is printed says it all
+    asked = run_process("predict", "unloadable_model", "--set", "x=1", cwd=path.parent)
+    assert (asked.returncode, asked.stdout) == (4, "")
+    assert asked.stderr.count("\nOSError: the weights are gone\n") == 1
+    assert "    remedy: reinstall the package" in asked.stderr
+
+
+def test_the_program_shows_what_a_process_wrote_before_it_ended(configure):
+    path = configure(
+        {"class": "unruly_models.DoomedModel", "backend": "process"},
+        {"class": "models.DoubleModel", "backend": "process"},
+    )
+    done = run_process("check-config", cwd=path.parent)
+    assert done.returncode == 4
+    assert "the last words" in done.stderr
+    assert "the log has what it wrote" in done.stdout
+    assert "double_model 1.0.0: ready" in done.stdout
+
+
+def test_the_program_shows_why_a_package_cannot_be_imported(configure, make_package):
+    make_package("raising_for_cli", {"__init__.py": "1 / 0"})
+    path = configure("raising_for_cli.M")
+    for command in ("models", "check-config"):
+        result = invoke(path, command)
+        assert result.stderr.count("ZeroDivisionError: division by zero") == 1
+        assert "cause: ZeroDivisionError: division by zero" in result.stdout
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="arguments are UTF-8 there")

@@ -3,14 +3,18 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema_specifications import REGISTRY
 
 from model_service.schema.columns import describe_columns
-from model_service.schema.contract import find_schema_faults
+from model_service.schema.contract import find_schema_faults, find_schema_warnings
 from model_service.schema.form import build_form
+from model_service.schema.keywords import KEYWORDS
 from model_service.schema.outline import build_outline
 from model_service.schema.validation import SchemaValidator
 from model_service.schema.walk import resolve_reference
 
+#: The schemas of every vocabulary, by their addresses.
+SPECIFICATIONS = {uri: REGISTRY[uri] for uri in REGISTRY}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -133,14 +137,25 @@ def test_an_invalid_keyword_is_a_fault_that_names_its_place(schema, place):
         ),
         pytest.param(with_field({"default": math.nan}), "/properties/x/default", "expected a finite number", id="nan"),
         pytest.param(
-            {"type": "object", "required": ("x",)}, "/required", "expected a value of a JSON type", id="tuple"
+            {"type": "object", "required": ("x",)},
+            "/required",
+            "expected a value of a JSON type, got tuple: make it a list",
+            id="tuple",
         ),
         pytest.param(
-            {"type": "object", "properties": {1: {}}}, "/properties", "expected a value of a JSON type", id="number-key"
+            {"type": "object", "properties": {1: {}}},
+            "/properties",
+            "expected an object whose names are texts",
+            id="number-key",
         ),
-        pytest.param({"type": "object", 1: 2}, "/", "expected a value of a JSON type", id="number-key-at-the-root"),
         pytest.param(
-            with_field({"examples": [{1, 2}]}), "/properties/x/examples/0", "expected a value of a JSON type", id="set"
+            {"type": "object", 1: 2}, "/", "expected an object whose names are texts", id="number-key-at-the-root"
+        ),
+        pytest.param(
+            with_field({"examples": [{1, 2}]}),
+            "/properties/x/examples/0",
+            "expected a value of a JSON type, got set: make it a list",
+            id="set",
         ),
     ],
 )
@@ -327,6 +342,113 @@ def test_what_passes_is_read_by_all_whatever_a_reference_leads_to(anything):
         assert [row.path for row in build_outline(schema)][:2] == ["", "x"]
         assert [column.name for column in describe_columns(schema)] == ["x"]
         SchemaValidator(schema).find_violations({"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("float", "; did you mean 'number'?"),
+        ("int", "; did you mean 'integer'?"),
+        ("Str", "; did you mean 'string'?"),
+        ("dict", "; did you mean 'object'?"),
+        ("strng", "; did you mean 'string'?"),
+        ("qqq", ""),
+        (["null", "float"], "; did you mean 'number'?"),
+    ],
+    ids=str,
+)
+def test_a_type_that_json_does_not_have_suggests_the_one_that_is_meant(written, hint):
+    name = written if isinstance(written, str) else written[-1]
+    assert find(with_field({"type": written})) == [
+        f"input_schema is not valid JSON Schema 2020-12: '/properties/x/type' '{name}' is no type of JSON{hint}"
+    ]
+
+
+# Mistakes that are valid JSON Schema
+
+
+def warn(schema):
+    assert find(schema) == []
+    return find_schema_warnings(schema, "input_schema")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "hint"),
+    [
+        ("minium", "; did you mean 'minimum'?"),
+        ("requierd", "; did you mean 'required'?"),
+        ("Maximum", "; did you mean 'maximum'?"),
+        ("example", "; did you mean 'examples'?"),
+        ("nullable", ""),
+    ],
+)
+def test_a_keyword_that_does_not_exist_is_named_with_the_one_that_is_meant(keyword, hint):
+    assert warn(with_field({keyword: 1})) == [
+        f"input_schema/properties/x/{keyword} is no keyword of JSON Schema and changes nothing{hint}"
+    ]
+
+
+def test_keywords_of_json_schema_of_the_platform_and_of_authors_are_nothing_to_warn_of():
+    ours = {"unit": "cm", "x-alphabet": "ACGT", "x-error-messages": {"type": "A text."}, "x-own": 1, "type": "string"}
+    schema = with_field(ours, title="T", **{"$schema": DIALECT, "$comment": "c", "$defs": {"minium": {"minLength": 1}}})
+    assert warn({**schema, "examples": [{"x": "a", "minium": 1}], "default": {"minium": 1}}) == []
+
+
+def test_every_keyword_of_the_metaschema_is_known():
+    words = {
+        name
+        for uri, schema in SPECIFICATIONS.items()
+        if uri.startswith("https://json-schema.org/draft/2020-12/meta/")
+        for name in schema.contents.get("properties", {})
+    }
+    assert len(words) > 50
+    assert words <= KEYWORDS
+
+
+def test_a_required_name_that_only_differs_in_its_case_is_a_warning():
+    message = (
+        "input_schema/required names 'X', which is not among the properties, so no form asks for it; did you mean 'x'?"
+    )
+    assert warn(with_field({}, required=["X"])) == [message]
+    assert warn(with_field({"properties": {"X": {}}}, required=["X"])) == [message]
+
+
+def test_a_required_name_that_is_refused_is_a_fault():
+    assert find(with_field({}, required=["x", "X", "other"], additionalProperties=False)) == [
+        "input_schema/required names 'X', which is not among the properties and additionalProperties refuses; "
+        "did you mean 'x'?",
+        "input_schema/required names 'other', which is not among the properties and additionalProperties refuses",
+    ]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": ["x"], "additionalProperties": False},
+        {"required": ["ab"], "patternProperties": {"^a": {}}, "additionalProperties": False},
+        {"anyOf": [{"required": ["x"]}, {"required": ["y"]}], "$defs": {"y": {"properties": {"y": {}}}}},
+        {"allOf": [{"properties": {"y": {}}}, {"properties": {"z": {}}, "required": ["y", "z"]}]},
+    ],
+    ids=["own", "by-pattern", "described-elsewhere", "of-another-branch"],
+)
+def test_a_required_name_that_is_described_somewhere_is_fine(schema):
+    assert warn({**with_field({}), **schema}) == []
+
+
+LARGE = "^[ACGT]{1,100000}$"
+
+
+@pytest.mark.parametrize(
+    ("field", "keyword"), [({"pattern": LARGE}, "pattern"), ({"patternProperties": {LARGE: {}}}, "patternProperties")]
+)
+def test_a_pattern_that_is_too_large_for_fast_validation_is_a_warning_and_decides_slowly(field, keyword):
+    schema = with_field(field, examples=[{}])
+    (warning,) = warn(schema)
+    assert warning.startswith(f"input_schema/properties/x/{keyword} is larger than fast validation takes")
+    assert not SchemaValidator(schema).is_fast
+    assert SchemaValidator(schema).accepts_all([{"x": "ACGT"}])
+    if keyword == "pattern":
+        assert not SchemaValidator(schema).accepts_all([{"x": "ACGU"}])
 
 
 # Examples

@@ -3,6 +3,7 @@ import json
 import math
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,7 @@ def find(schema, document):
             {"enum": ["a", 1, None, True]}, "A", "enum", "expected 'a', 1, null or true", id="enum-of-several"
         ),
         pytest.param({"enum": [1]}, True, "enum", "expected 1", id="enum-true-is-not-1"),
+        pytest.param({"enum": []}, 1, "enum", "nothing is allowed here", id="enum-of-none"),
         pytest.param(
             {"enum": [*range(25)]},
             25,
@@ -553,13 +555,31 @@ def test_a_number_that_is_not_finite_is_found_alone_with_its_pointer(schema, num
 
 
 @pytest.mark.parametrize(
-    "value",
-    [{1, 2}, (1, 2), b"x", object(), {1: 2}, {"a": 1, None: 2}, Decimal(1), 1j, int],
-    ids=["set", "tuple", "bytes", "object", "number-as-key", "null-as-key", "decimal", "complex", "class"],
+    ("value", "name"),
+    [
+        ({1, 2}, "set: make it a list"),
+        ((1, 2), "tuple: make it a list"),
+        (b"x", "bytes"),
+        (object(), "object"),
+        (Decimal(1), "decimal.Decimal"),
+        (1j, "complex"),
+        (int, "type"),
+        (np.float32(1), "numpy.float32: convert it with .item() or float(...)"),
+        (np.int64(1), "numpy.int64: convert it with .item() or float(...)"),
+        (np.array([1.0]), "numpy.ndarray: convert it with .tolist()"),
+    ],
+    ids=str,
 )
-def test_a_value_that_only_python_knows_is_of_no_json_type(value):
-    assert find({}, {"x": [None, value]}) == [("/x/1", "type", "expected a value of a JSON type")]
-    assert find({}, value) == [("", "type", "expected a value of a JSON type")]
+def test_a_value_that_only_python_knows_is_of_no_json_type(value, name):
+    message = f"expected a value of a JSON type, got {name}"
+    assert find({}, {"x": [None, value]}) == [("/x/1", "type", message)]
+    assert find({}, value) == [("", "type", message)]
+
+
+@pytest.mark.parametrize("value", [{1: 2}, {"a": 1, None: 2}], ids=["number", "null"])
+def test_the_names_of_an_object_are_texts(value):
+    assert find({}, {"x": [None, value]}) == [("/x/1", "type", "expected an object whose names are texts")]
+    assert find({}, value) == [("", "type", "expected an object whose names are texts")]
 
 
 def test_values_that_json_cannot_hold_come_in_document_order():

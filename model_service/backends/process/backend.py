@@ -249,7 +249,7 @@ class ProcessBackend(AsyncBackend):
                 return statuses
             for status in statuses:
                 if status.problem is not None and status.retry_at is None:
-                    raise _restore_fault(status.problem)
+                    raise _restore_fault(status.problem, self._config.python)
             time.sleep(STATUS_POLL_S)
         raise ModelLoadFailed(
             f"the process of '{self._config.class_path}' did not start",
@@ -283,7 +283,7 @@ def _restore_error(fields: Frame) -> ServiceError:
         return PayloadInvalid(fields["message"], _restore_violations(fields["violations"]))
     kind = OutputInvalid if fields["code"] == OutputInvalid.code else PredictionFailed
     error = kind(fields["message"])
-    error.__cause__ = RemoteTraceback(fields["traceback"])
+    error.__cause__ = RemoteTraceback(fields["traceback"], fields["cause"])
     return error
 
 
@@ -291,7 +291,13 @@ def _restore_violations(fields: list[list[str]]) -> list[Violation]:
     return [Violation(*each) for each in fields]
 
 
-def _restore_fault(problem: Problem) -> PackageError:
-    """Return the error that the problem was made of."""
+def _restore_fault(problem: Problem, python: Path | None) -> PackageError:
+    """Return the error that the problem was made of, with the interpreter that had it where it is another one."""
     kinds = {kind.code: kind for kind in PackageError.__subclasses__()}
-    return kinds.get(problem.code, ModelLoadFailed)(problem.problem, cause=problem.cause, remedy=problem.remedy)
+    return kinds.get(problem.code, ModelLoadFailed)(
+        f"{problem.problem}, by {python}" if python is not None else problem.problem,
+        cause=problem.cause,
+        remedy=problem.remedy,
+        qualified_name=problem.qualified_name,
+        version=problem.version,
+    )

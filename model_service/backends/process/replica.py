@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -31,7 +32,9 @@ logger = logging.getLogger(__name__)
 #: How often a process's memory and start are looked at.
 POLL_S = 0.1
 OUTPUT_TIMEOUT_S = 1.0
-_LAST_LINES = 20
+_LAST_LINES = 50
+#: What Python says of `-m` and of `import`.
+_MISSING_MODULE = re.compile(r"No module named '?([\w.]+)")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -104,6 +107,7 @@ class Replica:
             self._watch(process)
             # Not for ever: a process that the model has started may hold the other end of the pipe open.
             output.join(OUTPUT_TIMEOUT_S)
+            self._tell_last_lines(process)
             if self._stopping.is_set():
                 return
             if process.returncode == EXIT_PACKAGE_BROKEN:
@@ -142,6 +146,15 @@ class Replica:
             for line in lines:
                 self._last_lines.append(line.rstrip()[:500])
                 logger.info("%s", line.rstrip(), extra={"model": self._name})
+
+    def _tell_last_lines(self, process: "subprocess.Popen[str]") -> None:
+        """Log what a process that failed wrote last, where the level of the log has kept it back."""
+        status = read_status(self._status_path)
+        has_failed = status is not None and status.pid == process.pid and status.problem is not None
+        if logger.isEnabledFor(logging.INFO) or (self._stopping.is_set() and not has_failed):
+            return
+        for line in self._last_lines:
+            logger.error("%s", line, extra={"model": self._name})
 
     def _watch(self, process: "subprocess.Popen[str]") -> None:
         """Return when the process has ended; end it when it is not fit to serve."""
@@ -185,6 +198,10 @@ class Replica:
         if self._has_changed:
             self._give_up(_describe_change(self._name))
             return False
+        missing = self._find_missing_module()
+        if self._loaded is None and missing is not None:
+            self._give_up(_describe_lack(self._name, str(self._config.python), missing))
+            return False
         end, reason = self._describe_end(process)
         lived_s = time.monotonic() - self._ready_at if self._ready_at is not None else 0.0
         decision = self._policy.decide(end, was_ready=self._loaded is not None, lived_s=lived_s)
@@ -195,6 +212,13 @@ class Replica:
             self._open_circuit(decision, reason)
         self._stopping.wait(decision.pause_s)
         return True
+
+    def _find_missing_module(self) -> str | None:
+        """Return what another interpreter lacks of the platform: without it, no process gets as far as the package."""
+        if self._config.python is None:
+            return None
+        found = (_MISSING_MODULE.search(line) for line in self._last_lines)
+        return next((match[1] for match in found if match is not None), None)
 
     def _describe_end(self, process: "subprocess.Popen[str]") -> tuple[End, str]:
         end = End.CRASH
@@ -222,8 +246,7 @@ class Replica:
             "model_load_failed",
             f"the process of '{self._name}' could not be started",
             f"{reason}; the log has what it wrote",
-            "mend the model, raise start_timeout_s or max_memory_bytes, or install model-service[serve] and the "
-            "package for the interpreter that 'python' names; then start the service again",
+            "mend the model, or raise start_timeout_s or max_memory_bytes; then start the service again",
         )
 
     def _open_circuit(self, decision: Decision, reason: str) -> None:
@@ -278,6 +301,16 @@ def _describe_change(name: str) -> Problem:
         f"the package of '{name}' has changed since the service was started",
         "its process had ended, and another one would load other code, artifacts or descriptions than before",
         "restart the service to serve what is installed, or install what it was started with and restart it",
+    )
+
+
+def _describe_lack(name: str, python: str, module: str) -> Problem:
+    return Problem(
+        "model_load_failed",
+        f"the process of '{name}' cannot be started",
+        f"{python} has no module '{module}'",
+        "install model-service with its extra 'serve', and the model's package, for that interpreter: "
+        f"{python} -m pip install 'PATH_OF_THE_WHEEL_OF_MODEL_SERVICE[serve]' PATH_OF_THE_PACKAGE",
     )
 
 

@@ -13,6 +13,7 @@ import selectors
 import socket
 import traceback
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from model_service.backends.admission import Admission
@@ -20,10 +21,11 @@ from model_service.backends.base import Backend
 from model_service.backends.batches import BatchRunner
 from model_service.backends.process.frames import Frame, FrameBroken, FrameReader, encode_frame, receive_frames
 from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
-from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error
+from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error, describe_cause
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
 from model_service.records import RequestContext, Violation
+from model_service.schema.validation import SchemaValidator, word_violations
 
 #: A worker that does not read its answers for so long is given up.
 SEND_TIMEOUT_S = 10
@@ -178,7 +180,7 @@ class ModelServer:
         try:
             raw = encode_frame({"id": call.id, **answer})
         except (ValueError, TypeError, RecursionError, FrameBroken) as error:
-            raw = encode_frame({"id": call.id, "error": write_error(_unfit(error))})
+            raw = encode_frame({"id": call.id, "error": write_error(_explain_unfit(call.outputs, error))})
         self._write(call.connection, raw)
 
     def _send(self, connection: socket.socket, frame: Frame) -> None:
@@ -215,6 +217,7 @@ def write_error(error: ServiceError) -> Frame:
         "code": error.code,
         "message": error.message,
         "traceback": text[-20_000:],
+        "cause": describe_cause(error.__cause__ or error),
         "violations": write_violations(list(violations)),
     }
 
@@ -228,11 +231,18 @@ def _find_unfit(output: object) -> ServiceError | None:
     try:
         encode_frame({"output": output})
     except (ValueError, TypeError, RecursionError, FrameBroken) as error:
-        return _unfit(error)
+        return _explain_unfit([output], error, name="an output")
     return None
 
 
-def _unfit(error: Exception) -> OutputInvalid:
+def _explain_unfit(outputs: Sequence[object], error: Exception, *, name: str = "output {}") -> OutputInvalid:
+    """Return what a worker would have said of outputs that no frame could carry to it."""
+    validator = SchemaValidator({})  # refuses what JSON cannot hold, and nothing else
+    found = ((row, validator.find_violations(output)) for row, output in enumerate(outputs))
     unfit = OutputInvalid(f"an output is no JSON: {error}")
+    for row, violations in found:
+        if violations:
+            unfit = OutputInvalid(word_violations(name.format(row), violations), violations)
+            break
     unfit.__cause__ = error
     return unfit

@@ -102,4 +102,5 @@ def _read_info(fields: dict[str, Any] | None) -> ModelInfo | None:
         info,
         examples=tuple(fields["examples"]),
         artifacts=tuple(Artifact(**artifact) for artifact in fields["artifacts"]),
+        warnings=tuple(fields["warnings"]),
     )

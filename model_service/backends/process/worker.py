@@ -49,9 +49,9 @@ class ModelProcess:
             self._publish(ModelState.LOADING, info)
             self._backend.start()
         except PackageError as error:
-            traceback.print_exception(error.__cause__)
-            problem = Problem(error.code, error.message, error.cause, error.remedy)
-            self._publish(ModelState.FAILED, info, problem)
+            if error.__cause__ is not None:
+                traceback.print_exception(error.__cause__)
+            self._publish(ModelState.FAILED, info, error.describe())
             sys.exit(EXIT_PACKAGE_BROKEN)
         try:
             self._server = ModelServer(self._backend, self._config, listener)

@@ -23,6 +23,9 @@ pages.py        the pages for people
 about.py        what the page about a model shows
 cards.py        model cards: Markdown -> safe HTML
 codec.py        bytes <-> documents, media types, size bounds
+inflating.py    compressed bodies, within the bound
+accept.py       the header Accept
+forms.py        payloads in the form of another server
 errors.py       every error -> one problem document, or a page
 problems.py     problem documents, and the table of statuses
 schemas.py      marshmallow schemas of the platform's own documents

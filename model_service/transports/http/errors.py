@@ -8,7 +8,9 @@ from werkzeug.exceptions import HTTPException
 from model_service import errors
 from model_service.observability import get_request_id
 from model_service.records import Violation
+from model_service.transports.http.accept import rate
 from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
+from model_service.transports.http.inflating import ENCODINGS
 from model_service.transports.http.problems import STATUS, find_retry_after, make_document
 from model_service.transports.http.urls import API_PREFIXES
 
@@ -38,6 +40,9 @@ def handle_service_error(error: errors.ServiceError) -> Response:
         # The rest of the body is not read, so the server ends the connection; a client that is
         # not told would send its next request into it.
         response.headers["Connection"] = "close"
+    if isinstance(error, errors.MediaTypeUnsupported):
+        response.headers["Accept"] = JSON
+        response.headers["Accept-Encoding"] = ENCODINGS
     retry_after = find_retry_after(error)
     if retry_after is not None:
         response.headers["Retry-After"] = retry_after
@@ -56,7 +61,8 @@ def _is_for_a_person() -> bool:
     """Whether the caller asks for a page above all else, at an address that is not for programs."""
     if request.path.startswith(API_PREFIXES):
         return False
-    return request.accept_mimetypes.best_match([PROBLEM_JSON, JSON, "text/html"]) == "text/html"
+    accept = request.headers.get("Accept", "")
+    return rate(accept, "text/html") > max(rate(accept, PROBLEM_JSON), rate(accept, JSON))
 
 
 def _handle_http_exception(error: HTTPException) -> Response:

@@ -5,10 +5,12 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from model_service.errors import PayloadInvalid
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.transports.http import urls
-from model_service.transports.http.codec import read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.codec import is_acceptable, read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.forms import explain_form
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
@@ -18,18 +20,16 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
     blueprint = Blueprint("rest", __name__, url_prefix=urls.MODELS)
     list_schema, metadata_schema = ModelListSchema(), ModelMetadataSchema()
 
-    @blueprint.before_request
-    def refuse_unreadable_answers() -> None:
-        require_acceptable(request)
-
     @blueprint.get("")
     def list_models() -> Response:
+        require_acceptable(request)
         return write_json(list_schema.dump({"models": [model_fields(status) for status in manager.get_models()]}))
 
     @blueprint.get("/<qualified_name>/metadata")
     @blueprint.get("/<qualified_name>/versions/<version>/metadata")
     def metadata(qualified_name: str, version: str | None = None) -> Response:
         status = manager.get_model_metadata(qualified_name, version)
+        require_acceptable(request)
         return write_json(metadata_schema.dump(metadata_fields(status)))
 
     @blueprint.post("/<qualified_name>/predict")
@@ -43,7 +43,13 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
         with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
             document: Any = read_json(request, max_bytes=max_body_bytes)
             is_many = isinstance(document, list)
-            prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+            try:
+                if not is_acceptable(request):  # what is wrong with the payload is the more urgent news
+                    service.check(target, document)
+                require_acceptable(request)
+                prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+            except PayloadInvalid as error:
+                raise explain_form(error, document, target.info.input_schema) from None
         return write_outputs(prediction.outputs, prediction.version, is_many=is_many)
 
     return blueprint

@@ -11,7 +11,7 @@ import flask_swagger_ui
 import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, render_template, request
 from marshmallow import Schema
 
 import model_service
@@ -43,31 +43,36 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blu
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
-        return write_json(build_document(manager.get_models(), max_rows=max_rows))
+        return write_json(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path))
 
     @blueprint.get("/openapi.yaml")
     def openapi_yaml() -> Response:
-        return Response(write_yaml(build_document(manager.get_models(), max_rows=max_rows)), content_type=YAML)
+        return Response(
+            write_yaml(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path)),
+            content_type=YAML,
+        )
 
-    @blueprint.get("/docs", strict_slashes=False)
+    @blueprint.get("/docs")
     def swagger_ui() -> str:
         return render_template("docs.html")
 
     return blueprint
 
 
-def build_document(models: list[ModelStatus], *, max_rows: int) -> dict[str, Any]:
+def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
 
     Args:
         models: As `ModelManager.get_models` returns them; weights are not needed.
         max_rows: Most payloads of one request.
+        root: The path prefix under which the service is reached; empty where there is none.
     """
     spec = APISpec(
         title="model_service",
         version=model_service.__version__,
         openapi_version="3.1.0",
         plugins=[MarshmallowPlugin()],
+        servers=[{"url": root or "/"}],
         info={"description": "Predictions of every model that this service is configured with."},
     )
     _add_platform(spec)

@@ -22,7 +22,15 @@ _HTTP_PROBLEMS = {
     404: ("route_not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take this method."),
     406: ("not_acceptable", "The answer cannot be given in an accepted format."),
+    421: ("host_not_allowed", "The request is for another host."),
 }
+
+
+class HostNotAllowed(HTTPException):
+    """The request is for a host that is not this service's."""
+
+    code = 421
+    description = "this service answers requests for other hosts; add this one to 'server.allowed_hosts'"
 
 
 def register_error_handlers(app: Flask) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from model_service.config import ServerConfig
 from model_service.errors import PayloadInvalid
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
+from model_service.records import ModelStatus
 from model_service.transports.http import urls
 from model_service.transports.http.codec import is_acceptable, read_json, require_acceptable, write_json, write_outputs
 from model_service.transports.http.forms import explain_form
@@ -15,22 +17,32 @@ from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
 
-def build_blueprint(manager: ModelManager, service: PredictionService, *, max_body_bytes: int) -> Blueprint:
+def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
     """Return the routes below ``/api/models``; each model route has a twin that names the version."""
     blueprint = Blueprint("rest", __name__, url_prefix=urls.MODELS)
     list_schema, metadata_schema = ModelListSchema(), ModelMetadataSchema()
 
+    def write_list(models: list[ModelStatus]) -> Response:
+        require_acceptable(request)
+        return write_json(list_schema.dump({"models": [model_fields(each, request.root_path) for each in models]}))
+
     @blueprint.get("")
     def list_models() -> Response:
-        require_acceptable(request)
-        return write_json(list_schema.dump({"models": [model_fields(status) for status in manager.get_models()]}))
+        return write_list(manager.get_models())
 
+    @blueprint.get("/<qualified_name>/versions")
+    def list_versions(qualified_name: str) -> Response:
+        return write_list(manager.get_versions(qualified_name))
+
+    @blueprint.get("/<qualified_name>")
+    @blueprint.get("/<qualified_name>/versions/<version>")
     @blueprint.get("/<qualified_name>/metadata")
     @blueprint.get("/<qualified_name>/versions/<version>/metadata")
     def metadata(qualified_name: str, version: str | None = None) -> Response:
         status = manager.get_model_metadata(qualified_name, version)
         require_acceptable(request)
-        return write_json(metadata_schema.dump(metadata_fields(status)))
+        versions = manager.get_versions(qualified_name)
+        return write_json(metadata_schema.dump(metadata_fields(status, versions, config, request.root_path)))
 
     @blueprint.post("/<qualified_name>/predict")
     @blueprint.post("/<qualified_name>/versions/<version>/predict")
@@ -41,7 +53,7 @@ def build_blueprint(manager: ModelManager, service: PredictionService, *, max_bo
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
         context = handed.context if handed is not None else None
         with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
-            document: Any = read_json(request, max_bytes=max_body_bytes)
+            document: Any = read_json(request, max_bytes=config.max_body_bytes)
             is_many = isinstance(document, list)
             try:
                 if not is_acceptable(request):  # what is wrong with the payload is the more urgent news

@@ -214,9 +214,9 @@ KINDS = {
         200,
     ),
     "too large": (request_of(b" " * (MAX_BODY_BYTES + 1)), 413),
-    "health": (b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", 200),
-    "list": (b"GET /api/models HTTP/1.1\r\nHost: x\r\n\r\n", 200),
-    "missing": (b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    "health": (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    "list": (b"GET /api/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+    "missing": (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
 }
 
 
@@ -249,7 +249,7 @@ def test_hundreds_of_requests_in_one_write_are_all_answered(front):
     "sent",
     [
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00garbage", id="TLS"),
-        pytest.param(b"GET / HTTP/1.1\r\nHost : x\r\nA\r\n\r\n", id="a broken header"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost : localhost\r\nA\r\n\r\n", id="a broken header"),
         pytest.param(request_of(b"{}", Content_Length="+2"), id="a signed length"),
         pytest.param(request_of(b"{}", Content_Length="2, 2"), id="two lengths"),
         pytest.param(request_of(b"{}", Transfer_Encoding="chunked"), id="a length and chunks"),

@@ -142,7 +142,7 @@ def test_a_body_of_exactly_the_bound_is_read(client):
 def test_a_body_over_the_bound_is_413_before_it_is_sent(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(
-            f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -153,7 +153,7 @@ def test_a_body_of_unstated_length_is_413_while_it_is_read(server):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(
-            f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Transfer-Encoding: chunked\r\n\r\n".encode()
         )
         for _ in range(2 + MAX_BODY_BYTES // 0x10000):
@@ -346,6 +346,7 @@ def test_an_encoding_that_is_none_is_none(client, encoding):
         (gzip.compress(b'{"x": 21}') + b"more", "gzip", "something follows"),
         (gzip.compress(b'{"x": 21'), "gzip", "not valid JSON"),
     ],
+    ids=["plain", "noise", "cut off", "nothing", "more", "half a document"],
 )
 def test_a_compressed_body_that_cannot_be_read_is_400(client, body, encoding, detail):
     response = post(client, body, **{"content-encoding": encoding})
@@ -389,7 +390,7 @@ def test_a_wrong_method_is_405_and_names_the_right_one(client, method):
         "/api/models/%ff%fe/predict",
         "/api/models/../../etc/passwd",
         "/api/models//predict",
-        "/api/models/double_model",
+        "/api/models/double_model/nothing",
         "/api/models/" + "a" * 5000 + "/predict",
         "/nothing",
     ],

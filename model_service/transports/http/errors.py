@@ -11,19 +11,17 @@ from model_service.records import Violation
 from model_service.transports.http.accept import rate
 from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
 from model_service.transports.http.inflating import ENCODINGS
-from model_service.transports.http.problems import STATUS, find_retry_after, make_document
+from model_service.transports.http.problems import (
+    HTTP_PROBLEMS,
+    OTHER_CODE,
+    STATUS,
+    UNEXPECTED_CODE,
+    find_retry_after,
+    make_document,
+)
 from model_service.transports.http.urls import API_PREFIXES
 
 logger = logging.getLogger(__name__)
-
-#: What HTTP alone can get wrong: status -> (code, title). The framework raises these.
-_HTTP_PROBLEMS = {
-    400: ("bad_request", "The request cannot be read."),
-    404: ("route_not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method."),
-    406: ("not_acceptable", "The answer cannot be given in an accepted format."),
-    421: ("host_not_allowed", "The request is for another host."),
-}
 
 
 class HostNotAllowed(HTTPException):
@@ -76,7 +74,7 @@ def _is_for_a_person() -> bool:
 def _handle_http_exception(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:  # a redirect
         return Response(error.get_body(), error.code or 500, error.get_headers())
-    code, title = _HTTP_PROBLEMS.get(error.code, ("http_error", error.name))
+    code, title = HTTP_PROBLEMS.get(error.code, (OTHER_CODE, error.name))
     response = write_problem(error.code, code, title, _http_detail(error))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -96,5 +94,5 @@ def _http_detail(error: HTTPException) -> str:
 def _handle_unexpected(error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
     return write_problem(
-        500, "internal_error", "The service failed.", "an unexpected error; the log tells why, by request id"
+        500, UNEXPECTED_CODE, "The service failed.", "an unexpected error; the log tells why, by request id"
     )

@@ -9,8 +9,10 @@ from marshmallow import Schema, fields
 
 from model_service.config import ServerConfig
 from model_service.records import Execution, ModelState, ModelStatus
+from model_service.schema.messages import RULES
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.inflating import ENCODINGS
+from model_service.transports.http.problems import CODES
 from model_service.transports.http.urls import model_links
 
 _STATES = [state.value for state in ModelState]
@@ -93,7 +95,7 @@ class FormatsSchema(Schema):
     response = fields.List(fields.String(), required=True, metadata={"description": "Media types of answers."})
 
 
-class VersionSchema(Schema):
+class ModelVersionSchema(Schema):
     """One configured version of a model."""
 
     version = _text("PEP 440 version; null while the class cannot be imported.", nullable=True)
@@ -107,7 +109,7 @@ class ModelMetadataSchema(ModelSchema):
     """Everything about one model."""
 
     versions = fields.List(
-        fields.Nested(VersionSchema), required=True, metadata={"description": "Every version, this one too."}
+        fields.Nested(ModelVersionSchema), required=True, metadata={"description": "Every version, this one too."}
     )
     limits = fields.Nested(LimitsSchema, required=True)
     formats = fields.Nested(FormatsSchema, required=True)
@@ -159,7 +161,10 @@ class ViolationSchema(Schema):
     """One broken rule."""
 
     pointer = _text("JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.")
-    rule = _text("Keyword of JSON Schema that was broken, or a rule of the model.")
+    rule = _text(
+        "Keyword of JSON Schema that was broken, or a rule of the model under its own name.",
+        anyOf=[{"type": "string", "enum": list(RULES)}, {"type": "string"}],
+    )
     message = _text("What was expected.")
 
 
@@ -170,7 +175,7 @@ class ProblemDocumentSchema(Schema):
     title = _text("The kind of error, for people.")
     status = fields.Integer(required=True, metadata={"description": "The HTTP status."})
     detail = _text("What happened here, and the way out.")
-    code = _text("Stable identifier of the kind of error, for programs.")
+    code = _text("Stable identifier of the kind of error, for programs.", enum=list(CODES))
     request_id = _text("Finds the lines of this request in the log.")
     errors = fields.List(fields.Nested(ViolationSchema), required=True, metadata={"description": "Every broken rule."})
 

@@ -56,6 +56,11 @@ def add_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        response = dress(response)
+        response.headers.pop("Date", None)  # of conditional answers; the server writes its own
+        return response
+
+    def dress(response: Response) -> Response:
         if request.path.startswith(MODELS):
             response.headers.update(API_HEADERS)
             return _describe(response) if request.method in _READING else response

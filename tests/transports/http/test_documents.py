@@ -78,6 +78,7 @@ def test_a_document_that_has_not_changed_is_not_sent_again(client, path, encodin
     again = client.get(path, headers={"accept-encoding": encoding, "if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
+    assert len(first.headers.get_list("date")) == len(again.headers.get_list("date")) == 1
     assert again.headers["x-request-id"] != first.headers["x-request-id"]
     other = client.get(path, headers={"accept-encoding": encoding, "if-none-match": '"something else"'})
     assert (other.status_code, other.content) == (200, first.content)

@@ -86,6 +86,15 @@ class ServerConfig:
     unix_socket: Path | None = setting(
         None, help="Path of a Unix socket to listen on instead of `host` and `port`, for a proxy on the same machine."
     )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        help="Host names for which requests are answered; others get 421. `*`: all. Empty: a service on a loopback "
+        "address answers for `localhost`, loopback addresses and `host`; any other service answers for all.",
+    )
+    root_path: str | None = setting(
+        None,
+        help="Path prefix that a proxy removes before it passes a request on, such as `/ml`; links begin with it.",
+    )
     workers: int | None = setting(
         None,
         bounds=(1, 256),
@@ -273,6 +282,8 @@ def find_scalar(annotation: Any) -> type:
 
 def describe_type(annotation: Any, field: "dataclasses.Field[Any]") -> str:
     """Return what a key's value must be, in words: ``an integer from 1 to 65535``."""
+    if typing.get_origin(annotation) is tuple:
+        return "a list, each entry " + describe_type(typing.get_args(annotation)[0], field)
     scalar = find_scalar(annotation)
     bounds = field.metadata["bounds"]
     if issubclass(scalar, StrEnum):
@@ -289,7 +300,7 @@ def _describe(kind: type, prefix: str) -> Iterator[tuple[str, str, str, str]]:
         path = prefix + key
         if dataclasses.is_dataclass(annotation):
             yield from _describe(typing.cast(type, annotation), f"{path}.")
-        elif typing.get_origin(annotation) is tuple:
+        elif typing.get_origin(annotation) is tuple and dataclasses.is_dataclass(typing.get_args(annotation)[0]):
             yield from _describe(typing.get_args(annotation)[0], f"{path}[].")
         else:
             default = "(required)" if field.default is dataclasses.MISSING else yaml.safe_dump(_plain(field.default))
@@ -297,4 +308,6 @@ def _describe(kind: type, prefix: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return value.value if isinstance(value, StrEnum) else value

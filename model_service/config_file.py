@@ -7,6 +7,7 @@ Nothing is merged silently: an unknown key or variable stops the start.
 
 import dataclasses
 import os
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
 DEFAULT_FILE = Path("config.yaml")
 #: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
 _YAML_SURPRISES = (ValueError, KeyError, AttributeError)
+#: A path of plain letters, so that it is the same in an address and out of it.
+_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 
 
@@ -81,6 +84,7 @@ def load_config(
             root = _override(root, _split(name), _environment(name, value))
     config = _build(ServiceConfig, root, "", path.parent)
     _check_tls(config.server)
+    _check_root_path(config.server)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
     return typing.cast(ServiceConfig, config)
@@ -179,10 +183,13 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
     if dataclasses.is_dataclass(annotation):
         return _build(annotation, located, f"{path}.", folder)
     if typing.get_origin(annotation) is tuple:
+        if located.is_text and isinstance(located.value, str) and typing.get_args(annotation)[0] is str:
+            names = [name.strip() for name in located.value.split(",")]
+            located = replace(located, value=[replace(located, value=name) for name in names if name])
         if not isinstance(located.value, list | None):
             raise ConfigInvalid(f"{located.where}: '{path}' must be a list")
         kind = typing.get_args(annotation)[0]
-        return tuple(_build(kind, entry, f"{path}[{i}].", folder) for i, entry in enumerate(located.value or []))
+        return tuple(_convert(kind, field, each, f"{path}[{i}]", folder) for i, each in enumerate(located.value or []))
     value = _parse(located.value, annotation) if located.is_text else located.value
     scalar = find_scalar(annotation)
     if scalar is Batching and isinstance(value, bool):  # YAML reads `on` and `off` as booleans
@@ -219,6 +226,11 @@ def _check_tls(server: ServerConfig) -> None:
     for key, path in (("tls_certificate", server.tls_certificate), ("tls_key", server.tls_key)):
         if path is not None and not path.is_file():
             raise ConfigInvalid(f"'server.{key}': there is no file '{path}'")
+
+
+def _check_root_path(server: ServerConfig) -> None:
+    if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
+        raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
 
 
 def _check_backend(model: ModelConfig, path: str) -> None:

@@ -122,6 +122,15 @@ class ModelManager:
         """
         return self.generation.get_status(qualified_name, version)
 
+    def get_versions(self, qualified_name: str) -> list[ModelStatus]:
+        """Return every version of a model, whatever its state, in the order of the configuration.
+
+        Raises:
+            ModelNotFound: Lists what is configured.
+        """
+        self.generation.get_status(qualified_name, None)
+        return [status for status in self.get_models() if status.qualified_name == qualified_name]
+
     def get_model(self, qualified_name: str, version: str | None = None) -> ServedModel:
         """Return a model that can predict.
 

@@ -126,11 +126,21 @@ class PredictionService:
             PayloadInvalid: Every violation, with pointers that start with the row's index.
             PredictionFailed, OutputInvalid, CapacityError: As `predict`.
         """
-        if not payloads:
-            raise PayloadMalformed("the array is empty; send at least one payload")
-        if len(payloads) > self._max_rows:
-            raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
+        self._check_rows(payloads)
         return self._predict(target, payloads, context, is_many=True)
+
+    def check(self, target: ServedModel, document: Any) -> None:
+        """Judge a document as `predict` or `predict_many` would, and predict nothing.
+
+        Raises:
+            PayloadMalformed, PayloadTooLarge, PayloadInvalid: As they do.
+            PredictionFailed: The model's own rules raised.
+        """
+        is_many = isinstance(document, list)
+        if is_many:
+            self._check_rows(document)
+        found = outcomes.find_faults(target, document if is_many else [document], enough=MAX_VIOLATIONS)
+        outcomes.raise_faults(target, found, is_many=is_many)
 
     def predict_rows(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None = None
@@ -156,6 +166,12 @@ class PredictionService:
             settled = outcomes.settle_rows(target, target.backend.wait_for(waiter))
         left = iter(settled)
         return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+
+    def _check_rows(self, payloads: list[Any]) -> None:
+        if not payloads:
+            raise PayloadMalformed("the array is empty; send at least one payload")
+        if len(payloads) > self._max_rows:
+            raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
 
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool

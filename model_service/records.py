@@ -150,6 +150,8 @@ class ModelStatus:
         problem: Set if and only if the state is ``failed``.
         execution: How it runs; ``None`` while that is not decided.
         batching: Whether rows of different requests are predicted together; ``None`` while that is not decided.
+        timeout_s: Seconds until a request is answered that the prediction took too long.
+        max_queue_rows: Most rows that wait for it.
     """
 
     qualified_name: str
@@ -162,6 +164,8 @@ class ModelStatus:
     problem: Problem | None
     execution: Execution | None = None
     batching: bool | None = None
+    timeout_s: float | None = None
+    max_queue_rows: int | None = None
 
 
 class Prediction(NamedTuple):

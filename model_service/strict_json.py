@@ -27,6 +27,25 @@ _DIGITS = bytes(ord("0") if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256
 _UNMARKED = bytes(byte for byte in range(256) if byte not in b":{[")
 _UNSURE: Final = object()
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BYTE_ORDER_MARK = "\ufeff"
+_STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
+#: How a message of Python's parser begins -> what is said instead.
+_WORDS = {
+    "Expecting value": "expected a value",
+    "Unexpected UTF-8 BOM": "expected a value",
+    "Expecting property name": "expected a name in double quotes",
+    "Expecting ':'": "expected ':' after a name",
+    "Expecting ','": "expected ',' or the end of the array or object",
+    "Illegal trailing comma": "expected no ',' before the end of the array or object",
+    "Extra data": "expected nothing after the end of the document",
+    "Unterminated string": "this string has no end",
+    "Invalid control character": "a line end or control character stands in a string; write it as an escape",
+    "Invalid": "there is no such escape in JSON",
+}
+
+
+class _ConstantFound(ValueError):
+    """The document holds NaN or an infinity."""
 
 
 def decode_json(raw: bytes) -> Any:
@@ -100,12 +119,13 @@ def _decode_strictly(raw: bytes) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PayloadMalformed(f"the document is not UTF-8 (byte {error.start})") from None
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise PayloadMalformed(
-            f"the document is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
-        ) from None
+        raise _not_json(_word(error.msg), text, error.pos) from None
+    except _ConstantFound as found:
+        raise _not_json(f"{found} is not a JSON number; send null", text, _find_constant(text)) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError:  # Python's bound on the digits of an integer
@@ -137,7 +157,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise PayloadMalformed(f"the document is not valid JSON: {constant} is not a JSON number")
+    raise _ConstantFound(constant)
+
+
+def _find_constant(text: str) -> int:
+    """Return where the first NaN or infinity stands outside a string."""
+    return next(match.start() for match in _STRING_OR_CONSTANT.finditer(text) if not match[0].startswith('"'))
+
+
+def _not_json(what: str, text: str, position: int) -> PayloadMalformed:
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return PayloadMalformed(f"the document is not valid JSON: {what} (line {line}, column {column})")
+
+
+def _word(message: str) -> str:
+    """Return what Python's parser says in words that mean something to callers of any language."""
+    return next((words for start, words in _WORDS.items() if message.startswith(start)), "it cannot be read here")
 
 
 def _too_deep() -> PayloadMalformed:

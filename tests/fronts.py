@@ -104,7 +104,7 @@ class FrontServer:
 def request_of(body: bytes, path: str = "/api/models/double_model/predict", **headers: str) -> bytes:
     """Return the bytes of a predict request; a header of None is left out."""
     fields = {
-        "Host": "x",
+        "Host": "localhost",
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         **{name.replace("_", "-"): value for name, value in headers.items()},

@@ -656,6 +656,56 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
     return keys
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("server: {allowed_hosts: [a.example, '*']}", ("a.example", "*")),
+        ("server: {allowed_hosts: []}", ()),
+        ("server: {allowed_hosts: null}", ()),
+    ],
+)
+def test_a_list_of_names_is_read(load, text, names):
+    assert load(text).server.allowed_hosts == names
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "names"),
+    [
+        ("ALLOWED_HOSTS", "a.example, b.example", ("a.example", "b.example")),
+        ("ALLOWED_HOSTS", "", ()),
+        ("ALLOWED_HOSTS__0", "a.example", ("a.example",)),
+    ],
+)
+def test_a_list_of_names_is_read_from_the_environment(tmp_path, variable, value, names):
+    path = tmp_path / "config.yaml"
+    path.write_text("server: {port: 9000}\n")
+    assert load_config(path, {f"{ENVIRONMENT_PREFIX}SERVER__{variable}": value}).server.allowed_hosts == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("server: {allowed_hosts: a.example}", "'server.allowed_hosts' must be a list"),
+        ("server: {allowed_hosts: [7]}", r"'server.allowed_hosts\[0\]' must be a string"),
+        ("server: {allowed_hosts: ['']}", r"'server.allowed_hosts\[0\]' must be a string"),
+    ],
+)
+def test_a_list_that_is_none_is_named(load, text, said):
+    with pytest.raises(ConfigInvalid, match=said):
+        load(text)
+
+
+@pytest.mark.parametrize("prefix", ["/ml", "/a/b-c.d", "/~x"])
+def test_a_path_prefix_is_read(load, prefix):
+    assert load(f"server: {{root_path: {prefix}}}").server.root_path == prefix
+
+
+@pytest.mark.parametrize("prefix", ["ml", "/ml/", "/", "//ml", "/m l", "/../x", "/gr\u00fcn", "https://a.example"])
+def test_a_path_prefix_that_is_none_is_refused(load, prefix):
+    with pytest.raises(ConfigInvalid, match="must begin with a slash"):
+        load(f"server: {{root_path: '{prefix}'}}")
+
+
 def test_every_field_is_described_in_order():
     assert [path for path, *_ in describe_settings()] == collect_keys(ServiceConfig, "")
 
@@ -693,7 +743,7 @@ def test_a_configuration_that_is_written_is_read_as_the_same(tmp_path):
     source = tmp_path / "here" / "config.yaml"
     source.parent.mkdir()
     source.write_text(
-        "server: {port: 9000, workers: null, header_timeout_s: 3, unix_socket: x.sock}\n"
+        "server: {port: 9000, workers: null, header_timeout_s: 3, unix_socket: x.sock, allowed_hosts: [a.example]}\n"
         "models: [{class: 'a.B', backend: process, python: envs/old/bin/python, batching: off}, {class: 'c:D'}]\n"
         "logging: {level: error}\n"
     )

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -56,7 +57,8 @@ def test_each_models_own_schema_stands_at_its_own_path(manager, class_path):
     component = document["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
     assert set(component["properties"]) == set(status.info.input_schema["properties"])
     assert rows["items"] == reference
-    assert {"200", "400", "404", "406", "413", "415", "422", "429", "500", "503", "504"} == set(operation["responses"])
+    statuses = {"400", "404", "405", "406", "413", "415", "421", "422", "429", "500", "503", "504"}
+    assert {"200", *statuses} == set(operation["responses"])
     twin = f"/api/models/{status.qualified_name}/versions/{status.version}/predict"
     assert document["paths"][twin]["post"]["requestBody"] == operation["requestBody"]
 
@@ -87,36 +89,119 @@ def test_schemathesis_finds_no_fault(bounded, tmp_path):
     assert "Traceback" not in bounded.log.read_text()
 
 
-def test_a_generated_client_compiles_and_predicts(shipped, tmp_path):
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory) -> Path:
+    """The folder of a client that was generated from the committed document."""
+    folder = tmp_path_factory.mktemp("generated")
     generator = Path(sys.executable).with_name("openapi-python-client")
     subprocess.run(
         [
             *(str(generator), "generate", "--path", str(ROOT / "openapi.yaml"), "--output-path", "client"),
             *("--meta", "none", "--fail-on-warning"),
         ],
-        cwd=tmp_path,
+        cwd=folder,
         # The generator formats what it wrote with the ruff it finds.
         env={**os.environ, "PATH": f"{generator.parent}:{os.environ['PATH']}"},
         capture_output=True,
         check=True,
         timeout=120,
     )
-    program = f"""
-import compileall, sys
+    return folder
+
+
+# For each model: its examples one by one and together, its document and its versions, and a payload that is wrong.
+PROGRAM = """
+import compileall, importlib, json, sys
 assert compileall.compile_dir("client", quiet=1)
-from client import Client
-from client.api.iris_model import predict_iris_model
+from client import Client, models
 from client.api.models import list_models
-from client.models import IrisModelInput
-client = Client(base_url="{shipped.url}")
-flower = IrisModelInput(sepal_length=5.1, sepal_width=3.5, petal_length=1.4, petal_width=0.2)
-print(predict_iris_model.sync(client=client, body=flower).species)
-print([output.species.value for output in predict_iris_model.sync(client=client, body=[flower, flower])])
-print([model.qualified_name for model in list_models.sync(client=client).models])
+url, names = sys.argv[1], sys.argv[2:]
+client = Client(base_url=url, raise_on_unexpected_status=True, timeout=60)
+answers = {}
+for name in names:
+    def call(operation, **arguments):
+        module = importlib.import_module(f"client.api.{name}.{operation}_{name}")
+        return module.sync(client=client, **arguments)
+    payload_class = getattr(models, "".join(part.capitalize() for part in name.split("_")) + "Input")
+    metadata = call("get_metadata")
+    payloads = [payload_class.from_dict(example.to_dict()) for example in metadata.examples]
+    outputs = [call("predict", body=payload).to_dict() for payload in payloads]
+    together = [output.to_dict() for output in call("predict", body=payloads)]
+    assert [each.version for each in call("list_versions").models] == [each.version for each in metadata.versions]
+    wrong_class = type("Wrong", (payload_class,), {"to_dict": lambda self: {"no such field": 1}})
+    problem = call("predict", body=wrong_class.from_dict(payloads[0].to_dict()))
+    assert problem.code.value == "payload_invalid"
+    assert {"additionalProperties", "required"} <= {error.rule for error in problem.errors}
+    answers[name] = [outputs, together]
+assert [model.qualified_name for model in list_models.sync(client=client).models] == names
+print(json.dumps(answers))
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == [
-        "setosa",
-        "['setosa', 'setosa']",
-        "['iris_model', 'loan_model', 'bike_model', 'dna_lstm_model', 'circrna_model']",
-    ], done.stderr
+
+
+def test_a_generated_client_calls_every_shipped_model_with_its_examples(shipped, generated):
+    listed = httpx.get(f"{shipped.url}/api/models").json()["models"]
+    names = [model["qualified_name"] for model in listed]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, shipped.url, *names], cwd=generated, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert len(answers) == len(SHIPPED)
+    for model in listed:
+        examples = httpx.get(f"{shipped.url}{model['links']['metadata']}").json()["examples"]
+        alone, together = (
+            [httpx.post(f"{shipped.url}{model['links']['predict']}", json=body, timeout=60).json() for body in bodies]
+            for bodies in (examples, [examples])
+        )
+        assert answers[model["qualified_name"]] == [alone, *together]
+
+
+def test_a_generated_client_keeps_to_its_types(generated):
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "client/models", "client/api"],
+        cwd=generated,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_operations_are_told_apart_by_generators_that_drop_separators(manager):
+    """A client in TypeScript calls ``predict_m__1_0`` predictM10."""
+    described = Service(make_config("models.DoubleModel", "models.DoubleModelTwo", *SHIPPED)).describe()
+    twins = [
+        replace(status, info=replace(status.info, version=version), version=version, is_default=False)
+        for status in described[:1]
+        for version in ("1.0+1", "1.0.1", "10.1", "1!0.1", "1.0+dot1")
+    ]
+    paths = build_document([*described, *twins], max_rows=10)["paths"]
+    names = [operation["operationId"] for operations in paths.values() for operation in operations.values()]
+    squeezed = {"".join(filter(str.isalnum, name)).lower() for name in names}
+    assert len(squeezed) == len(names)
+    assert len(names) > 4 * len(described)
+
+
+def test_every_status_and_header_of_an_answer_is_declared(shipped):
+    document = httpx.get(f"{shipped.url}/openapi.json").json()
+    predict = document["paths"]["/api/models/iris_model/predict"]["post"]
+    assert set(predict["responses"]["200"]["headers"]) == {"X-Request-ID", "X-Model-Version"}
+    problems = document["components"]["responses"]
+    assert all("X-Request-ID" in problems[name]["headers"] for name in problems)
+    assert {name for name in problems if "Retry-After" in problems[name]["headers"]} == {"Problem429", "Problem503"}
+    assert set(problems["Problem415"]["headers"]) == {"X-Request-ID", "Accept", "Accept-Encoding"}
+    codes = document["components"]["schemas"]["ProblemDocument"]["properties"]["code"]["enum"]
+    assert len(codes) == len(set(codes))
+    assert {"payload_invalid", "not_acceptable", "host_not_allowed", "internal_error", "request_timeout"} <= set(codes)
+    assert document["servers"] == [{"url": "/"}]
+
+
+def test_sequences_say_their_letters_and_lengths(shipped):
+    schemas = httpx.get(f"{shipped.url}/openapi.json").json()["components"]["schemas"]
+    for name, field, letters in (
+        ("DnaLstmModelInput", "dna_sequence", "ACGTacgt"),
+        ("CircrnaModelInput", "rna_sequence", "ACGNTUacgntu"),
+    ):
+        sequence = schemas[name]["properties"][field]
+        assert f"[{letters}\\s]*" in sequence["pattern"]
+        assert sequence["minLength"] < sequence["maxLength"]

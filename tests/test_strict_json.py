@@ -57,7 +57,7 @@ def test_any_bytes_are_a_document_or_refused(raw):
         document = decode_json(raw)
     except PayloadMalformed:
         return
-    assert same(document, json.loads(raw.decode("utf-8")))
+    assert same(document, json.loads(raw.decode("utf-8-sig")))
 
 
 @generously
@@ -79,6 +79,7 @@ def test_text_that_looks_like_json_is_a_document_or_refused(text):
         pytest.param(b"null", None, id="null"),
         pytest.param(b" \t\r\n{}\n", {}, id="whitespace-around"),
         pytest.param('{"größe": "ß"}'.encode(), {"größe": "ß"}, id="utf-8"),
+        pytest.param(b"\xef\xbb\xbf{}", {}, id="byte-order-mark"),
         pytest.param(b'{"a": {"x": 1}, "b": {"x": 2}}', {"a": {"x": 1}, "b": {"x": 2}}, id="same-key-in-two-objects"),
     ],
 )
@@ -115,7 +116,7 @@ _TRAILING_COMMA = "(line 2, column 9)" if sys.version_info >= (3, 13) else "(lin
         pytest.param(b"True", "(line 1, column 1)", id="python-literal"),
         pytest.param(b"\x00", "(line 1, column 1)", id="nul"),
         pytest.param("\xa0{}".encode(), "(line 1, column 1)", id="no-break-space"),
-        pytest.param(b"\xef\xbb\xbf{}", "(line 1, column 1)", id="byte-order-mark"),
+        pytest.param(b"\xef\xbb\xbf" * 2 + b"{}", "(line 1, column 1)", id="two-byte-order-marks"),
         pytest.param(b"\x0c{}", "(line 1, column 1)", id="form-feed"),
     ],
 )
@@ -140,10 +141,52 @@ def test_bytes_that_are_not_utf_8_name_the_first_bad_byte(raw, position):
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
-def test_a_literal_that_only_python_knows_is_refused(literal):
-    expected = f"the document is not valid JSON: {literal} is not a JSON number"
-    assert refusal(literal.encode()) == expected
-    assert refusal(f'{{"x": [1, {literal}]}}'.encode()) == expected
+@pytest.mark.parametrize(
+    ("before", "after", "place"),
+    [
+        ("", "", "line 1, column 1"),
+        ('{"x": [1, ', "]}", "line 1, column 11"),
+        ('{"NaN": "Infinity \\" -Infinity \\\\",\n "y": ', ', "z": NaN}', "line 2, column 7"),
+    ],
+)
+def test_a_literal_that_only_python_knows_is_refused_where_it_stands(literal, before, after, place):
+    assert refusal(f"{before}{literal}{after}".encode()) == (
+        f"the document is not valid JSON: {literal} is not a JSON number; send null ({place})"
+    )
+
+
+PYTHON_WORDS = (
+    "utf-8-sig",
+    "Extra data",
+    "Expecting",
+    "Invalid",
+    "Illegal",
+    "delimiter",
+    "property name",
+    "Unterminated",
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "the document is empty"),
+        (b"{} {}", "expected nothing after the end of the document"),
+        (b'{"x": }', "expected a value"),
+        (b"{x: 1}", "expected a name in double quotes"),
+        (b'{"x" 1}', "expected ':' after a name"),
+        (b"[1 2]", "expected ',' or the end of the array or object"),
+        (b'["abc', "this string has no end"),
+        (b'["a\n"]', "stands in a string; write it as an escape"),
+        (b'["\\x41"]', "there is no such escape in JSON"),
+        (b'["\\u12"]', "there is no such escape in JSON"),
+        (b"\xef\xbb\xbf" * 2 + b"{}", "expected a value"),
+    ],
+)
+def test_a_message_is_in_words_of_json_not_of_python(raw, words):
+    message = refusal(raw)
+    assert words in message
+    assert not any(word in message for word in PYTHON_WORDS)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def announce(config: ModelConfig, host: Host) -> Entry:
         is_required=config.required,
         info=None,
         problem=None,
+        timeout_s=config.timeout_s,
+        max_queue_rows=config.max_queue_rows,
     )
     return Entry(config, status, host)
 

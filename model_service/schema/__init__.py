@@ -1,17 +1,19 @@
 """Everything that is derived from one JSON Schema; pure functions of schemas and documents.
 
-walk.py           schema -> its subschemas; reference -> where it leads
-values.py         types, texts and equality of JSON values; what can be chosen
-node.py           subschema -> what applies at its place: the one reading, for all below that tell or draw
-verdict.py        document -> yes, or nothing; fast
-validation.py     document -> violations
-messages.py       broken rule -> sentence that never repeats the document
-json_values.py    document -> what JSON cannot hold
-keywords.py       the words of JSON Schema, and which one somebody may have meant
-contract.py       schema -> faults that make it unfit for a model; what looks like a mistake
-form.py           schema -> tree of form fields
-outline.py        schema -> rows that people read
-compatibility.py  two schemas -> whether the payloads of one fit the other
-columns.py        schema -> columns; texts by column -> typed payload
-openapi.py        models -> paths and components of an OpenAPI document
+walk.py             schema -> its subschemas; reference -> where it leads
+values.py           types, texts and equality of JSON values; what can be chosen
+node.py             subschema -> what applies at its place: the one reading, for all below that tell or draw
+verdict.py          document -> yes, or nothing; fast
+validation.py       document -> violations
+messages.py         broken rule -> sentence that never repeats the document
+json_values.py      document -> what JSON cannot hold
+keywords.py         the words of JSON Schema, and which one somebody may have meant
+contract.py         schema -> faults that make it unfit for a model; what looks like a mistake
+form.py             schema -> tree of form fields
+outline.py          schema -> rows that people read
+compatibility.py    two schemas -> whether the payloads of one fit the other
+columns.py          schema -> columns; texts by column -> typed payload
+openapi_dialect.py  one subschema as generators of clients like it
+openapi_names.py    names of components and operations
+openapi.py          models -> paths and components of an OpenAPI document
 """

@@ -223,3 +223,5 @@ _MESSAGES: dict[str, Callable[[ValidationError], _Messages]] = {
     "oneOf": _simple("expected exactly one of the alternatives of the schema to fit"),
     "not": _simple("expected anything but what the schema excludes here"),
 }
+#: What violations of a schema name as the broken rule; models have rules of their own.
+RULES = (*_MESSAGES, "unicode", "finite")

@@ -5,18 +5,20 @@ their references: ``#`` means the whole document there, so each schema and each 
 ``$defs`` becomes a component, and every ``$ref`` is pointed at it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from model_service.records import ModelInfo, Schema
+from model_service.schema.openapi_dialect import adapt
 from model_service.schema.validation import make_pointer
 from model_service.schema.walk import HOLD_DATA, HOLD_MAPS, REFERENCES, Path, resolve_reference
 
 _COMPONENTS = "#/components/schemas/"
 #: Meaningless or wrong once a schema is part of another document.
 _DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "x-error-messages"})
+#: What can go wrong where a document is read.
+_OF_READING = ("400", "404", "405", "406", "421", "500", "503")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class ModelRoute:
         operation_suffix: What makes the operation ids unique, such as ``iris_model``.
         component: Prefix of the model's components, such as ``IrisModel``.
         tag: Name of the group the operations are shown in.
+        is_default: Whether it is the route of a name, without a version.
     """
 
     info: ModelInfo
@@ -35,24 +38,7 @@ class ModelRoute:
     operation_suffix: str
     component: str
     tag: str
-
-
-def name_components(infos: Iterable[tuple[ModelInfo, bool]]) -> list[str]:
-    """Return a component prefix a model, ``IrisModel`` for the default version of ``iris_model``.
-
-    Args:
-        infos: Each model and whether it is the default version of its name.
-    """
-    names: list[str] = []
-    for info, is_default in infos:
-        name = "".join(part.capitalize() for part in info.qualified_name.split("_"))
-        if not is_default:
-            name += "V" + "_".join(part for part in info.version.replace("+", ".").replace("!", ".").split("."))
-        # Names that differ only in underscores, such as a_b and a__b.
-        while name in names:
-            name += "_"
-        names.append(name)
-    return names
+    is_default: bool = False
 
 
 def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
@@ -73,27 +59,49 @@ def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
 
 
 def build_model_paths(route: ModelRoute, *, max_rows: int, problems: dict[str, Any]) -> dict[str, Any]:
-    """Return the paths of one model: predict and metadata.
+    """Return the paths of one model: predict and metadata, and its versions where the route names none.
 
     Args:
         route: The model and where it is served.
         max_rows: Most payloads of one request.
         problems: The responses that every operation may give, by status.
     """
-    return {
+    info = route.info
+    paths = {
         f"{route.path}/predict": {"post": _predict_operation(route, max_rows, problems)},
         f"{route.path}/metadata": {
             "get": {
                 "operationId": f"get_metadata_{route.operation_suffix}",
                 "tags": [route.tag],
-                "summary": f"Describe {route.info.display_name} {route.info.version}",
-                "responses": {
-                    "200": _json_response("Everything about the model.", {"$ref": f"{_COMPONENTS}ModelMetadata"}),
-                    **{status: problems[status] for status in ("404", "406", "500")},
-                },
+                "summary": f"Describe {info.display_name} {info.version}",
+                "responses": document_responses("Everything about the model.", "ModelMetadata", problems),
             }
         },
     }
+    if route.is_default:
+        paths[f"{route.path}/versions"] = {
+            "get": {
+                "operationId": f"list_versions_{route.operation_suffix}",
+                "tags": [route.tag],
+                "summary": f"List the versions of {info.display_name}",
+                "responses": document_responses("Every configured version of the model.", "ModelList", problems),
+            }
+        }
+    return paths
+
+
+def document_responses(description: str, component: str, problems: dict[str, Any]) -> dict[str, Any]:
+    """Return the responses of an operation that reads a document about models.
+
+    Args:
+        description: Of the document.
+        component: Name of its schema.
+        problems: As for `build_model_paths`.
+    """
+    ok = _json_response(description, {"$ref": f"{_COMPONENTS}{component}"})
+    ok["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", "ETag")}
+    not_modified = {"304": {"$ref": "#/components/responses/NotModified"}}
+    return {"200": ok, **not_modified, **{status: problems[status] for status in _OF_READING if status in problems}}
 
 
 def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +109,7 @@ def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any
     output = {"$ref": f"{_COMPONENTS}{route.component}Output"}
     payloads = {"type": "array", "items": payload, "minItems": 1, "maxItems": max_rows}
     ok = _json_response("The output, or the array of outputs in order.", {"anyOf": [output, _array(output)]})
-    ok["headers"] = {"X-Model-Version": {"$ref": "#/components/headers/X-Model-Version"}}
+    ok["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", "X-Model-Version")}
     return {
         "operationId": f"predict_{route.operation_suffix}",
         "tags": [route.tag],
@@ -169,7 +177,7 @@ def _rebase(node: Any, root: Schema, component: str) -> Any:
             rebased[key] = {name: _rebase(child, root, component) for name, child in value.items()}
         else:
             rebased[key] = _rebase(value, root, component)
-    return rebased
+    return adapt(rebased)
 
 
 def _component_reference(root: Schema, path: Path, component: str) -> str:

@@ -1,14 +1,14 @@
 import copy
 import json
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from model_service.records import ModelInfo
 from model_service.schema.contract import find_schema_faults
-from model_service.schema.openapi import ModelRoute, build_components, build_model_paths, name_components
+from model_service.schema.openapi import ModelRoute, build_components, build_model_paths
+from model_service.schema.openapi_names import name_components
 from model_service.schema.validation import SchemaValidator
 
 PROBLEMS = {status: {"description": status} for status in ("404", "406", "422", "500")}
@@ -58,7 +58,8 @@ def assemble(infos):
         "paths": {},
         "components": {
             "schemas": {"ModelMetadata": {"type": "object"}},
-            "headers": {"X-Model-Version": {"schema": {"type": "string"}}},
+            "headers": {name: {"schema": {"type": "string"}} for name in ("X-Model-Version", "X-Request-ID", "ETag")},
+            "responses": {"NotModified": {"description": "Nothing has changed."}},
         },
     }
     for i, (info, component) in enumerate(zip(infos, name_components((info, True) for info in infos), strict=True)):
@@ -71,51 +72,6 @@ def assemble(infos):
 def as_json_schema(components, name):
     """Return the components as one JSON Schema whose root is one of them."""
     return {"$ref": f"#/components/schemas/{name}", "components": {"schemas": components}}
-
-
-# Names of components
-
-
-def name_all(*models):
-    return name_components((make_info(name, version), is_default) for name, version, is_default in models)
-
-
-def test_the_default_version_has_the_plain_name():
-    assert name_all(("iris_model", "1.0.0", True), ("iris_model", "0.9", False)) == ["IrisModel", "IrisModelV0_9"]
-
-
-def test_a_version_is_spelt_with_what_a_component_name_allows():
-    [name] = name_all(("m", "1!2.0rc1.post2.dev3+local.4", False))
-    assert name == "MV1_2_0rc1_post2_dev3_local_4"
-
-
-@pytest.mark.parametrize(
-    ("models", "names"),
-    [
-        pytest.param([("a_b", "1", True), ("a__b", "1", True), ("a_b_", "1", True)], ["AB", "AB_", "AB__"], id="_"),
-        pytest.param([("x_v1", "1", True), ("x", "1", False)], ["XV1", "XV1_"], id="a-name-like-a-version"),
-        pytest.param([("x", "1!2.0", False), ("x", "1.2.0", False)], ["XV1_2_0", "XV1_2_0_"], id="epoch"),
-    ],
-)
-def test_names_that_would_be_the_same_are_told_apart(models, names):
-    assert name_all(*models) == names
-
-
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.text("ab_1v", min_size=1, max_size=4).map("m".__add__),
-            st.sampled_from(["1", "1.0", "1!0", "1+0", "1.0.0", "1.0+0"]),
-            st.booleans(),
-        ),
-        max_size=8,
-    )
-)
-def test_names_are_always_unique(models):
-    names = name_all(*models)
-    assert len(set(names)) == len(models)
-    assert all(name.replace("_", "").isalnum() for name in names)
 
 
 # Components
@@ -337,7 +293,13 @@ def test_a_model_has_two_operations():
     assert predict["description"].startswith("Answers something.\n\n")
     metadata = paths["/api/models/some_model/metadata"]["get"]
     assert metadata["operationId"] == "get_metadata_some_model"
-    assert list(metadata["responses"]) == ["200", "404", "406", "500"]
+    assert list(metadata["responses"]) == ["200", "304", "404", "406", "500"]
+
+
+def test_the_route_of_a_name_lists_its_versions_too():
+    route = replace(make_route(make_info()), is_default=True)
+    operation = build_model_paths(route, max_rows=7, problems=PROBLEMS)["/api/models/some_model/versions"]["get"]
+    assert operation["operationId"] == "list_versions_some_model"
 
 
 def test_a_request_is_one_payload_or_an_array_of_them():
@@ -358,7 +320,7 @@ def test_an_answer_is_one_output_or_an_array_of_them_and_names_the_version():
     assert predict["responses"]["200"]["content"]["application/json"]["schema"] == {
         "anyOf": [output, {"type": "array", "items": output, "minItems": 1}]
     }
-    assert list(predict["responses"]["200"]["headers"]) == ["X-Model-Version"]
+    assert list(predict["responses"]["200"]["headers"]) == ["X-Request-ID", "X-Model-Version"]
 
 
 def read_examples(examples, max_rows=10):

@@ -9,6 +9,7 @@ protocol.py     one HTTP/1.1 connection
 plain.py        is this a plain predict request?
 short_way.py    a plain request, from its last byte to its answer
 wire.py         whole answers as bytes
+hosts.py        for which hosts requests are answered
 front.py        what the connections of one worker share
 application.py  everything else, as ASGI: health here, the rest in Flask on a pool of threads
 handing.py      what goes along when a request moves from the loop to Flask
@@ -23,6 +24,9 @@ pages.py        the pages for people
 about.py        what the page about a model shows
 cards.py        model cards: Markdown -> safe HTML
 codec.py        bytes <-> documents, media types, size bounds
+inflating.py    compressed bodies, within the bound
+accept.py       the header Accept
+forms.py        payloads in the form of another server
 errors.py       every error -> one problem document, or a page
 problems.py     problem documents, and the table of statuses
 schemas.py      marshmallow schemas of the platform's own documents

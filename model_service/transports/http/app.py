@@ -13,22 +13,25 @@ from model_service.observability import bind_request_id, choose_request_id, get_
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, health, pages, rest
-from model_service.transports.http.errors import register_error_handlers
+from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
+from model_service.transports.http.hosts import AllowedHosts
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def build_app(manager: ModelManager, service: PredictionService, config: ServerConfig, log: RequestLog) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
+    hosts = AllowedHosts(config)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
+    app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.jinja_env.globals["service_version"] = model_service.__version__
     Bootstrap5(app)
-    app.before_request(_start_request)
+    app.before_request(lambda: _start_request(hosts))
     app.after_request(lambda response: _finish_request(response, log))
     app.teardown_request(_release_request)
     add_headers(app)
@@ -40,10 +43,16 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     return app
 
 
-def _start_request() -> None:
+def _start_request(hosts: AllowedHosts) -> None:
     handed = find_handed_on(request.environ)
     g.started = handed.context.arrived if handed else time.monotonic()
     bind_request_id(handed.context.request_id if handed else choose_request_id(request.headers.get("X-Request-ID")))
+    # Where another server listens is not known here, so it is only held to hosts that are listed. Probes go to
+    # addresses, and what they are told is no secret.
+    if hosts.is_listed or "asgi.scope" in request.environ:
+        host = request.headers.get("Host")  # only HTTP/1.0 may leave it out, and no browser does
+        if host is not None and not hosts.allow(host) and request.path not in (health.LIVE, health.READY):
+            raise HostNotAllowed
 
 
 def _finish_request(response: Response, log: RequestLog) -> Response:

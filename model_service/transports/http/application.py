@@ -65,7 +65,7 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if scope["path"] in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
+        if _find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
             await self._answer_health(scope, send)
             return
         body, model = _Body(self._front), ""
@@ -105,13 +105,14 @@ class Application:
         handed: HandedOn | None = scope["state"].get(HANDED_ON)
         if handed is not None:
             return handed.target.info.qualified_name
-        if scope["method"] != "POST" or not scope["path"].startswith(f"{MODELS}/"):
+        path = _find_path(scope)
+        if scope["method"] != "POST" or not path.startswith(f"{MODELS}/"):
             return ""
-        name = scope["path"].removeprefix(f"{MODELS}/").partition("/")[0]
+        name = path.removeprefix(f"{MODELS}/").partition("/")[0]
         return name if self._front.manager.generation.has_name(name) else ""
 
     async def _answer_health(self, scope: Message, send: Send) -> None:
-        status, headers, body = health.answer_health(self._front.manager, scope["path"])
+        status, headers, body = health.answer_health(self._front.manager, _find_path(scope))
         await self._send(scope, send, status, headers, body)
 
     async def _refuse(self, scope: Message, send: Send, error: ServerBusy) -> None:
@@ -135,7 +136,7 @@ class Application:
         raw = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in all_headers]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
-        path = scope["path"][:200]
+        path = _find_path(scope)[:200]
         self._front.log.write(scope["method"], path, status, None, None, 0.0, request_id)
 
     def _choose_id(self, scope: Message) -> str:
@@ -144,6 +145,12 @@ class Application:
             return handed.context.request_id
         offered = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
         return choose_request_id(",".join(offered) or None)
+
+
+def _find_path(scope: Message) -> str:
+    """Return the path as it was sent: that of the scope begins with the prefix that a proxy has removed."""
+    path: str = scope["path"]
+    return path.removeprefix(scope["root_path"])
 
 
 class _Body:

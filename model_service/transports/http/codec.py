@@ -9,28 +9,41 @@ from werkzeug.exceptions import NotAcceptable
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
 from model_service.records import Output
 from model_service.strict_json import decode_json, encode_json, holds_more_values
+from model_service.transports.http.accept import EXACT, rate
+from model_service.transports.http.inflating import inflate
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 YAML = "application/yaml"
+#: What is sent instead of JSON, mostly by mistake, in words; a caller's own words are not repeated.
+_SENT_TYPES = {
+    "": "no content-type was sent",
+    "application/x-www-form-urlencoded": "'application/x-www-form-urlencoded' was sent, which is what curl -d says "
+    "of a body unless it is told otherwise",
+    "multipart/form-data": "'multipart/form-data' was sent",
+    "application/octet-stream": "'application/octet-stream' was sent",
+    "text/plain": "'text/plain' was sent",
+    "text/csv": "'text/csv' was sent",
+}
 
 
 def read_json(request: Request, *, max_bytes: int, max_values: int) -> Any:
-    """Return the JSON document in a request's body, which is never read further than the bound, nor decoded beyond it.
+    """Return the JSON document in a request's body, which is never read, inflated or decoded further than the bounds.
 
     Raises:
-        MediaTypeUnsupported: It is not ``application/json`` in UTF-8, or it is compressed.
-        PayloadTooLarge: It has more than ``max_bytes``, or holds more than ``max_values``.
+        MediaTypeUnsupported: It is not ``application/json`` in UTF-8, or compressed in a way that is not read.
+        PayloadTooLarge: It has more than ``max_bytes``, as it was sent or when it is inflated, or more than
+            ``max_values``.
         PayloadMalformed: It is not JSON.
     """
     if request.mimetype != JSON:
-        sent = "a body of another media type" if request.mimetype else "no content-type"
-        raise MediaTypeUnsupported(f"{sent} was sent; send 'content-type: {JSON}'")
+        sent = _SENT_TYPES.get(request.mimetype, "a body of another media type was sent")
+        raise MediaTypeUnsupported(f"{sent}; send the header 'content-type: {JSON}'")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise MediaTypeUnsupported("the body must be UTF-8; leave the charset out")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise MediaTypeUnsupported("a compressed body was sent; send it without content-encoding")
-    raw = _read_body(request, max_bytes)
+    raw = inflate(_read_body(request, max_bytes), request.headers.get("Content-Encoding", ""), max_bytes)
+    if len(raw) > max_bytes:
+        raise body_too_large(max_bytes)
     if holds_more_values(raw, max_values):
         raise PayloadTooLarge(f"the body holds more than {max_values} JSON values; send fewer rows in one request")
     return decode_json(raw)
@@ -73,11 +86,18 @@ def encode_document(document: Any) -> bytes:
         return encode_json(document)
 
 
+def is_acceptable(request: Request, media_type: str = JSON) -> bool:
+    """Whether the caller can read the answer: its media type, or, if that is named, the one of problems."""
+    accept = request.headers.get("Accept", "")
+    problems, exactness = rate(accept, PROBLEM_JSON)
+    return rate(accept, media_type)[0] > 0 or (problems > 0 and exactness == EXACT)
+
+
 def require_acceptable(request: Request, media_type: str = JSON) -> None:
     """Refuse to work for an answer that the caller says it cannot read.
 
     Raises:
         NotAcceptable: The ``Accept`` header excludes the media type.
     """
-    if request.headers.get("Accept") and not request.accept_mimetypes.best_match([media_type]):
+    if not is_acceptable(request, media_type):
         raise NotAcceptable(f"the answer is {media_type}; accept it")

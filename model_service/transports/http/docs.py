@@ -11,29 +11,47 @@ import flask_swagger_ui
 import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, render_template
-from marshmallow import Schema
+from flask import Blueprint, Response, render_template, request
 
 import model_service
 from model_service.manager import ModelManager
 from model_service.records import ModelInfo, ModelStatus
-from model_service.schema.openapi import ModelRoute, build_components, build_model_paths, name_components
-from model_service.transports.http import schemas
+from model_service.schema.openapi import ModelRoute, build_components, build_model_paths, document_responses
+from model_service.schema.openapi_names import name_components, name_operations
+from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
 _PROBLEMS = {
-    "400": "The body is not JSON.",
+    "400": "The body is not JSON, or the request is not HTTP.",
     "404": "There is no such model or version; the detail lists what is loaded.",
+    "405": "The address does not take this method; `Allow` lists those that it takes.",
     "406": "The answer is JSON, which `Accept` excludes.",
     "413": "The body has too many bytes or rows.",
-    "415": "The body is not `application/json`.",
+    "415": "The body is not `application/json`, or compressed in a way that is not read.",
+    "421": "The service does not answer for this host.",
     "422": "A payload breaks the model's input schema; `errors` names each field.",
     "429": "Too many rows wait; `Retry-After` says when to try again.",
     "500": "The model failed; the log tells why, by request id.",
-    "503": "The model is loading or could not be loaded.",
+    "503": "The model is loading or could not be loaded, or the server has no room.",
     "504": "The prediction took too long.",
+}
+_HEADERS = {
+    "X-Request-ID": ("Finds the lines of this request in the log.", "string"),
+    "X-Model-Version": ("The version that answered.", "string"),
+    "Retry-After": ("Seconds to wait.", "integer"),
+    "ETag": ("Send it as `If-None-Match` to be told that nothing has changed.", "string"),
+    "Allow": ("The methods that the address takes.", "string"),
+    "Accept": ("The media types of bodies that are read.", "string"),
+    "Accept-Encoding": ("What bodies may be compressed with.", "string"),
+}
+#: The headers of a problem beside X-Request-ID.
+_PROBLEM_HEADERS = {
+    "405": ("Allow",),
+    "415": ("Accept", "Accept-Encoding"),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
 }
 
 
@@ -43,41 +61,48 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blu
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
-        return write_json(build_document(manager.get_models(), max_rows=max_rows))
+        return write_json(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path))
 
     @blueprint.get("/openapi.yaml")
     def openapi_yaml() -> Response:
-        return Response(write_yaml(build_document(manager.get_models(), max_rows=max_rows)), content_type=YAML)
+        return Response(
+            write_yaml(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path)),
+            content_type=YAML,
+        )
 
-    @blueprint.get("/docs", strict_slashes=False)
+    @blueprint.get("/docs")
     def swagger_ui() -> str:
         return render_template("docs.html")
 
     return blueprint
 
 
-def build_document(models: list[ModelStatus], *, max_rows: int) -> dict[str, Any]:
+def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
 
     Args:
         models: As `ModelManager.get_models` returns them; weights are not needed.
         max_rows: Most payloads of one request.
+        root: The path prefix under which the service is reached; empty where there is none.
     """
     spec = APISpec(
         title="model_service",
         version=model_service.__version__,
         openapi_version="3.1.0",
         plugins=[MarshmallowPlugin()],
+        servers=[{"url": root or "/"}],
+        security=[],
         info={"description": "Predictions of every model that this service is configured with."},
     )
     _add_platform(spec)
     described = [(status.info, status.is_default) for status in models if status.info is not None]
-    for (info, is_default), component in zip(described, name_components(described), strict=True):
+    names = zip(described, name_components(described), name_operations(described), strict=True)
+    for (info, is_default), component, operations in names:
         for name, schema in build_components(info, component).items():
             spec.components.schema(name, component=schema)
-        for route in _routes(info, component, is_default=is_default):
-            for path, operations in build_model_paths(route, max_rows=max_rows, problems=_references()).items():
-                spec.path(path, operations=operations)
+        for route in _routes(info, component, operations, is_default=is_default):
+            for path, methods in build_model_paths(route, max_rows=max_rows, problems=_references()).items():
+                spec.path(path, operations=methods)
     for tag in _tags(described):
         spec.tag(tag)
     return spec.to_dict()
@@ -95,13 +120,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _routes(info: ModelInfo, component: str, *, is_default: bool) -> list[ModelRoute]:
+def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_default: bool) -> list[ModelRoute]:
     """Return where a model is served: under its name if it is the default version, and under its version."""
-    name, version = info.qualified_name, info.version
-    suffix = name + "__" + "".join(c if c.isalnum() else "_" for c in version)
-    routes = [ModelRoute(info, model_path(name, version), suffix, component, name)]
+    name = info.qualified_name
+    plain, versioned = operations
+    routes = [ModelRoute(info, model_path(name, info.version), versioned, component, name)]
     if is_default:
-        routes.insert(0, ModelRoute(info, model_path(name), name, component, name))
+        routes.insert(0, ModelRoute(info, model_path(name), plain, component, name, is_default=True))
     return routes
 
 
@@ -119,40 +144,55 @@ def _references() -> dict[str, Any]:
 
 
 def _add_platform(spec: APISpec) -> None:
-    spec.components.schema("ModelMetadata", schema=schemas.ModelMetadataSchema)
-    spec.components.schema("ProblemDocument", schema=schemas.ProblemDocumentSchema)
-    header = {"description": "Finds the lines of this request in the log.", "schema": {"type": "string"}}
-    spec.components.header("X-Request-ID", header)
-    spec.components.header(
-        "X-Model-Version", {"description": "The version that answered.", "schema": {"type": "string"}}
-    )
-    spec.components.header("Retry-After", {"description": "Seconds to wait.", "schema": {"type": "integer"}})
+    for name, schema in (
+        ("ModelList", schemas.ModelListSchema),
+        ("ModelMetadata", schemas.ModelMetadataSchema),
+        ("ProblemDocument", schemas.ProblemDocumentSchema),
+    ):
+        spec.components.schema(name, schema=schema)
+    for name, (description, kind) in _HEADERS.items():
+        spec.components.header(name, {"description": description, "schema": {"type": kind}})
     for status, description in _PROBLEMS.items():
-        headers = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-        if status in ("429", "503"):
-            headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
         content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+        headers = _header_references("X-Request-ID", *_PROBLEM_HEADERS.get(status, ()))
         spec.components.response(
             f"Problem{status}", {"description": description, "headers": headers, "content": content}
         )
-    problems = _references()
-    listed = _operation("list_models", "models", "List every configured model", schemas.ModelListSchema)
-    listed["responses"] |= {"406": problems["406"]}
-    spec.path(MODELS, operations={"get": listed})
-    live = _operation("live", "health", "Tell whether the process is alive", schemas.HealthSchema)
-    spec.path("/health/live", operations={"get": live})
-    ready = _operation("ready", "health", "Tell whether the service can do its work", schemas.HealthSchema)
-    ready["responses"]["503"] = {**ready["responses"]["200"], "description": "Not ready; the body says which model."}
-    spec.path("/health/ready", operations={"get": ready})
-
-
-def _operation(name: str, tag: str, summary: str, schema: type[Schema]) -> dict[str, Any]:
-    """Return a GET operation; apispec turns the marshmallow class into a component."""
-    content = {"application/json": {"schema": schema}}
-    description = (schema.__doc__ or "").strip()
-    return {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "responses": {"200": {"description": description, "content": content}},
+    unchanged = {
+        "description": "What was asked for has not changed.",
+        "headers": _header_references("X-Request-ID", "ETag"),
     }
+    spec.components.response("NotModified", unchanged)
+    responses = document_responses(
+        "Every configured model, in the order of the configuration.", "ModelList", _references()
+    )
+    listed = {
+        "operationId": "list_models",
+        "tags": ["models"],
+        "summary": "List every configured model",
+        "responses": {status: response for status, response in responses.items() if status != "404"},
+    }
+    spec.path(MODELS, operations={"get": listed})
+    spec.path(health.LIVE, operations={"get": _health_operation("live", "Tell whether the process is alive")})
+    ready = _health_operation("ready", "Tell whether the service can do its work")
+    unready = ready["responses"]["200"]
+    ready["responses"]["503"] = {
+        **unready,
+        "description": "Not ready; the body says which model.",
+        "headers": _header_references("X-Request-ID", "Retry-After"),
+    }
+    spec.path(health.READY, operations={"get": ready})
+
+
+def _health_operation(name: str, summary: str) -> dict[str, Any]:
+    ok = {
+        "description": (schemas.HealthSchema.__doc__ or "").strip(),
+        "headers": _header_references("X-Request-ID"),
+        "content": {"application/json": {"schema": schemas.HealthSchema}},  # apispec makes it a component
+    }
+    problems = {status: problem for status, problem in _references().items() if status in ("400", "405")}
+    return {"operationId": name, "tags": ["health"], "summary": summary, "responses": {"200": ok, **problems}}
+
+
+def _header_references(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -8,19 +8,27 @@ from werkzeug.exceptions import HTTPException
 from model_service import errors
 from model_service.observability import get_request_id
 from model_service.records import Violation
+from model_service.transports.http.accept import rate
 from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
-from model_service.transports.http.problems import STATUS, find_retry_after, make_document
+from model_service.transports.http.inflating import ENCODINGS
+from model_service.transports.http.problems import (
+    HTTP_PROBLEMS,
+    OTHER_CODE,
+    STATUS,
+    UNEXPECTED_CODE,
+    find_retry_after,
+    make_document,
+)
 from model_service.transports.http.urls import API_PREFIXES
 
 logger = logging.getLogger(__name__)
 
-#: What HTTP alone can get wrong: status -> (code, title). The framework raises these.
-_HTTP_PROBLEMS = {
-    400: ("bad_request", "The request cannot be read."),
-    404: ("route_not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not take this method."),
-    406: ("not_acceptable", "The answer cannot be given in an accepted format."),
-}
+
+class HostNotAllowed(HTTPException):
+    """The request is for a host that is not this service's."""
+
+    code = 421
+    description = "this service answers requests for other hosts; add this one to 'server.allowed_hosts'"
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -38,6 +46,9 @@ def handle_service_error(error: errors.ServiceError) -> Response:
         # The rest of the body is not read, so the server ends the connection; a client that is
         # not told would send its next request into it.
         response.headers["Connection"] = "close"
+    if isinstance(error, errors.MediaTypeUnsupported):
+        response.headers["Accept"] = JSON
+        response.headers["Accept-Encoding"] = ENCODINGS
     retry_after = find_retry_after(error)
     if retry_after is not None:
         response.headers["Retry-After"] = retry_after
@@ -56,13 +67,14 @@ def _is_for_a_person() -> bool:
     """Whether the caller asks for a page above all else, at an address that is not for programs."""
     if request.path.startswith(API_PREFIXES):
         return False
-    return request.accept_mimetypes.best_match([PROBLEM_JSON, JSON, "text/html"]) == "text/html"
+    accept = request.headers.get("Accept", "")
+    return rate(accept, "text/html") > max(rate(accept, PROBLEM_JSON), rate(accept, JSON))
 
 
 def _handle_http_exception(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:  # a redirect
         return Response(error.get_body(), error.code or 500, error.get_headers())
-    code, title = _HTTP_PROBLEMS.get(error.code, ("http_error", error.name))
+    code, title = HTTP_PROBLEMS.get(error.code, (OTHER_CODE, error.name))
     response = write_problem(error.code, code, title, _http_detail(error))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -82,5 +94,5 @@ def _http_detail(error: HTTPException) -> str:
 def _handle_unexpected(error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
     return write_problem(
-        500, "internal_error", "The service failed.", "an unexpected error; the log tells why, by request id"
+        500, UNEXPECTED_CODE, "The service failed.", "an unexpected error; the log tells why, by request id"
     )

@@ -6,6 +6,7 @@ from model_service.errors import ServerBusy
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
+from model_service.transports.http.hosts import AllowedHosts
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -18,6 +19,7 @@ class Front:
     """What the connections of one worker share; for the loop's thread.
 
     Attributes:
+        hosts: For which hosts requests are answered.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -36,6 +38,7 @@ class Front:
         self.service = service
         self.log = log
         self.config = config
+        self.hosts = AllowedHosts(config)
         self.is_draining = False
         self.max_connections, self.reserved_connections = config.max_connections, 16
         self._most_each = max(config.max_pending_bytes // 2, config.max_body_bytes)

@@ -40,6 +40,11 @@ API_HEADERS = (("X-Content-Type-Options", "nosniff"),)
 #: compressing would cost more time than it saves.
 _COMPRESSED = ("text/html", "text/css", "text/javascript", "image/svg+xml", "application/json", "application/yaml")
 _A_YEAR_S = 365 * 24 * 3600
+#: Of these a caller may ask whether they have changed.
+_DOCUMENTS = frozenset(
+    {"rest.list_models", "rest.list_versions", "rest.metadata", "docs.openapi_json", "docs.openapi_yaml"}
+)
+_READING = ("GET", "HEAD")
 
 
 def add_headers(app: Flask) -> None:
@@ -51,9 +56,14 @@ def add_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        response = dress(response)
+        response.headers.pop("Date", None)  # of conditional answers; the server writes its own
+        return response
+
+    def dress(response: Response) -> Response:
         if request.path.startswith(MODELS):
             response.headers.update(API_HEADERS)
-            return response
+            return _describe(response) if request.method in _READING else response
         response.headers.update(_SAFETY)
         response.headers["Content-Security-Policy"] = (
             _DOCS_POLICY_TEXT if request.endpoint == "docs.swagger_ui" else _POLICY_TEXT
@@ -62,8 +72,19 @@ def add_headers(app: Flask) -> None:
             # The address holds a digest of the contents, so what lies there never changes.
             response.cache_control.immutable = True
         else:
-            response.cache_control.no_cache = True
+            _describe(response)
         return compress.after_request(response)
+
+
+def _describe(response: Response) -> Response:
+    """Let who has an answer already ask whether there is another one, and keep answers to different callers apart."""
+    response.cache_control.no_cache = True
+    response.vary.add("Accept")
+    if request.endpoint in _DOCUMENTS and response.status_code == 200:
+        response.add_etag()
+        # What is about to be compressed is another answer: that is then compared by flask_compress.
+        response.make_conditional(request)
+    return response
 
 
 def digest_files(folder: Path, *libraries: str) -> str:

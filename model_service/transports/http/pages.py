@@ -6,7 +6,7 @@ that programs call. Templates hold the HTML, `schema/form.py` decides what a for
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from model_service.config import ServerConfig
@@ -27,12 +27,12 @@ def build_blueprint(manager: ModelManager, config: ServerConfig) -> Blueprint:
     def index() -> str:
         return render_template("index.html", models=manager.get_models())
 
-    @blueprint.get("/models", strict_slashes=False)
+    @blueprint.get("/models")
     def models() -> BaseResponse:
         return redirect(url_for("pages.index"))
 
-    @blueprint.get("/models/<qualified_name>", strict_slashes=False)
-    @blueprint.get("/models/<qualified_name>/versions/<version>", strict_slashes=False)
+    @blueprint.get("/models/<qualified_name>")
+    @blueprint.get("/models/<qualified_name>/versions/<version>")
     def model(qualified_name: str, version: str | None = None) -> str:
         status = manager.get_model_metadata(qualified_name, version)
         about = About.of(status.info) if status.info else None
@@ -41,19 +41,19 @@ def build_blueprint(manager: ModelManager, config: ServerConfig) -> Blueprint:
             for other in manager.get_models()
             if other.qualified_name == status.qualified_name and other.version != status.version
         ]
-        links = page_links(status) | {"metadata": model_links(status)["metadata"]}
+        links = page_links(status) | {"metadata": model_links(status, request.root_path)["metadata"]}
         return render_template("model.html", status=status, about=about, versions=versions, links=links)
 
-    @blueprint.get("/models/<qualified_name>/predict", strict_slashes=False)
-    @blueprint.get("/models/<qualified_name>/versions/<version>/predict", strict_slashes=False)
+    @blueprint.get("/models/<qualified_name>/predict")
+    @blueprint.get("/models/<qualified_name>/versions/<version>/predict")
     def predict(qualified_name: str, version: str | None = None) -> tuple[str, int]:
         status = manager.get_model_metadata(qualified_name, version)
         form = build_form(status.info.input_schema) if status.info else None
         page = _describe_page(status, manager.get_models(), config)
         return render_template("predict.html", status=status, form=form, page=page), _code(status)
 
-    @blueprint.get("/models/<qualified_name>/batch", strict_slashes=False)
-    @blueprint.get("/models/<qualified_name>/versions/<version>/batch", strict_slashes=False)
+    @blueprint.get("/models/<qualified_name>/batch")
+    @blueprint.get("/models/<qualified_name>/versions/<version>/batch")
     def batch(qualified_name: str, version: str | None = None) -> tuple[str, int]:
         status = manager.get_model_metadata(qualified_name, version)
         page = _describe_page(status, manager.get_models(), config)
@@ -104,6 +104,6 @@ def _describe_model(status: ModelStatus, info: ModelInfo) -> dict[str, Any]:
         "qualified_name": info.qualified_name,
         "display_name": info.display_name,
         "version": info.version,
-        "predict_path": model_links(status)["predict"],
+        "predict_path": model_links(status, request.root_path)["predict"],
         "output_schema": info.output_schema,
     }

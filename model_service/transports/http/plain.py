@@ -13,6 +13,7 @@ from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
+from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.urls import MODELS
 
 Headers = list[tuple[bytes, bytes]]
@@ -98,13 +99,14 @@ class PlainRequest(Ticket):
         return RequestContext(self.request_id, self.arrived, self.deadline)
 
 
-def read_head(url: bytes, headers: Headers, max_body_bytes: int) -> PlainHead | None:
+def read_head(url: bytes, headers: Headers, max_body_bytes: int, hosts: AllowedHosts) -> PlainHead | None:
     """Return what a POST says if it is a plain predict request.
 
     Args:
         url: The request's target, as it was sent.
         headers: As they were sent.
         max_body_bytes: A longer body is not plain.
+        hosts: A request for another host is not plain.
     """
     if not (url.startswith(_PREFIX) and url.endswith(_SUFFIX) and _ODD.isdisjoint(url)):
         return None
@@ -126,6 +128,8 @@ def read_head(url: bytes, headers: Headers, max_body_bytes: int) -> PlainHead | 
         or found.get(b"transfer-encoding", b"chunked") != b"chunked"
         or not length.isdigit()
         or int(length) > max_body_bytes
+        or b"host" not in found
+        or not hosts.allow(found[b"host"].decode("latin-1"))
     ):
         return None
     offered = found.get(b"x-request-id")
@@ -139,4 +143,6 @@ def read_head(url: bytes, headers: Headers, max_body_bytes: int) -> PlainHead | 
 
 
 #: The headers that decide whether a request is plain; each may be given once.
-_WANTED = frozenset({b"content-type", b"accept", b"content-length", b"transfer-encoding", b"expect", b"x-request-id"})
+_WANTED = frozenset(
+    {b"host", b"content-type", b"accept", b"content-length", b"transfer-encoding", b"expect", b"x-request-id"}
+)

@@ -27,6 +27,20 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.QueueFull: 429,
     errors.PredictionTimeout: 504,
 }
+#: What HTTP alone can get wrong: status -> (code, title).
+HTTP_PROBLEMS = {
+    400: ("bad_request", "The request cannot be read."),
+    404: ("route_not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not take this method."),
+    406: ("not_acceptable", "The answer cannot be given in an accepted format."),
+    408: ("request_timeout", "The request did not arrive in time."),
+    421: ("host_not_allowed", "The request is for another host."),
+    431: ("headers_too_large", "The headers are too large."),
+}
+#: The codes of any other status, and of what nobody foresaw.
+OTHER_CODE, UNEXPECTED_CODE = "http_error", "internal_error"
+#: Every code that a problem document can have.
+CODES = (*(kind.code for kind in STATUS), *(code for code, _ in HTTP_PROBLEMS.values()), OTHER_CODE, UNEXPECTED_CODE)
 
 
 def make_document(

@@ -144,6 +144,9 @@ class PredictProtocol(ShortWay):
         request = self._recognise()
         self.phase, self.since, self.received, self._trailers = _BODY, self.front.loop.now, 0, 0
         if request is None:
+            if self.parser.get_http_version() == "1.1" and not self._has_host():
+                self.reject(400, "a request of HTTP/1.1 has one header 'Host'; send it")
+                raise httptools.HttpParserError("no host")
             self._begin_ordinary()
             return
         before, self.cycle = self.cycle, request
@@ -278,7 +281,7 @@ class PredictProtocol(ShortWay):
         if headers == self._known_headers and url == self._known_url:
             head = self._known_head
         else:
-            head = read_head(url, headers, front.config.max_body_bytes)
+            head = read_head(url, headers, front.config.max_body_bytes, front.hosts)
             self._known_url, self._known_headers, self._known_head = url, headers, head
             self._known_generation = None
         if head is None:
@@ -322,6 +325,9 @@ class PredictProtocol(ShortWay):
             request.chunks = []
             if request.is_current:
                 self.refuse(request, error)
+
+    def _has_host(self) -> bool:
+        return sum(name.lower() == b"host" for name, _ in self.headers) == 1
 
     def _count_head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

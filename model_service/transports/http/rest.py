@@ -6,10 +6,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from model_service.config import ServerConfig
+from model_service.errors import PayloadInvalid
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
+from model_service.records import ModelStatus
 from model_service.transports.http import urls
-from model_service.transports.http.codec import read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.codec import is_acceptable, read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.forms import explain_form
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
@@ -19,19 +22,27 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
     blueprint = Blueprint("rest", __name__, url_prefix=urls.MODELS)
     list_schema, metadata_schema = ModelListSchema(), ModelMetadataSchema()
 
-    @blueprint.before_request
-    def refuse_unreadable_answers() -> None:
+    def write_list(models: list[ModelStatus]) -> Response:
         require_acceptable(request)
+        return write_json(list_schema.dump({"models": [model_fields(each, request.root_path) for each in models]}))
 
     @blueprint.get("")
     def list_models() -> Response:
-        return write_json(list_schema.dump({"models": [model_fields(status) for status in manager.get_models()]}))
+        return write_list(manager.get_models())
 
+    @blueprint.get("/<qualified_name>/versions")
+    def list_versions(qualified_name: str) -> Response:
+        return write_list(manager.get_versions(qualified_name))
+
+    @blueprint.get("/<qualified_name>")
+    @blueprint.get("/<qualified_name>/versions/<version>")
     @blueprint.get("/<qualified_name>/metadata")
     @blueprint.get("/<qualified_name>/versions/<version>/metadata")
     def metadata(qualified_name: str, version: str | None = None) -> Response:
         status = manager.get_model_metadata(qualified_name, version)
-        return write_json(metadata_schema.dump(metadata_fields(status)))
+        require_acceptable(request)
+        versions = manager.get_versions(qualified_name)
+        return write_json(metadata_schema.dump(metadata_fields(status, versions, config, request.root_path)))
 
     @blueprint.post("/<qualified_name>/predict")
     @blueprint.post("/<qualified_name>/versions/<version>/predict")
@@ -44,7 +55,13 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
             document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
             is_many = isinstance(document, list)
-            prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+            try:
+                if not is_acceptable(request):  # what is wrong with the payload is the more urgent news
+                    service.check(target, document)
+                require_acceptable(request)
+                prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+            except PayloadInvalid as error:
+                raise explain_form(error, document, target.info.input_schema) from None
         return write_outputs(prediction.outputs, prediction.version, is_many=is_many)
 
     return blueprint

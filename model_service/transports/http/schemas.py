@@ -7,7 +7,12 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from model_service.config import ServerConfig
 from model_service.records import Execution, ModelState, ModelStatus
+from model_service.schema.messages import RULES
+from model_service.transports.http.codec import JSON
+from model_service.transports.http.inflating import ENCODINGS
+from model_service.transports.http.problems import CODES
 from model_service.transports.http.urls import model_links
 
 _STATES = [state.value for state in ModelState]
@@ -65,8 +70,49 @@ class ArtifactSchema(Schema):
     size_bytes = fields.Integer(required=True, metadata={"description": "Size in bytes.", "minimum": 0})
 
 
+class LimitsSchema(Schema):
+    """What one request may ask for."""
+
+    rows = fields.Integer(required=True, metadata={"description": "Most payloads in one request.", "minimum": 1})
+    body_bytes = fields.Integer(
+        required=True, metadata={"description": "Most bytes of a body, as it is sent and inflated.", "minimum": 1}
+    )
+    timeout_s = fields.Float(
+        required=True, metadata={"description": "Seconds until a request is answered 504.", "exclusiveMinimum": 0}
+    )
+    queue_rows = fields.Integer(
+        required=True, metadata={"description": "Most rows that wait for the model in one worker.", "minimum": 1}
+    )
+
+
+class FormatsSchema(Schema):
+    """How payloads and outputs travel."""
+
+    request = fields.List(fields.String(), required=True, metadata={"description": "Media types of bodies."})
+    request_encodings = fields.List(
+        fields.String(), required=True, metadata={"description": "What bodies may be compressed with."}
+    )
+    response = fields.List(fields.String(), required=True, metadata={"description": "Media types of answers."})
+
+
+class ModelVersionSchema(Schema):
+    """One configured version of a model."""
+
+    version = _text("PEP 440 version; null while the class cannot be imported.", nullable=True)
+    state = _text("Only a model that is ready answers predictions.", enum=_STATES)
+    is_default = fields.Boolean(
+        required=True, metadata={"description": "Whether requests that name no version go to this one."}
+    )
+
+
 class ModelMetadataSchema(ModelSchema):
     """Everything about one model."""
+
+    versions = fields.List(
+        fields.Nested(ModelVersionSchema), required=True, metadata={"description": "Every version, this one too."}
+    )
+    limits = fields.Nested(LimitsSchema, required=True)
+    formats = fields.Nested(FormatsSchema, required=True)
 
     input_schema = fields.Dict(
         required=True, allow_none=True, metadata={"description": "JSON Schema 2020-12 of one payload."}
@@ -115,7 +161,10 @@ class ViolationSchema(Schema):
     """One broken rule."""
 
     pointer = _text("JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.")
-    rule = _text("Keyword of JSON Schema that was broken, or a rule of the model.")
+    rule = _text(
+        "Keyword of JSON Schema that was broken, or a rule of the model under its own name.",
+        anyOf=[{"type": "string", "enum": list(RULES)}, {"type": "string"}],
+    )
     message = _text("What was expected.")
 
 
@@ -126,13 +175,13 @@ class ProblemDocumentSchema(Schema):
     title = _text("The kind of error, for people.")
     status = fields.Integer(required=True, metadata={"description": "The HTTP status."})
     detail = _text("What happened here, and the way out.")
-    code = _text("Stable identifier of the kind of error, for programs.")
+    code = _text("Stable identifier of the kind of error, for programs.", enum=list(CODES))
     request_id = _text("Finds the lines of this request in the log.")
     errors = fields.List(fields.Nested(ViolationSchema), required=True, metadata={"description": "Every broken rule."})
 
 
-def model_fields(status: ModelStatus) -> dict[str, Any]:
-    """Return what `ModelSchema` writes."""
+def model_fields(status: ModelStatus, root: str) -> dict[str, Any]:
+    """Return what `ModelSchema` writes; links begin with a root."""
     info = status.info
     document: dict[str, Any] = {
         "qualified_name": status.qualified_name,
@@ -141,18 +190,28 @@ def model_fields(status: ModelStatus) -> dict[str, Any]:
         "version": status.version,
         "state": status.state.value,
         "is_default": status.is_default,
-        "links": model_links(status),
+        "links": model_links(status, root),
     }
     if status.problem is not None:
         document["problem"] = status.problem
     return document
 
 
-def metadata_fields(status: ModelStatus) -> dict[str, Any]:
-    """Return what `ModelMetadataSchema` writes."""
+def metadata_fields(
+    status: ModelStatus, versions: list[ModelStatus], config: ServerConfig, root: str
+) -> dict[str, Any]:
+    """Return what `ModelMetadataSchema` writes; links begin with a root."""
     info = status.info
     return {
-        **model_fields(status),
+        **model_fields(status, root),
+        "versions": versions,
+        "limits": {
+            "rows": config.max_request_rows,
+            "body_bytes": config.max_body_bytes,
+            "timeout_s": status.timeout_s,
+            "queue_rows": status.max_queue_rows,
+        },
+        "formats": {"request": [JSON], "request_encodings": ENCODINGS.split(", "), "response": [JSON]},
         "input_schema": info.input_schema if info else None,
         "output_schema": info.output_schema if info else None,
         "examples": info.examples if info else (),

@@ -50,6 +50,7 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                root_path=config.root_path or "",
                 backlog=BACKLOG,
                 # The watch ends idle connections; uvicorn's own timer must not come first.
                 timeout_keep_alive=int(config.keep_alive_timeout_s) + 60,

@@ -13,7 +13,12 @@ def model_path(qualified_name: str, version: str | None = None) -> str:
     return base if version is None else f"{base}/versions/{version}"
 
 
-def model_links(status: ModelStatus) -> dict[str, str]:
-    """Return the links of one model; they name the version unless it is the default."""
-    path = model_path(status.qualified_name, None if status.is_default else status.version)
-    return {"metadata": f"{path}/metadata", "predict": f"{path}/predict", "docs": "/docs"}
+def model_links(status: ModelStatus, root: str) -> dict[str, str]:
+    """Return the links of one model; they name the version unless it is the default.
+
+    Args:
+        status: The model.
+        root: The path prefix under which the service is reached; empty where there is none.
+    """
+    path = root + model_path(status.qualified_name, None if status.is_default else status.version)
+    return {"metadata": f"{path}/metadata", "predict": f"{path}/predict", "docs": f"{root}/docs"}

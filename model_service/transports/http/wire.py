@@ -5,14 +5,8 @@ from http import HTTPStatus
 from model_service.errors import ServiceError
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import PROBLEM_JSON
-from model_service.transports.http.problems import STATUS, find_retry_after, make_document
+from model_service.transports.http.problems import HTTP_PROBLEMS, STATUS, find_retry_after, make_document
 
-#: What HTTP alone can get wrong before there is a request: status -> (code, title).
-_REJECTIONS = {
-    400: ("bad_request", "The request cannot be read."),
-    408: ("request_timeout", "The request did not arrive in time."),
-    431: ("headers_too_large", "The headers are too large."),
-}
 _HAPPY = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-model-version: %b\r\n"
     b"x-content-type-options: nosniff\r\nx-request-id: %b\r\ndate: %b\r\n%b\r\n%b"
@@ -43,7 +37,7 @@ def write_problem(error: ServiceError, request_id: str, date: bytes, *, is_last:
 
 def write_rejection(status: int, detail: str, request_id: str, date: bytes) -> bytes:
     """Return the answer to what is no request; its connection ends with it."""
-    body = encode_json(make_document(status, *_REJECTIONS[status], detail, request_id))
+    body = encode_json(make_document(status, *HTTP_PROBLEMS[status], detail, request_id))
     return _write(status, body, request_id, date, "", is_last=True)
 
 

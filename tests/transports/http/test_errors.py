@@ -39,3 +39,12 @@ def test_an_unexpected_exception_is_a_problem_document_and_a_traceback_in_the_lo
     assert response.json["code"] == "internal_error"
     assert "secret" not in response.text
     assert "RuntimeError: secret" in caplog.text
+
+
+def test_under_another_server_hosts_are_held_to_the_list_alone(make_client):
+    anywhere = {"Host": "models.example"}
+    assert make_client("models.DoubleModel").get("/api/models", headers=anywhere).status_code == 200
+    client = make_client("models.DoubleModel", allowed_hosts=("models.example",))
+    assert client.get("/api/models", headers=anywhere).status_code == 200
+    assert client.get("/api/models").status_code == 421
+    assert client.get("/health/live").status_code == 200

@@ -1,7 +1,9 @@
 """The REST contract on the wire: a real server, a client that others wrote."""
 
+import gzip
 import json
 import socket
+import zlib
 
 import httpx
 import pytest
@@ -76,8 +78,10 @@ def test_a_body_with_a_charset_parameter_is_read(client):
         pytest.param(b'{"x": 1} true', "not valid JSON", id="trailing garbage"),
         pytest.param(b'{"x": 1, "x": 2}', "'x' twice", id="duplicate keys"),
         pytest.param(b'{"x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "nested", id="nested 10,000 deep"),
-        pytest.param(b'{"x": NaN}', "NaN", id="NaN"),
-        pytest.param(b'{"x": -Infinity}', "Infinity", id="Infinity"),
+        pytest.param(b'{"x": NaN}', "NaN is not a JSON number; send null (line 1, column 7)", id="NaN"),
+        pytest.param(
+            b'{"x":\n -Infinity}', "-Infinity is not a JSON number; send null (line 2, column 2)", id="Infinity"
+        ),
         pytest.param('{"text": "é"}'.encode("latin-1"), "UTF-8", id="not UTF-8"),
         pytest.param(b'{"x": ' + b"1" * 5000 + b"}", "digits", id="an integer of 5,000 digits"),
         pytest.param(b'{"x": "\\ud800"}', "surrogate", id="half a surrogate pair"),
@@ -138,7 +142,7 @@ def test_a_body_of_exactly_the_bound_is_read(client):
 def test_a_body_over_the_bound_is_413_before_it_is_sent(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(
-            f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode()
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -149,7 +153,7 @@ def test_a_body_of_unstated_length_is_413_while_it_is_read(server):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(
-            f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Transfer-Encoding: chunked\r\n\r\n".encode()
         )
         for _ in range(2 + MAX_BODY_BYTES // 0x10000):
@@ -186,23 +190,174 @@ def test_a_streamed_body_within_the_bound_is_read(client):
         pytest.param({"content-type": "application/x-www-form-urlencoded"}, id="a form"),
         pytest.param({"content-type": ""}, id="none"),
         pytest.param({"content-type": "application/json; charset=latin-1"}, id="another charset"),
-        pytest.param({"content-encoding": "gzip"}, id="compressed"),
+        pytest.param({"content-encoding": "br"}, id="compressed in another way"),
+        pytest.param({"content-encoding": "gzip, gzip"}, id="compressed twice"),
     ],
 )
 def test_another_media_type_is_415_and_names_the_right_one(client, headers):
-    assert_problem(post(client, b'{"x": 1}', **headers), 415, "media_type_unsupported")
+    response = post(client, b'{"x": 1}', **headers)
+    assert_problem(response, 415, "media_type_unsupported")
+    assert (response.headers["accept"], response.headers["accept-encoding"]) == ("application/json", "gzip, deflate")
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, text/*", "application/json;q=0"])
-def test_an_accept_that_cannot_be_met_is_406(client, accept):
-    assert_problem(post(client, b'{"x": 1}', accept=accept), 406, "not_acceptable")
+def test_what_curl_sends_without_a_type_is_named_with_the_header_to_send(client):
+    response = post(client, b'{"x": 1}', **{"content-type": "application/x-www-form-urlencoded"})
+    detail = assert_problem(response, 415, "media_type_unsupported")["detail"]
+    assert "'application/x-www-form-urlencoded' was sent" in detail
+    assert "curl -d" in detail
+    assert "'content-type: application/json'" in detail
 
 
 @pytest.mark.parametrize(
-    "accept", ["application/json", "*/*", "text/html, application/*;q=0.1", "application/json;q=0.5"]
+    "accept",
+    [
+        *("text/html", "application/xml;q=0.9, text/*", "application/json;q=0", "application/json;q=0, */*"),
+        "application/json; charset=utf-8; q=0.0",
+    ],
+)
+def test_an_accept_that_cannot_be_met_is_406(client, accept):
+    assert_problem(post(client, b'{"x": 1}', accept=accept), 406, "not_acceptable")
+    for path in ("", "/double_model/metadata"):
+        assert_problem(client.get(f"/api/models{path}", headers={"accept": accept}), 406, "not_acceptable")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *(
+            "",
+            "application/json",
+            "*/*",
+            "text/html, application/*;q=0.1",
+            "application/json;q=0.5",
+            "APPLICATION/JSON",
+        ),
+        *("application/json; charset=utf-8", "application/json;odata=verbose", "application/problem+json"),
+        *("*/*; q=.2", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/json;q=high"),
+    ],
 )
 def test_an_accept_that_can_be_met_is_met(client, accept):
-    assert post(client, b'{"x": 1}', accept=accept).status_code == 200
+    response = post(client, b'{"x": 1}', accept=accept)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert client.get("/api/models", headers={"accept": accept}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("nobody", b'{"x": 1}', 404, "model_not_found"),
+        ("double_model", b'{"x": "1"}', 422, "payload_invalid"),
+        ("fussy_model", b'[{"x": 2}, {"x": 3}]', 422, "payload_invalid"),
+        ("double_model", b"[]", 400, "payload_malformed"),
+        ("double_model", b'[{"x": 1}' + b', {"x": 1}' * MAX_ROWS + b"]", 413, "payload_too_large"),
+    ],
+)
+def test_what_is_wrong_with_a_request_comes_before_its_accept(client, path, body, status, code):
+    assert_problem(post(client, body, f"/api/models/{path}/predict", accept="image/png"), status, code)
+
+
+def test_an_unknown_model_is_404_whatever_is_accepted(client):
+    response = client.get("/api/models/nobody/metadata", headers={"accept": "image/png"})
+    assert_problem(response, 404, "model_not_found")
+
+
+def test_options_are_answered_to_a_browser_too(client):
+    response = client.options(PREDICT, headers={"accept": "text/html"})
+    assert response.status_code == 200
+    assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_page"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html, */*", True),
+        ("*/*", False),
+        ("application/json, text/html;q=0.9", False),
+        ("application/json; charset=utf-8, */*", False),
+    ],
+)
+def test_an_error_is_a_page_for_who_asks_for_pages_above_all(client, accept, is_page):
+    response = client.get("/nothing", headers={"accept": accept})
+    assert response.status_code == 404
+    assert response.headers["content-type"].startswith("text/html" if is_page else "application/problem+json")
+
+
+# --- forms of other servers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"instances": [{"x": 1}]}, "'instances'"),
+        ({"inputs": [[1]]}, "'inputs'"),
+        ({"dataframe_split": {"columns": ["x"], "data": [[1]]}}, "'dataframe_split'"),
+        ({"dataframe_records": [{"x": 1}]}, "'dataframe_records'"),
+        ('{"x": 1}', "encoded twice"),
+        ('[{"x": 1}]', "encoded twice"),
+        (['{"x": 1}'], "encoded twice"),
+    ],
+)
+def test_the_form_of_another_server_is_told_the_form_of_this_one(client, document, named):
+    detail = assert_problem(client.post(PREDICT, json=document), 422, "payload_invalid")["detail"]
+    assert named in detail
+    assert "one payload is sent as its own object" in detail
+
+
+@pytest.mark.parametrize("document", [{"y": 1}, "words", "7", [1], [[]], ["words", '{"x": 1}']])
+def test_other_faults_are_not_taken_for_such_a_form(client, document):
+    detail = assert_problem(client.post(PREDICT, json=document), 422, "payload_invalid")["detail"]
+    assert detail.endswith("see errors")
+
+
+# --- compressed bodies ------------------------------------------------------------------------------------------------
+
+
+def deflate_raw(body: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(body) + stream.flush()
+
+
+COMPRESSED = {"gzip": gzip.compress, "x-gzip": gzip.compress, "GZIP": gzip.compress, "deflate": zlib.compress}
+
+
+@pytest.mark.parametrize("encoding", COMPRESSED)
+def test_a_compressed_body_is_read(client, encoding):
+    response = post(client, COMPRESSED[encoding](b'{"x": 21}'), **{"content-encoding": encoding})
+    assert (response.status_code, response.json()) == (200, {"y": 42.5})
+
+
+def test_a_deflated_body_without_the_head_of_zlib_is_read(client):
+    assert post(client, deflate_raw(b'{"x": 21}'), **{"content-encoding": "deflate"}).json() == {"y": 42.5}
+
+
+@pytest.mark.parametrize("encoding", ["", "identity"])
+def test_an_encoding_that_is_none_is_none(client, encoding):
+    assert post(client, b'{"x": 21}', **{"content-encoding": encoding}).json() == {"y": 42.5}
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "detail"),
+    [
+        (b'{"x": 21}', "gzip", "not gzip"),
+        (b"\xff" * 9, "deflate", "not deflate"),
+        (gzip.compress(b'{"x": 21}')[:-9], "gzip", "cut off"),
+        (b"", "gzip", "cut off"),
+        (gzip.compress(b'{"x": 21}') + b"more", "gzip", "something follows"),
+        (gzip.compress(b'{"x": 21'), "gzip", "not valid JSON"),
+    ],
+    ids=["plain", "noise", "cut off", "nothing", "more", "half a document"],
+)
+def test_a_compressed_body_that_cannot_be_read_is_400(client, body, encoding, detail):
+    response = post(client, body, **{"content-encoding": encoding})
+    assert detail in assert_problem(response, 400, "payload_malformed")["detail"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)])
+def test_the_bound_of_a_body_is_on_what_it_inflates_to(client, size, status):
+    body = b'{"x": 21}'
+    response = post(client, gzip.compress(body + b" " * (size - len(body))), **{"content-encoding": "gzip"})
+    assert response.status_code == status
 
 
 def test_an_unknown_model_is_404_and_lists_what_is_loaded(client):
@@ -235,7 +390,7 @@ def test_a_wrong_method_is_405_and_names_the_right_one(client, method):
         "/api/models/%ff%fe/predict",
         "/api/models/../../etc/passwd",
         "/api/models//predict",
-        "/api/models/double_model",
+        "/api/models/double_model/nothing",
         "/api/models/" + "a" * 5000 + "/predict",
         "/nothing",
     ],

@@ -326,6 +326,7 @@ BOUNDS = {
     "threads": (1, 512),
     "model_threads": (1, 1024),
     "max_body_bytes": (1, 4096 * 1024 * 1024),
+    "max_body_values": (1, 10**9),
     "max_request_rows": (1, 10_000_000),
     "max_connections": (1, 1_000_000),
     "max_pending_bytes": (1, 2**50),

@@ -48,11 +48,15 @@ def make_home() -> Home:
     """Return a new folder, after removing those that nobody uses any more.
 
     Raises:
-        ConfigInvalid: The path of the temporary directory leaves no room for the name of a socket.
+        ConfigInvalid: No temporary directory can be written to, or its path leaves no room for the name of a socket.
     """
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        raise ConfigInvalid("no temporary directory can be written to; set TMPDIR to one that can") from None
+    for path in Path(temporary).glob(f"{_PREFIX}*"):
         _remove_if_left(path)
-    length = len(os.fsencode(tempfile.gettempdir()))
+    length = len(os.fsencode(temporary))
     if length > MOST_PATH_BYTES:
         raise ConfigInvalid(
             f"the path of the temporary directory has {length} bytes; Unix sockets in it allow {MOST_PATH_BYTES}: "

@@ -6,9 +6,12 @@ line written meanwhile carries it, so that an answer's id finds the lines of its
 
 import json
 import logging
+import os
 import random
 import re
+import select
 import sys
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -22,6 +25,9 @@ _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _ACCEPTABLE_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
 #: The `extra` fields that log lines may carry, in the order they are written.
 _FIELDS = ("method", "path", "status", "code", "model", "version", "rows", "duration_ms")
+#: How long a line waits for a reader of the log that is busy.
+_PATIENCE_S = 0.1
+_WARNING = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}
 
 
 def choose_request_id(offered: str | None) -> str:
@@ -69,6 +75,57 @@ class TextFormatter(logging.Formatter):
         return line
 
 
+class DroppingHandler(logging.StreamHandler[TextIO]):
+    """Writes lines to a stream, and drops and counts them while nobody reads it: no thread waits for a log for long.
+
+    A file that can be written to takes `select.PIPE_BUF` bytes without waiting, so lines go out in pieces of that size.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._dropped = 0
+        self._is_torn = False
+        self._patience_s = _PATIENCE_S
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            descriptor = self.stream.fileno()
+        except (OSError, AttributeError):  # a stream that is no file, as tests have
+            super().emit(record)
+            return
+        try:
+            lines = self.format(record) + "\n"
+            if self._dropped:
+                told = f"{self._dropped} lines were dropped: the log is read too slowly"
+                lines = self.format(logging.makeLogRecord({**_WARNING, "msg": told})) + "\n" + lines
+            if self._is_torn:
+                lines = f"\n{lines}"
+            is_written = self._write(descriptor, lines.encode("utf-8", "backslashreplace"))
+        except OSError:  # a full disk, a reader that left: nobody to tell
+            return
+        except Exception:
+            self.handleError(record)
+            return
+        # One line waits for a reader that is busy; those after it do not wait for one that does not read.
+        self._patience_s = _PATIENCE_S if is_written else 0.0
+        self._dropped = 0 if is_written else self._dropped + 1
+
+    def flush(self) -> None:
+        """Do nothing for files: what has been emitted has been written."""
+
+    def _write(self, descriptor: int, lines: bytes) -> bool:
+        """Return whether all of the lines were taken in time."""
+        ready = select.poll()
+        ready.register(descriptor, select.POLLOUT)
+        ends_at = time.monotonic() + self._patience_s
+        while lines:
+            if not ready.poll(max(0.0, ends_at - time.monotonic()) * 1000):
+                return False
+            lines = lines[os.write(descriptor, lines[: select.PIPE_BUF]) :]
+            self._is_torn = bool(lines)
+        return True
+
+
 def writes_text(config: LoggingConfig, output: TextIO) -> bool:
     """Whether lines are for people, by the configuration and what they are written to."""
     return config.format is LogFormat.TEXT or (config.format is LogFormat.AUTO and output.isatty())
@@ -82,7 +139,7 @@ def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) 
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
-        "handlers": {"stream": {"class": "logging.StreamHandler", "formatter": "line", "stream": output}},
+        "handlers": {"stream": {"()": DroppingHandler, "formatter": "line", "stream": output}},
         "root": {"handlers": ["stream"], "level": "WARNING"},
         "loggers": {
             "model_service": {"level": config.level.upper()},

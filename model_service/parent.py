@@ -26,6 +26,7 @@ from model_service.backends import find_backend
 from model_service.backends.base import ParentPart
 from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
+from model_service.errors import ConfigInvalid
 from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, make_home, name_presence
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 #: Workers of one place that die so often within so long are not replaced any more: the service ends.
 MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+_STDERR = 2
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Time that a worker has to close its models, beside what its requests have.
 _CLOSE_S = 6.0
@@ -45,9 +47,11 @@ def serve(config: ServiceConfig) -> None:
     """Run the HTTP server until SIGTERM or SIGINT; running requests are finished first.
 
     Raises:
-        ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
+        ConfigInvalid: The address cannot be listened on, the TLS files do not fit, or a folder is missing.
         SystemExit: With status 1, when the workers cannot be kept alive.
     """
+    _open_streams()
+    _check_working_directory()
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
     workers = config.server.workers or count_cores()
@@ -59,6 +63,27 @@ def serve(config: ServiceConfig) -> None:
     if not config.models:
         logger.warning(NO_MODELS)
     parent.run()
+
+
+def _open_streams() -> None:
+    """Open closed standard streams onto nothing: else a socket gets the number of one, and with it the log."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+        if descriptor == _STDERR:
+            sys.stderr = os.fdopen(_STDERR, "w", encoding="utf-8", closefd=False)
+    os.close(descriptor)
+
+
+def _check_working_directory() -> None:
+    """Make sure that there is one, without which no Python starts.
+
+    Raises:
+        ConfigInvalid: It has been removed.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigInvalid("the working directory has been removed; start the service in one that exists") from None
 
 
 @contextmanager

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 _SWITCH_INTERVAL_S = 0.0005
 #: Time that the models have to close, beside what the requests have.
 _CLOSE_S = 5.0
+#: Time that the last lines of requests have to be read.
+_FLUSH_S = 0.5
 
 
 class Worker:
@@ -120,11 +122,11 @@ class Worker:
         self._server.should_exit = True
 
     def _close(self) -> None:
-        """Close what is served with; a model that hangs in it does not keep the worker from ending."""
-        closing = threading.Thread(target=self._service.close, name="closing", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_S)
-        self._service.log.flush()
+        """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
+        for end, most_s in ((self._service.close, _CLOSE_S), (self._service.log.flush, _FLUSH_S)):
+            ending = threading.Thread(target=end, name="ending", daemon=True)
+            ending.start()
+            ending.join(most_s)
 
 
 def tune_interpreter() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from attacking import write_table
 from configurations import make_config
 from flask.testing import FlaskClient
 from serving import TESTS, Server
@@ -20,8 +21,9 @@ _PAGES = "tests/browser/"
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say just above the last line that the pages were not tested; among all that is said before, it is overlooked."""
+    """Say what the attacks did, and just above the last line that the pages were not tested: else it is overlooked."""
     yield
+    write_table(terminalreporter)
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if report.nodeid.startswith(_PAGES)]
     if skipped:
         told = f"not tested: the pages ({len(skipped)} tests), for there is no browser; `make browser` installs one"

@@ -110,6 +110,12 @@ def _one_worker(config: str) -> dict[str, str]:
     return {} if "workers:" in config else {"MODEL_SERVICE__SERVER__WORKERS": "1"}
 
 
+def list_children(pid: int) -> list[int]:
+    """Return the processes that any thread of a process has started."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return sorted(int(child) for text in lists for child in text.split())
+
+
 def find_free_port() -> int:
     """Return a port that nobody listens on at the moment."""
     with socket.socket() as probe:

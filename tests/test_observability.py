@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import logging.config
+import os
 import re
 import sys
 import threading
@@ -301,3 +302,35 @@ def test_a_logger_made_before_goes_on(configure):
     assert not logger.disabled
     logger.info("still here")
     assert json.loads(output.getvalue())["message"] == "still here"
+
+
+@pytest.fixture
+def pipe():
+    """Return both ends of a pipe: the number to read from, and a file to write to."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        yield reading, output
+    os.close(reading)
+
+
+def test_lines_are_dropped_while_nobody_reads_them_and_counted(configure, pipe):
+    reading, output = pipe
+    configure(output, format=LogFormat.JSON)
+    logger = logging.getLogger("model_service.test")
+    for _ in range(100):
+        logger.info("x" * 10_000)  # a pipe takes a few of them, and a part of one
+    *whole, _ = os.read(reading, 2**20).split(b"\n")
+    logger.info("again")
+    told, last = [json.loads(line) for line in os.read(reading, 2**20).splitlines() if line]
+    assert (told["level"], last["message"]) == ("warning", "again")
+    assert told["message"] == f"{100 - len(whole)} lines were dropped: the log is read too slowly"
+    logger.info("and again")
+    assert [json.loads(line)["message"] for line in os.read(reading, 2**20).splitlines()] == ["and again"]
+
+
+def test_a_reader_that_left_is_no_reason_to_raise(configure):
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        configure(output)
+        os.close(reading)
+        logging.getLogger("model_service.test").info("hello")

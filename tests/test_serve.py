@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from serving import TESTS, Server, find_free_port
+from serving import TESTS, Server, find_free_port, list_children
 
 from model_service.parent import count_cores
 from model_service.wiring import create_app
@@ -64,7 +64,7 @@ def test_a_model_is_closed_on_every_way_out(start, end):
 def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, temporary):
     config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
     server = start(config, TMPDIR=str(temporary))
-    children = _children(server.process.pid)
+    children = list_children(server.process.pid)
     answers = []
 
     def ask(model: str, payload: dict) -> None:
@@ -97,9 +97,9 @@ def test_ctrl_c_reaches_the_whole_group_and_everything_ends_once(tmp_path, tempo
 
 def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, temporary):
     first = start(TOYS, TMPDIR=str(temporary))
-    for pid in [*_children(first.process.pid), first.process.pid]:  # a worker first: it would clean up
+    for pid in [*list_children(first.process.pid), first.process.pid]:  # a worker first: it would clean up
         os.kill(pid, signal.SIGSTOP)
-    for pid in [*_children(first.process.pid), first.process.pid]:
+    for pid in [*list_children(first.process.pid), first.process.pid]:
         os.kill(pid, signal.SIGKILL)
     (left,) = temporary.glob("model-service-*")
     _wait_until(lambda: first.process.poll() is not None)
@@ -130,11 +130,11 @@ def test_connections_are_spread_evenly_over_the_workers(start):
 def test_the_others_accept_for_a_worker_that_is_missing_until_there_is_another(start):
     server = start(PIDS)
     server.wait_for_log_lines("model is ready", 2)
-    victim, survivor = _children(server.process.pid)
+    victim, survivor = list_children(server.process.pid)
     os.kill(victim, signal.SIGKILL)
     pids = []
     deadline = time.monotonic() + 30
-    while set(pids[-64:]) != {survivor, *_children(server.process.pid)} or len(set(pids[-64:])) < 2:
+    while set(pids[-64:]) != {survivor, *list_children(server.process.pid)} or len(set(pids[-64:])) < 2:
         assert time.monotonic() < deadline
         with httpx.Client(timeout=30) as client:
             pids.append(_pid_of(server, client))
@@ -189,7 +189,7 @@ def test_workers_that_cannot_be_kept_alive_end_the_service(tmp_path):
 
 def test_several_workers_answer_and_none_is_left_behind(start):
     server = start(TOYS + "server: {workers: 2}\n")
-    children = _children(server.process.pid)
+    children = list_children(server.process.pid)
     assert len(children) == 2
     assert httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
     assert server.stop() == 0
@@ -198,7 +198,7 @@ def test_several_workers_answer_and_none_is_left_behind(start):
 
 def test_a_killed_worker_is_replaced(start):
     server = start()
-    (victim,) = _children(server.process.pid)
+    (victim,) = list_children(server.process.pid)
     os.kill(victim, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -208,7 +208,7 @@ def test_a_killed_worker_is_replaced(start):
             time.sleep(0.05)
         else:
             assert answer.json() == {"y": 2}
-            assert _children(server.process.pid) != [victim]
+            assert list_children(server.process.pid) != [victim]
             return
     raise AssertionError(server.log.read_text())
 
@@ -310,12 +310,6 @@ def _run(folder, *, port: int | None = None, environment: dict[str, str] | None 
         timeout=60,
         check=False,
     )
-
-
-def _children(pid: int) -> list[int]:
-    """Return the processes that any thread of a process has started."""
-    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return sorted(int(child) for text in lists for child in text.split())
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "waitress"])

@@ -96,9 +96,10 @@ class Waiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._over = threading.Lock()  # a raw lock is half the price of an event
-        self._over.acquire()
-        self.ticket = Ticket(payloads, context, lambda _: self._over.release(), is_lenient=is_lenient)
+        self._over = over = threading.Lock()  # a raw lock is half the price of an event
+        over.acquire()
+        # Not by way of `self`: the two would keep each other, and the payloads, until the collector comes.
+        self.ticket = Ticket(payloads, context, lambda _: over.release(), is_lenient=is_lenient)
 
     def wait(self, cancel: Callable[[Ticket], object]) -> Ticket:
         """Return the ticket when it is over; past its deadline it is cancelled, and over with an error."""

@@ -20,6 +20,7 @@ from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, find_unrepresentable
 from model_service.schema.keywords import TYPES, hint_type
 from model_service.schema.messages import explain
+from model_service.schema.values import write_canonical
 from model_service.schema.verdict import Verdict, is_schema
 from model_service.schema.walk import walk
 
@@ -44,6 +45,12 @@ def _check_fields(validator: Any, fields: Any, document: Any, _: Any) -> Iterato
                 yield error
 
 
+def _check_repeats(validator: Any, is_unique: Any, document: Any, _: Any) -> Iterator[ValidationError]:
+    """Compare each entry with all before it at once; jsonschema compares mixed entries pair by pair."""
+    if is_unique and isinstance(document, list) and len(set(map(write_canonical, document))) < len(document):
+        yield ValidationError("")
+
+
 def _after_type(keyword: str) -> Callable[[Any, Any, Any, Any], Iterator[ValidationError]]:
     """Return a keyword's check that stays silent where `type` beside it is broken: one mistake, one sentence."""
     check = Draft202012Validator.VALIDATORS[keyword]
@@ -62,6 +69,7 @@ _Validator = extend(  # type: ignore[no-untyped-call]  # its stub leaves the tab
     {
         "properties": _check_fields,
         "propertyNames": _check_names,
+        "uniqueItems": _check_repeats,
         **{keyword: _after_type(keyword) for keyword in ("enum", "const", "anyOf", "oneOf")},
     },
 )

@@ -65,6 +65,24 @@ def is_same(one: Any, other: Any) -> bool:
     return find_type(one) == find_type(other) and bool(one == other)
 
 
+def write_canonical(value: Any) -> str:
+    """Return a text that two values share only if JSON takes them for the same: 1 and 1.0 do, 1 and true do not.
+
+    To be looked up among others: Python hashes texts with a secret, so that nobody can choose values that collide.
+    """
+    if isinstance(value, list):
+        return f"[{','.join(map(write_canonical, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(sorted(map(_write_member, value.items())))}}}"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)
+
+
+def _write_member(member: tuple[str, Any]) -> str:
+    return f"{json.dumps(member[0])}:{write_canonical(member[1])}"
+
+
 def is_of_types(value: Any, types: list[str]) -> bool:
     """Whether a value has one of some JSON types."""
     is_integer = isinstance(value, int) or (isinstance(value, float) and value.is_integer())

@@ -72,3 +72,6 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
 
 def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
+    wrong_address = request.routing_exception
+    if wrong_address is not None:  # its frames hold the request, and the request holds it
+        wrong_address.__traceback__ = wrong_address.__context__ = None

@@ -1,7 +1,13 @@
 """Who holds a connection without using it: looked at now and then, all together; no request has a timer of its own."""
 
+import errno
+import logging
+import os
+
 from model_service.transports.http.front import Front
 from model_service.transports.http.protocol import Phase, PredictProtocol
+
+logger = logging.getLogger(__name__)
 
 #: How often all connections are looked at.
 LOOK_S = 0.5
@@ -11,6 +17,8 @@ _GRACE_S = 5.0
 _CROWDED, _CROWDED_S = 0.9, 1.0
 #: While the worker ends, a connection has so long to send the request that it may have begun to send.
 _LINGER_S = 0.2
+#: A worker without file descriptors says so no more often.
+_WARN_S = 10.0
 
 
 class ConnectionWatch:
@@ -20,6 +28,7 @@ class ConnectionWatch:
         self._front = front
         self._connections = connections
         self._looked = 0.0
+        self._warned = -_WARN_S
 
     def look(self) -> None:
         """Look at all connections if it is time; for every tick of the loop."""
@@ -27,6 +36,12 @@ class ConnectionWatch:
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        if now - self._warned >= _WARN_S and not _has_descriptors():
+            self._warned = now
+            logger.warning(
+                "the worker has no file descriptors left, and connections are closed unanswered; allow more open files "
+                "(ulimit -n), or lower server.max_connections"
+            )
         idle_s = self._front.config.keep_alive_timeout_s
         if len(self._connections) > _CROWDED * self._front.max_connections:
             idle_s = min(idle_s, _CROWDED_S)
@@ -55,3 +70,12 @@ class ConnectionWatch:
                     f"the body did not arrive within {config.body_timeout_s:g} s, at "
                     f"{config.min_body_bytes_per_s} bytes per second or more",
                 )
+
+
+def _has_descriptors() -> bool:
+    """Whether another file can be opened: the kernel's answer to accepting stays inside the loop."""
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        return error.errno not in (errno.EMFILE, errno.ENFILE)
+    return True

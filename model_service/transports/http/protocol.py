@@ -99,6 +99,7 @@ class PredictProtocol(ShortWay):
         self._current = None
         self.pipeline.clear()
         super().connection_lost(error)
+        self.cycle = None  # it knows this connection, too: not for the collector to come and part them
 
     def data_received(self, data: bytes) -> None:
         if self.phase is _IDLE:

@@ -187,7 +187,7 @@ def build_model(model_class: type[MLModel]) -> MLModel:
         raise ModelLoadFailed(
             f"building {model_class.__module__}.{model_class.__qualname__} failed",
             cause=_cause(error),
-            remedy="reinstall the package; if it still fails, its __init__ needs mending (the log has the traceback)",
+            remedy="mend its __init__ (the log has the traceback), or install the package again if it was damaged",
         ) from error
 
 

@@ -317,7 +317,7 @@ def test_a_constructor_that_raises_says_what_it_raised(model_class, cause):
         build_model(model_class)
     assert caught.value.message == f"building {model_class.__module__}.{model_class.__name__} failed"
     assert caught.value.cause == cause
-    assert "reinstall the package" in caught.value.remedy
+    assert "mend its __init__" in caught.value.remedy
     assert caught.value.__cause__ is not None
 
 

@@ -331,7 +331,7 @@ def test_a_scalar_of_numpy_fails_the_self_test_in_the_same_words_everywhere(mana
     (status,) = manager.get_models()
     assert status.problem.code == "self_test_failed"
     assert status.problem.cause == (
-        "output 1: '/y' expected a value of a JSON type, got numpy.float32: convert it with .item() or float(...)"
+        "output 1: '/y' expected a value of a JSON type, got numpy.float32: convert it with .item()"
     )
 
 

@@ -298,7 +298,7 @@ def test_a_scalar_of_numpy_is_named_with_its_place_and_the_way_out(manager, capl
     manager.load_models(ServiceConfig(models=(entry,)))
     service = PredictionService(manager, max_rows=10)
     target = service.find_target("scalar_model")
-    found = f"'/y' expected a value of a JSON type, got numpy.{dtype}: convert it with .item() or float(...)"
+    found = f"'/y' expected a value of a JSON type, got numpy.{dtype}: convert it with .item()"
     with pytest.raises(OutputInvalid):
         service.predict_many(target, [{}, {"dtype": dtype}])
     assert caplog.records[-1].getMessage() == f"prediction failed: output 1: {found}"

@@ -101,7 +101,7 @@ def _name_type(kind: type) -> str:
     """Return the name of a Python type that JSON does not have, and how a model makes something else of it."""
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     if hasattr(kind, "item") and not hasattr(kind, "__len__"):  # a scalar of NumPy
-        return f"{name}: convert it with .item() or float(...)"
+        return f"{name}: convert it with .item()"
     if hasattr(kind, "tolist"):  # an array of any framework
         return f"{name}: convert it with .tolist()"
     return f"{name}: make it a list" if kind in (tuple, set, frozenset) else name

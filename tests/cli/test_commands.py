@@ -299,7 +299,7 @@ def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
         "    problem: building models.UnloadableModel failed",
         "    cause: OSError: the weights are gone",
     ]
-    assert lines[4].startswith("    remedy: reinstall the package")
+    assert lines[4].startswith("    remedy: mend its __init__")
     assert lines[5] == "failing_self_test_model 1.0.0: FAILED"
     assert lines[-1] == f"{path}: 1 of 3 models are ready"
 
@@ -402,7 +402,7 @@ def test_the_program_shows_the_traceback_of_a_model_that_cannot_be_loaded(config
     asked = run_process("predict", "unloadable_model", "--set", "x=1", cwd=path.parent)
     assert (asked.returncode, asked.stdout) == (4, "")
     assert asked.stderr.count("\nOSError: the weights are gone\n") == 1
-    assert "    remedy: reinstall the package" in asked.stderr
+    assert "    remedy: mend its __init__" in asked.stderr
 
 
 def test_the_program_shows_what_a_process_wrote_before_it_ended(configure):

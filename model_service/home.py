@@ -17,8 +17,9 @@ from model_service.errors import ConfigInvalid
 
 #: The configuration of the service, for its workers to read.
 CONFIG_FILE = "config.yaml"
-#: A worker that could not even decide what to serve ends with it; another one would not do better.
-EXIT_CANNOT_START = 3
+#: A worker that could not even decide what to serve ends with one of them; another one would not do better. They are
+#: those of the command line for configuration and packages at fault.
+EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG = 3, 4
 #: The address of a Unix socket has room for so many bytes. The folder's own name takes 23 of them, and a socket's in
 #: it, below the folder of its model, 17.
 MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 17

@@ -27,7 +27,7 @@ from model_service.backends.base import ParentPart
 from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.errors import ConfigInvalid
-from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, make_home, name_presence
+from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
 from model_service.threads import limit_threads
@@ -48,7 +48,8 @@ def serve(config: ServiceConfig) -> None:
 
     Raises:
         ConfigInvalid: The address cannot be listened on, the TLS files do not fit, or a folder is missing.
-        SystemExit: With status 1, when the workers cannot be kept alive.
+        SystemExit: With status 3 or 4, when configuration or packages leave it unclear what to serve; with 1, when
+            the workers cannot be kept alive.
     """
     _open_streams()
     _check_working_directory()
@@ -111,7 +112,7 @@ class Parent:
         self._ending = threading.Event()
         self._wake = threading.Event()
         self._signals = 0
-        self._has_failed = False
+        self._exit_code = 0
         self._home = make_home()
         write_config(config, self._home.path / CONFIG_FILE)
         # Workers see the end of this pipe when this process ends, however it does.
@@ -130,7 +131,8 @@ class Parent:
         """Serve until SIGTERM or SIGINT; a second one ends at once.
 
         Raises:
-            SystemExit: With status 1, when the workers cannot be kept alive.
+            SystemExit: With status 3 or 4, when configuration or packages leave it unclear what to serve; with 1, when
+            the workers cannot be kept alive.
         """
         try:
             for part in self._parts:
@@ -140,12 +142,13 @@ class Parent:
             self._wake.wait()
         finally:
             self._end()
-        if self._has_failed:
-            sys.exit(1)
+        logger.info("the service has ended")
+        if self._exit_code:
+            sys.exit(self._exit_code)
 
-    def fail(self) -> None:
-        """End the service because its workers cannot be kept alive."""
-        self._has_failed = True
+    def fail(self, exit_code: int) -> None:
+        """End the service, because its workers cannot be kept alive, with a status that says why."""
+        self._exit_code = exit_code
         self._wake.set()
 
     def is_ending(self) -> bool:
@@ -187,6 +190,9 @@ class Parent:
 
     def _end(self) -> None:
         """End the workers, which finish their requests, then the models, then what is left of either."""
+        logger.info(
+            "the service ends: running requests are finished, within %d s", self._config.server.shutdown_timeout_s
+        )
         self._ending.set()
         self._listener.close()
         for place in self._places:
@@ -244,9 +250,16 @@ class _Place:
             self._parent.miss(self._number)
             if self._parent.is_ending():  # meanwhile
                 return
-            logger.error("a worker ended by itself with status %d", code)
-            if code == EXIT_CANNOT_START or self._dies_too_often():
-                self._parent.fail()
+            logger.error("worker %d (pid %d) ended by itself: %s", self._number, self._process.pid, _name_end(code))
+            if code in (EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG):
+                self._parent.fail(code)
+                return
+            if self._dies_too_often():
+                window = f"{DEATHS_WINDOW_S:.0f} s"
+                logger.error(
+                    "worker %d ended %d times within %s: the service ends", self._number, MOST_DEATHS + 1, window
+                )
+                self._parent.fail(1)
                 return
             is_replacement = True
             self._parent.pause(min(FIRST_PAUSE_S * 2 ** (len(self._deaths) - 1), LONGEST_PAUSE_S))
@@ -257,6 +270,15 @@ class _Place:
         while self._deaths[0] < now - DEATHS_WINDOW_S:
             self._deaths.popleft()
         return len(self._deaths) > MOST_DEATHS
+
+
+def _name_end(code: int) -> str:
+    if code >= 0:
+        return f"status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-code}"
 
 
 def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

@@ -125,7 +125,9 @@ def _decode_strictly(raw: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise _not_json(_word(error.msg), text, error.pos) from None
     except _ConstantFound as found:
-        raise _not_json(f"{found} is not a JSON number; send null", text, _find_constant(text)) from None
+        raise _not_json(
+            f"{found} is not a JSON number; send another number, or null", text, _find_constant(text)
+        ) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError:  # Python's bound on the digits of an integer

@@ -24,7 +24,7 @@ from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
-from model_service.home import CONFIG_FILE, EXIT_CANNOT_START, Home
+from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home
 from model_service.observability import build_logging_settings
 from model_service.service import Service
 from model_service.transports.http.front import Front
@@ -96,7 +96,7 @@ class Worker:
                 f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
             )
             logger.error("the worker cannot start: %s", why, extra={"code": error.code})
-            self._end(EXIT_CANNOT_START)
+            self._end(EXIT_PACKAGE_WRONG if isinstance(error, PackageError) else EXIT_CONFIG_WRONG)
             return
         except Exception:  # a fault of ours: a worker that loads for ever would be worse than none
             logger.exception("the worker cannot load its models")

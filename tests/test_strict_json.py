@@ -151,7 +151,7 @@ def test_bytes_that_are_not_utf_8_name_the_first_bad_byte(raw, position):
 )
 def test_a_literal_that_only_python_knows_is_refused_where_it_stands(literal, before, after, place):
     assert refusal(f"{before}{literal}{after}".encode()) == (
-        f"the document is not valid JSON: {literal} is not a JSON number; send null ({place})"
+        f"the document is not valid JSON: {literal} is not a JSON number; send another number, or null ({place})"
     )
 
 

@@ -90,6 +90,11 @@ class Replica:
             self._thread.join()
         self._close_listener()
 
+    @property
+    def _label(self) -> str:
+        """What log lines call the model: its own name, once that is known."""
+        return self._loaded.qualified_name if self._loaded is not None else self._name
+
     def _keep_alive(self) -> None:
         while True:
             with self._spawning:
@@ -145,7 +150,7 @@ class Replica:
         with process.stdout as lines:
             for line in lines:
                 self._last_lines.append(line.rstrip()[:500])
-                logger.info("%s", line.rstrip(), extra={"model": self._name})
+                logger.info("%s", line.rstrip(), extra={"model": self._label})
 
     def _tell_last_lines(self, process: "subprocess.Popen[str]") -> None:
         """Log what a process that failed wrote last, where the level of the log has kept it back."""
@@ -154,7 +159,7 @@ class Replica:
         if logger.isEnabledFor(logging.INFO) or (self._stopping.is_set() and not has_failed):
             return
         for line in self._last_lines:
-            logger.error("%s", line, extra={"model": self._name})
+            logger.error("%s", line, extra={"model": self._label})
 
     def _watch(self, process: "subprocess.Popen[str]") -> None:
         """Return when the process has ended; end it when it is not fit to serve."""
@@ -230,7 +235,7 @@ class Replica:
             reason = f"it was ended by {_name_signal(-process.returncode)}"
         else:
             reason = f"it ended by itself with status {process.returncode}"
-        logger.error("model process ended: %s", reason, extra={"model": self._name})
+        logger.error("model process ended: %s", reason, extra={"model": self._label})
         return end, reason
 
     def _was_overdue(self, pid: int) -> bool:
@@ -258,7 +263,7 @@ class Replica:
             f"the last time {reason}; the log has what it wrote",
             f"it is started again {pause} after its last crash; mend the model, or the rows that end it",
         )
-        logger.error("model is stopped for %s after crashes", pause, extra={"model": self._name})
+        logger.error("model is stopped for %s after crashes", pause, extra={"model": self._label})
         self._publish(problem, retry_at=time.monotonic() + decision.pause_s)
 
     def _give_up(self, problem: Problem) -> None:

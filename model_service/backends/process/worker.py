@@ -58,6 +58,7 @@ class ModelProcess:
             self._publish(ModelState.READY, info)
             self._server.serve()
         finally:
+            signal.signal(STOP_SIGNAL, signal.SIG_IGN)  # it may be sent twice
             self._backend.stop()
 
     def watch_parent(self, parent: int, linger_s: float) -> None:

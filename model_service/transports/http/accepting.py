@@ -7,6 +7,7 @@ a file in the folder that they share, which the parent removes when the worker h
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from itertools import chain
@@ -56,6 +57,17 @@ class Acceptor:
             missing = {number for number, presence in self._others.items() if not presence.exists()}
             if missing != self.servers.keys() - {self._own}:
                 self._changing = asyncio.get_running_loop().create_task(self._change(missing))
+
+    def call_last(self) -> None:
+        """Let nobody queue any more; who has queued is still accepted.
+
+        Closing a socket resets the connections in its queue. A queue of no length drops the next ones instead, before
+        they are made: their callers try again, and find another worker, or nobody.
+        """
+        own = self._sockets[self._own] if self._sockets else None
+        if own is not None and own.family != socket.AF_UNIX:  # all workers share the one of a path
+            with contextlib.suppress(OSError):
+                own.listen(0)
 
     def close(self) -> None:
         """Accept no more."""

@@ -112,7 +112,7 @@ class PredictProtocol(ShortWay):
         except httptools.HttpParserUpgrade:
             pass  # to what it asks for is not looked: the request is answered as it stands
         except httptools.HttpParserError:
-            self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it, or has too many headers")
+            self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it, or its headers are too many or too long")
         if self.phase is _HEAD and self.received > MAX_HEAD_BYTES:
             self.reject(431, f"the headers may have {MAX_HEAD_BYTES} bytes")
         elif self.phase is _BODY and self.received > self.front.config.max_body_bytes + _MAX_DISCARDED_BYTES:

@@ -83,7 +83,10 @@ class HttpServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has been accepted, each with the wish to close, and end."""
         self._front.is_draining = True
-        await asyncio.sleep(_LAST_CALL_S)
+        await asyncio.sleep(_LAST_CALL_S / 2)
+        if self._acceptor is not None:
+            self._acceptor.call_last()
+        await asyncio.sleep(_LAST_CALL_S / 2)
         self.servers = []
         if self._acceptor is not None:
             self._front.loop.no_tick(self._acceptor.look)

@@ -78,9 +78,15 @@ def test_a_body_with_a_charset_parameter_is_read(client):
         pytest.param(b'{"x": 1} true', "not valid JSON", id="trailing garbage"),
         pytest.param(b'{"x": 1, "x": 2}', "'x' twice", id="duplicate keys"),
         pytest.param(b'{"x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "nested", id="nested 10,000 deep"),
-        pytest.param(b'{"x": NaN}', "NaN is not a JSON number; send null (line 1, column 7)", id="NaN"),
         pytest.param(
-            b'{"x":\n -Infinity}', "-Infinity is not a JSON number; send null (line 2, column 2)", id="Infinity"
+            b'{"x": NaN}',
+            "NaN is not a JSON number; send another number, or null (line 1, column 7)",
+            id="NaN",
+        ),
+        pytest.param(
+            b'{"x":\n -Infinity}',
+            "-Infinity is not a JSON number; send another number, or null (line 2, column 2)",
+            id="Infinity",
         ),
         pytest.param('{"text": "é"}'.encode("latin-1"), "UTF-8", id="not UTF-8"),
         pytest.param(b'{"x": ' + b"1" * 5000 + b"}", "digits", id="an integer of 5,000 digits"),

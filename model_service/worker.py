@@ -6,6 +6,7 @@ of that pipe mean the same: answer what has been accepted, and go.
 
 import argparse
 import asyncio
+import ctypes
 import faulthandler
 import gc
 import logging
@@ -35,6 +36,10 @@ logger = logging.getLogger(__name__)
 #: Seconds after which a thread that computes gives way to the loop, which others than its own request wait for.
 #: Python's own choice, ten times as long, is felt as soon as a few threads compute.
 _SWITCH_INTERVAL_S = 0.0005
+#: Blocks of memory of that size go back to the system as soon as they are free. By default the C library keeps what
+#: will be needed again, for each thread apart: after a few large bodies, hundreds of megabytes.
+_LARGE_BLOCK_BYTES = 2**20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 #: Time that the models have to close, beside what the requests have.
 _CLOSE_S = 5.0
 #: Time that the last lines of requests have to be read.
@@ -130,12 +135,16 @@ class Worker:
 
 
 def tune_interpreter() -> None:
-    """Set up collector and threads of a process whose loop must not be held up, once its models are loaded."""
+    """Set up collector, memory and threads of a process whose loop must not be held up, once its models are loaded."""
     # What has been loaded stays, so the collector need not look at it again; and a large request makes
     # ten thousands of objects that die young, for which the default asks the collector a hundred times.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
+    if mallopt is not None:
+        for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            mallopt(parameter, _LARGE_BLOCK_BYTES)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 

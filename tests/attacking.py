@@ -6,13 +6,13 @@ import os
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from serving import Server, list_children
 
-#: Under this name a report carries its row of the table, also from one process of the tests to the other.
+#: Under this name the report of a test carries its row of the table.
 ROW = "attack"
 #: After an attack so much more memory may be in use than before it.
 MAX_GROWTH_MB = 50
@@ -71,7 +71,7 @@ class Watch:
         while self._measure_mb() > self.attack.before_mb + MAX_GROWTH_MB and time.monotonic() < deadline:
             time.sleep(_SAMPLE_S)
         self.attack.after_mb = self._measure_mb()
-        self._properties.append((ROW, asdict(self.attack)))
+        self._properties.append((ROW, _describe(self.attack)))
         if kind is None:
             assert self._faults == []
             assert self.attack.after_mb - self.attack.before_mb <= MAX_GROWTH_MB
@@ -111,14 +111,15 @@ def write_table(reporter: pytest.TerminalReporter) -> None:
     found = [value for report in reports for name, value in report.user_properties if name == ROW]
     if not found:
         return
-    rows = [_HEADINGS, *(_describe(Attack(**values)) for values in found)]
+    rows = [_HEADINGS, *found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     reporter.write_sep("=", "attacks, and what they did to a worker")
     for row in rows:
         reporter.write_line("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _describe(attack: Attack) -> tuple[str, ...]:
+def _describe(attack: Attack) -> list[str]:
+    """Return the row of an attack: texts only, for it may have to go from one process of the tests to another."""
     answers = ", ".join(f"{count} x {answer}" for answer, count in sorted(attack.answers.items(), key=str))
     sizes = (attack.before_mb, attack.peak_mb, attack.after_mb)
-    return (attack.name, answers, f"{attack.seconds:.1f}", *map(str, sizes), f"{attack.health_max_s:.2f}")
+    return [attack.name, answers, f"{attack.seconds:.1f}", *map(str, sizes), f"{attack.health_max_s:.2f}"]

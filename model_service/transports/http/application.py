@@ -6,7 +6,6 @@ may take of the threads: a view may wait for a model that is slow.
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -159,7 +158,6 @@ class _Body:
     def __init__(self, front: Front) -> None:
         self._front = front
         self._raw = bytearray()
-        self._size_bytes = 0
         self._held_bytes = 0
 
     async def gather(self, scope: Message, receive: Receive) -> None:
@@ -172,22 +170,37 @@ class _Body:
         most = self._front.config.max_body_bytes
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
-        if int(length or 0) > most or not (length or b"transfer-encoding" in headers):
+        # The connection ends with the answer; while its sender still sends, that would take the answer from him.
+        is_read_anyway = headers.get(b"connection", b"").lower() == b"close" and b"expect" not in headers
+        more = bool(length or b"transfer-encoding" in headers)
+        if int(length or 0) > most:
+            if is_read_anyway:
+                await self._discard(receive)
             return
-        more = True
         while more and len(self._raw) <= most:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _CallerLeft
             self._raw += message.get("body", b"")
-            self._size_bytes = len(self._raw)
             more = message.get("more_body", False)
             if len(self._raw) > LARGE_BYTES:
                 self._front.hold("", len(self._raw) - self._held_bytes)
                 self._held_bytes = len(self._raw)
-        if not length:  # a chunked one: what reads it next is told how long it is
+        if more and is_read_anyway:
+            await self._discard(receive)
+        if not length and b"transfer-encoding" in headers:  # a chunked one: what reads it next is told how long it is
             kept = [(name, value) for name, value in scope["headers"] if name != b"transfer-encoding"]
             scope["headers"] = [*kept, (b"content-length", str(len(self._raw)).encode())]
+
+    @staticmethod
+    async def _discard(receive: Receive) -> None:
+        """Read the rest of a body, as much of it as `PredictProtocol` lets through."""
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _CallerLeft
+            more = message.get("more_body", False)
 
     async def replay(self) -> Message:
         """Return the body as ASGI's one message; whoever asks for more gets no more."""
@@ -195,11 +208,7 @@ class _Body:
         return {"type": "http.request", "body": raw, "more_body": False}
 
     def release(self) -> None:
-        """Give back what was counted, and have the memory of a large body given back, too."""
-        if self._size_bytes > LARGE_BYTES:
-            # An exception that Flask has met refers to the request, and the request to it: only the collector ends
-            # that, and it comes rarely (`tune_interpreter` of model_service.worker). The young ones are soon looked at.
-            self._front.loop.compute(lambda: gc.collect(0))
+        """Give back what was counted."""
         if self._held_bytes:
             self._front.release("", self._held_bytes)
 

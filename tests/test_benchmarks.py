@@ -280,7 +280,8 @@ def test_a_server_that_a_run_left_out_is_named_and_a_full_run_names_none():
     everyone = [make_slice(peer.name) for peer in PEERS]
     assert "Every server installed" in tables.write_failures(make_recorded(*everyone))[0]
     short = make_recorded(*(slice_ for slice_ in everyone if slice_["server"] != "kserve"))
-    assert "- KServe: not measured in this run" in tables.write_failures(short)
+    assert "- not measured in this run: KServe" in tables.write_failures(short)
+    assert "**Not yet measured**, and so not among them: KServe." in tables.write_headline(short)
 
 
 def test_the_report_says_which_slices_ran_on_a_slowed_core():

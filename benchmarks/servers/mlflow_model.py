@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 #: What the model needs is in the environment that serves it.
 NOTHING_MORE: list[str] = []
+#: MLflow reads no types but those it knows; a forest is made of trees.
+TRUSTED = ["sklearn.tree._tree.Tree"]
 
 
 class Checking(mlflow.pyfunc.PythonModel):
@@ -39,7 +41,11 @@ def main() -> None:
     form, fitted, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     if form == "arrays":
         mlflow.sklearn.save_model(
-            joblib.load(fitted), folder, pyfunc_predict_fn="predict_proba", pip_requirements=NOTHING_MORE
+            joblib.load(fitted),
+            folder,
+            pyfunc_predict_fn="predict_proba",
+            pip_requirements=NOTHING_MORE,
+            skops_trusted_types=TRUSTED,
         )
         return
     mlflow.pyfunc.save_model(

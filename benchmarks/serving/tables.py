@@ -59,14 +59,14 @@ def write_headline(recorded: Recorded) -> list[str]:
         cells = [f"{ratio.value:.1f}" if ratio else "-" for ratio in ratios]
         title = min((BY_NAME[name].title for name in names.values()), key=len)
         rows.append((title.removesuffix(LIKE_FOR_LIKE_TITLE), "yes" if is_checking else "no", *cells))
-    text = (
-        "Requests per CPU second of this project over those of each peer, by model and connections; the strongest peer"
-    )
-    return [
-        f"{text} under 64 connections first. Like for like: it checks each field and answers in full.",
+    lines = [
+        "Requests per CPU second of this project over those of each peer, by model and connections; the strongest peer "
+        "under 64 connections first. Like for like: it checks each field and answers in full.",
         "",
-        *(write_table(head, rows, left=2)),
+        *write_table(head, rows, left=2),
     ]
+    missing = [BY_NAME[name].title for name in recorded.list_unmeasured() if BY_NAME[name].kind is Kind.PEER]
+    return [*lines, f"**Not yet measured**, and so not among them: {'; '.join(missing)}.", ""] if missing else lines
 
 
 def write_targets(recorded: Recorded) -> list[str]:
@@ -162,7 +162,8 @@ def write_failures(recorded: Recorded) -> list[str]:
     for failure in failures:
         model = f", {failure['model']}" if failure["model"] else ""
         lines.append(f"- {BY_NAME[failure['server']].title}{model}: {failure['why']}")
-    lines += [f"- {BY_NAME[name].title}: not measured in this run" for name in unmeasured]
+    if unmeasured:
+        lines.append(f"- not measured in this run: {'; '.join(BY_NAME[name].title for name in unmeasured)}")
     if not lines:
         return ["Every server installed, started and gave the right answers.", ""]
     return ["Missing from the tables, whole or in part:", "", *lines, ""]

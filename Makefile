@@ -84,7 +84,7 @@ bench: $(VENV)/.dev  ## Measure against peers and floors, and growth; write docs
 	$(BIN)/python -m benchmarks.serving.report
 
 .PHONY: bench-quick
-bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (4 minutes)
+bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (5 minutes)
 	$(BIN)/python -m benchmarks.serving --quick
 	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
 

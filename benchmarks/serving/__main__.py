@@ -87,7 +87,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     """Return the options, complete with what --quick means."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     names = [peer.name for peer in PEERS]
-    parser.add_argument("--quick", action="store_true", help="one round, few servers, two models: below four minutes")
+    parser.add_argument("--quick", action="store_true", help="one round, few servers, two models: some five minutes")
     parser.add_argument("--servers", type=_names(names), help=f"comma-separated; of {', '.join(names)}")
     parser.add_argument("--models", type=_names(list(WORKLOADS)), help=f"comma-separated; of {', '.join(WORKLOADS)}")
     loads = [*CONNECTIONS, MANY]

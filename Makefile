@@ -79,12 +79,12 @@ train: $(VENV)/.dev  ## Train the shipped models again: make train DATA=folder o
 	$(BIN)/python -m circrna_model.train --data $(DATA)/circrna/train.csv.gz
 
 .PHONY: bench
-bench: $(VENV)/.dev  ## Measure against peers and floors, and growth; write docs/benchmarks.md (25 minutes; needs wrk)
+bench: $(VENV)/.dev  ## Measure against peers and floors, and growth; write docs/benchmarks.md (50 minutes; needs wrk, Java)
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.serving.report
 
 .PHONY: bench-quick
-bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (4 minutes)
+bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (5 minutes)
 	$(BIN)/python -m benchmarks.serving --quick
 	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
 

@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic, checker, tables and plots. It times nothing."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,8 +16,10 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.serving import figures, places, plots, processes, report, tables, targets, workloads  # noqa: E402
 from benchmarks.serving.answers import find_difference  # noqa: E402
+from benchmarks.serving.doors import MEASUREMENTS, read_rows_of  # noqa: E402
+from benchmarks.serving.entry import CONNECTIONS, MANY, Kind, Start  # noqa: E402
 from benchmarks.serving.growth import Steps  # noqa: E402
-from benchmarks.serving.peers import CONNECTIONS, MANY, PEERS, Kind, read_rows_of  # noqa: E402
+from benchmarks.serving.peers import PEERS  # noqa: E402
 from benchmarks.serving.recorded import Recorded  # noqa: E402
 
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -151,17 +154,37 @@ def test_every_peer_has_its_pinned_list_and_every_list_its_peer():
     assert lists == {peer.environment for peer in PEERS if peer.environment}
     for name in lists:
         lines = (places.REQUIREMENTS / f"{name}.txt").read_text().split()
-        assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+        assert [line for line in lines if not re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line)] == []
 
 
 def test_every_peer_has_each_load_in_one_of_its_forms():
-    loads: dict[str, list[str]] = {}
+    loads: dict[tuple[str, bool], list[str]] = {}
     for peer in PEERS:
         if peer.kind is Kind.PEER:
-            loads.setdefault(peer.environment, []).extend(peer.loads)
+            loads.setdefault((peer.environment, peer.is_checking), []).extend(peer.loads)
     assert {name: sorted(found) for name, found in loads.items()} == {
         name: sorted([*CONNECTIONS, MANY]) for name in loads
     }
+
+
+def test_peers_like_for_like_are_sent_named_fields_and_their_answers_are_the_outputs():
+    found = {peer.environment for peer in PEERS if peer.kind is Kind.PEER and peer.is_checking}
+    assert found >= {"torchserve", "kserve", "mlflow", "rayserve", "fastapi", "flask"}
+    for peer in PEERS:
+        if peer.kind is Kind.PEER:
+            names = [name for name in MEASUREMENTS if name in str(peer.many("iris").write([FLOWER]))]
+            assert bool(names) == peer.is_checking
+
+
+def test_a_server_of_several_addresses_is_given_a_port_for_each_and_writes_no_line_per_request(tmp_path):
+    (peer,) = [peer for peer in PEERS if peer.name == "torchserve-batching"]
+    (tmp_path / "torchserve_handler.py").write_text("")
+    peer.prepare(Start(tmp_path, 1001, (1002, 1003, 1004, 1005), tmp_path, tmp_path, "iris"))
+    text = (tmp_path / "config.properties").read_text()
+    assert sorted(re.findall(r"\b100\d\b", text)) == ["1001", "1002", "1003", "1004", "1005"]
+    assert ElementTree.parse(tmp_path / "log4j2.xml").find(".//Root").get("level") == "error"
+    settings = json.loads((tmp_path / "store/classifier/model.yaml").read_text())
+    assert (settings["batchSize"], settings["handler"]) == (64, {"is_checking": False})
 
 
 def test_the_requests_of_a_peer_carry_every_measurement():
@@ -200,6 +223,30 @@ def test_a_peer_given_our_graph_is_not_the_best_peer():
     assert recorded.find_best_peer("iris", "64") == "flask"
 
 
+def test_the_report_begins_with_the_strongest_peer():
+    recorded = make_recorded(
+        make_slice(rate=1000.0),
+        make_slice("flask", rate=50.0),
+        make_slice("torchserve-batching", rate=400.0),
+        make_slice("torchserve-batching-checking", rate=100.0),
+        make_slice("torchserve", load="1", rate=9000.0),
+        make_slice(load="1", rate=900.0),
+        make_slice("fastapi-graph", rate=900.0),
+    )
+    lines = [line for line in tables.write_headline(recorded) if line.startswith("|")][2:]
+    assert lines == [
+        "| TorchServe | no | 0.1 | - | 2.5 |",
+        "| TorchServe, batching | yes | - | - | 10.0 |",
+        "| Flask + gunicorn, `jsonschema.validate` | yes | - | - | 20.0 |",
+    ]
+
+
+def test_the_best_peer_like_for_like_is_named_beside_the_best_peer():
+    slices = [make_slice(rate=1000.0), make_slice("torchserve-batching", rate=500.0), make_slice("fastapi", rate=100.0)]
+    text = "\n".join(tables.write_ratios(make_recorded(*slices), "iris"))
+    assert "| 2.00 (2.00 to 2.00) TorchServe, batching | 10.0 (10.0 to 10.0) FastAPI + uvicorn |" in text
+
+
 def test_targets_are_met_not_met_or_not_measured():
     recorded = make_recorded(make_slice(rate=1000.0), make_slice("fastapi", rate=100.0))
     verdicts = {(verdict.what, verdict.target): verdict for verdict in targets.judge(recorded)}
@@ -227,6 +274,14 @@ def test_what_breaks_first_is_the_first_step_with_errors():
 def test_a_server_that_failed_is_named_with_its_reason():
     failure = {"server": "bentoml", "model": None, "round": None, "why": "not installed: no space left"}
     assert "- BentoML: not installed: no space left" in tables.write_failures(make_recorded(failures=[failure]))
+
+
+def test_a_server_that_a_run_left_out_is_named_and_a_full_run_names_none():
+    everyone = [make_slice(peer.name) for peer in PEERS]
+    assert "Every server installed" in tables.write_failures(make_recorded(*everyone))[0]
+    short = make_recorded(*(slice_ for slice_ in everyone if slice_["server"] != "kserve"))
+    assert "- not measured in this run: KServe" in tables.write_failures(short)
+    assert "**Not yet measured**, and so not among them: KServe." in tables.write_headline(short)
 
 
 def test_the_report_says_which_slices_ran_on_a_slowed_core():

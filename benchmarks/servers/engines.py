@@ -39,10 +39,16 @@ class FittedEngine:
     def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the species and the probabilities of each flower."""
         rows = self._estimator.predict_proba([[payload[name] for name in FEATURES] for payload in payloads])
-        return [
-            {"species": SPECIES[label], "probabilities": dict(zip(SPECIES, row, strict=True))}
-            for label, row in zip(rows.argmax(axis=1).tolist(), rows.tolist(), strict=True)
-        ]
+        return write_outputs(rows)
+
+
+def write_outputs(probabilities: Any) -> list[dict[str, Any]]:
+    """Return the output of each row of an array of probabilities."""
+    labels = probabilities.argmax(axis=1).tolist()
+    return [
+        {"species": SPECIES[label], "probabilities": dict(zip(SPECIES, row, strict=True))}
+        for label, row in zip(labels, probabilities.tolist(), strict=True)
+    ]
 
 
 def open_engine() -> Engine:

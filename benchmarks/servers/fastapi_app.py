@@ -5,34 +5,11 @@ from typing import Annotated, Any, Literal
 
 from engines import open_engine
 from fastapi import FastAPI
+from flowers import Flower, Species
 from pydantic import BaseModel, Field
 
 engine = open_engine()
 app = FastAPI()
-
-
-class Flower(BaseModel):
-    """Payload of both iris models."""
-
-    sepal_length: Annotated[float, Field(gt=0, le=25)]
-    sepal_width: Annotated[float, Field(gt=0, le=15)]
-    petal_length: Annotated[float, Field(gt=0, le=25)]
-    petal_width: Annotated[float, Field(gt=0, le=10)]
-
-
-class Probabilities(BaseModel):
-    """Probability of each species."""
-
-    setosa: float
-    versicolor: float
-    virginica: float
-
-
-class Species(BaseModel):
-    """Output of both iris models."""
-
-    species: str
-    probabilities: Probabilities
 
 
 class Application(BaseModel):

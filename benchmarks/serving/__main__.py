@@ -20,17 +20,18 @@ from typing import Any
 
 from benchmarks.serving import environments, growth, places
 from benchmarks.serving.answers import check_server
+from benchmarks.serving.doors import Door
+from benchmarks.serving.entry import CONNECTIONS, MANY, MANY_ROWS, Kind, Peer
 from benchmarks.serving.launching import Running, ServerFailed, encode, launch_peer
 from benchmarks.serving.load import send_in_turn, send_with_wrk, time_slice
-from benchmarks.serving.peers import CONNECTIONS, MANY, MANY_ROWS, PEERS, Door, Kind, Peer
+from benchmarks.serving.peers import PEERS
 from benchmarks.serving.processes import LOAD_CORE, SERVER_CORE, adopt_orphans
 from benchmarks.serving.workloads import WORKLOADS, Reference, draw_reference
 
 BODIES = 256
 #: Large requests in rotation: the same rows, each beginning elsewhere.
 LARGE_BODIES = 4
-WARM_UP_S = 1
-QUICK_PEERS = ("ours", "fastapi", "fastapi-graph", "mlserver-batching", "floor-granian")
+QUICK_PEERS = ("ours", "fastapi", "fastapi-graph", "mlserver-batching", "torchserve-batching", "floor-granian")
 QUICK_MODELS = ("iris", "forest")
 
 Results = dict[str, Any]
@@ -86,7 +87,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     """Return the options, complete with what --quick means."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     names = [peer.name for peer in PEERS]
-    parser.add_argument("--quick", action="store_true", help="one round, few servers, two models: below four minutes")
+    parser.add_argument("--quick", action="store_true", help="one round, few servers, two models: some five minutes")
     parser.add_argument("--servers", type=_names(names), help=f"comma-separated; of {', '.join(names)}")
     parser.add_argument("--models", type=_names(list(WORKLOADS)), help=f"comma-separated; of {', '.join(WORKLOADS)}")
     loads = [*CONNECTIONS, MANY]
@@ -165,7 +166,7 @@ def time_loads(
         for load in (load for load in peer.loads if load in options.loads):
             send = prepare_load(running, peer.many(model) if load == MANY else peer.one(model), reference, load, folder)
             if load != MANY:
-                send(seconds=WARM_UP_S)
+                send(seconds=peer.warm_up_s)
             timed = partial(send, seconds=options.seconds)
             found += [{"load": load, **time_slice(running, timed)} for _ in range(options.slices)]
     return found

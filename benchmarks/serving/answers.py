@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from benchmarks.serving.doors import Door
+from benchmarks.serving.entry import MANY, Peer
 from benchmarks.serving.launching import ServerFailed, ask, connect, encode
-from benchmarks.serving.peers import MANY, Door, Peer
 from benchmarks.serving.workloads import Reference
 
 ROWS_ONE_BY_ONE = 150

@@ -70,7 +70,9 @@ def describe_versions(names: list[str]) -> dict[str, dict[str, str]]:
     """Return the installed versions that matter, by environment."""
     versions = {OWN: {"model_service": _describe_revision()} | _list_versions(Path(sys.executable), _OWN_LIBRARIES)}
     for name in names:
-        listed = re.findall(r"^([\w.-]+)==", (places.REQUIREMENTS / f"{name}.txt").read_text(), re.MULTILINE)
+        listed = re.findall(
+            r"^([\w.-]+)(?:\[[\w,]+\])?==", (places.REQUIREMENTS / f"{name}.txt").read_text(), re.MULTILINE
+        )
         versions[name] = _list_versions(places.ENVIRONMENTS / name / "bin" / "python", tuple(listed))
     return versions
 

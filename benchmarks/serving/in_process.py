@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.serving.entry import LARGEST_BATCH, MANY_ROWS
 from benchmarks.serving.figures import find_best_tenth, find_quantile
-from benchmarks.serving.peers import LARGEST_BATCH, MANY_ROWS
 from benchmarks.serving.workloads import WORKLOADS, draw_reference
 
 _CALLS = 500

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.serving import places
-from benchmarks.serving.peers import Kind, Peer, Start
+from benchmarks.serving.entry import Kind, Peer, Start
 from benchmarks.serving.processes import SERVER_CORE, find_descendants, read_memory_mb
 from benchmarks.serving.workloads import WORKLOADS, Payload
 
@@ -124,21 +124,26 @@ def launch(what: Launch) -> Iterator[Running]:
 @contextlib.contextmanager
 def launch_peer(peer: Peer, model: str, payload: Payload) -> Iterator[Running]:
     """Run one of the compared servers with one model, in a fresh folder."""
-    port, *others = find_free_ports(3)
+    port, *others = find_free_ports(5)
     own_bin = Path(sys.executable).parent
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         start = Start(
             bin=places.ENVIRONMENTS / peer.environment / "bin" if peer.environment else own_bin,
             port=port,
-            other_ports=(others[0], others[1]),
+            other_ports=tuple(others),
             folder=folder,
             fitted=places.FITTED / (peer.environment or "own"),
             model=model,
         )
         # A copy, because some servers write into the folder they are started in.
         shutil.copytree(places.SERVERS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-        peer.prepare(start)
+        try:
+            peer.prepare(start)
+        except subprocess.CalledProcessError as error:
+            raise ServerFailed(
+                f"could not be prepared: {error.stderr.decode(errors='replace').strip()[-300:]}"
+            ) from error
         words = {"bin": start.bin, "port": port, "folder": folder}
         door = peer.one(model)
         what = Launch(

@@ -5,10 +5,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.entry import Kind
 from benchmarks.serving.figures import Ratio, find_best_tenth, find_ratio, is_slowed
-from benchmarks.serving.peers import PEERS, Kind
+from benchmarks.serving.peers import PEERS
 
 BY_NAME = {peer.name: peer for peer in PEERS}
+#: The peers that do what this project does; like it, they are sent named fields.
+LIKE_FOR_LIKE = tuple(peer.name for peer in PEERS if peer.kind is Kind.PEER and peer.is_checking)
 
 
 class Recorded:
@@ -64,16 +67,23 @@ class Recorded:
         values = [value for values in self.collect(server, model, load, key).values() for value in values]
         return statistics.median(values) if values else None
 
-    def find_best_peer(self, model: str, load: str, among: tuple[str, ...] = ()) -> str | None:
-        """Return the peer, as its makers ship it, that answers most per CPU second."""
+    def rank_peers(self, model: str, load: str) -> list[str]:
+        """Return the peers with their own engines, the one that answers most per CPU second first."""
         figures = {
             name: figure
             for name in self.list_servers(model)
-            if BY_NAME[name].kind is Kind.PEER
-            and (not among or name in among)
-            and (figure := self.find_best(name, model, load)) is not None
+            if BY_NAME[name].kind is Kind.PEER and (figure := self.find_best(name, model, load)) is not None
         }
-        return max(figures, key=lambda name: figures[name], default=None)
+        return sorted(figures, key=lambda name: -figures[name])
+
+    def find_best_peer(self, model: str, load: str, among: tuple[str, ...] = ()) -> str | None:
+        """Return the first of the ranked peers, or of some of them."""
+        return next((name for name in self.rank_peers(model, load) if not among or name in among), None)
+
+    def list_unmeasured(self) -> list[str]:
+        """Return the servers that the run neither timed nor found to fail: it was told to leave them out."""
+        met = {entry["server"] for entry in [*self.document["slices"], *self.document["failures"]]}
+        return [name for name in BY_NAME if name not in met]
 
     def compare(self, model: str, load: str, other: str | None) -> Ratio | None:
         """Return this project's requests per CPU second over those of another server."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import places, tables
-from benchmarks.serving.peers import CONNECTIONS, Kind
+from benchmarks.serving.entry import CONNECTIONS, Kind
 from benchmarks.serving.plots import Panel, draw_bars, draw_panels
 from benchmarks.serving.recorded import BY_NAME, Recorded
 from benchmarks.serving.workloads import WORKLOADS
@@ -63,6 +63,8 @@ def write_report(recorded: Recorded | None) -> str:
     if recorded is None:
         return f"{NOTHING_YET}\n"
     lines = tables.write_machine(recorded)
+    if recorded.models:
+        lines += ["## In short", "", *tables.write_headline(recorded)]
     lines += ["## Targets", "", *tables.write_targets(recorded)]
     if recorded.models:
         lines += ["## Servers compared", ""]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmarks.serving.entry import CONNECTIONS, LIKE_FOR_LIKE_TITLE, MANY, NATIVE, Kind
 from benchmarks.serving.figures import fit_line
-from benchmarks.serving.peers import CONNECTIONS, MANY, Kind
 from benchmarks.serving.plots import show
-from benchmarks.serving.recorded import BY_NAME, Recorded
+from benchmarks.serving.recorded import BY_NAME, LIKE_FOR_LIKE, Recorded
 from benchmarks.serving.targets import judge, show_ratio
 from benchmarks.serving.workloads import WORKLOADS
 
@@ -43,6 +43,32 @@ def write_machine(recorded: Recorded) -> list[str]:
     return [*lines, ""]
 
 
+def write_headline(recorded: Recorded) -> list[str]:
+    """Return how many times each peer's requests per CPU second this project answers, the strongest peer first."""
+    models = [model for model in NATIVE if model in recorded.models]
+    groups: dict[tuple[str, bool], dict[tuple[str, str], str]] = {}
+    for model in models:
+        for load in CONNECTIONS:
+            for name in recorded.rank_peers(model, load):
+                group = groups.setdefault((BY_NAME[name].environment, BY_NAME[name].is_checking), {})
+                group[model, load] = name
+    head = ("peer", "like for like", *(f"{model}, {load}" for model in models for load in CONNECTIONS))
+    rows = []
+    for (_, is_checking), names in sorted(groups.items(), key=lambda pair: _rank_group(recorded, pair[1])):
+        ratios = [recorded.compare(model, load, names.get((model, load))) for model in models for load in CONNECTIONS]
+        cells = [f"{ratio.value:.1f}" if ratio else "-" for ratio in ratios]
+        title = min((BY_NAME[name].title for name in names.values()), key=len)
+        rows.append((title.removesuffix(LIKE_FOR_LIKE_TITLE), "yes" if is_checking else "no", *cells))
+    lines = [
+        "Requests per CPU second of this project over those of each peer, by model and connections; the strongest peer "
+        "under 64 connections first. Like for like: it checks each field and answers in full.",
+        "",
+        *write_table(head, rows, left=2),
+    ]
+    missing = [BY_NAME[name].title for name in recorded.list_unmeasured() if BY_NAME[name].kind is Kind.PEER]
+    return [*lines, f"**Not yet measured**, and so not among them: {'; '.join(missing)}.", ""] if missing else lines
+
+
 def write_targets(recorded: Recorded) -> list[str]:
     """Return the table of targets, met or not."""
     words = {True: "met", False: "**not met**", None: "-"}
@@ -74,18 +100,24 @@ def write_ratios(recorded: Recorded, model: str) -> list[str]:
     """Return this project's requests per CPU second over others'; where the other wins, the cell says so."""
     rows = []
     for load in _LOADS:
-        others = {"best peer": recorded.find_best_peer(model, load), "graph": "fastapi-graph", "floor": "floor-granian"}
+        others = {
+            "peer": recorded.find_best_peer(model, load),
+            "peer like for like": recorded.find_best_peer(model, load, LIKE_FOR_LIKE),
+            "graph": "fastapi-graph",
+            "floor": "floor-granian",
+        }
         cells = [_RATIO_TITLES[load]]
         for role, other in others.items():
             ratio = recorded.compare(model, load, other)
-            name = f" {BY_NAME[other].title}" if role == "best peer" and other else ""
+            name = f" {BY_NAME[other].title}" if role.startswith("peer") and other else ""
             wins = " **(it wins)**" if ratio and ratio.value < 1 and role != "floor" else ""
             cells.append(f"{show_ratio(ratio)}{name}{wins}" if ratio else "-")
         if set(cells[1:]) != {"-"}:
             rows.append(cells)
     if not rows:
         return []
-    head = ("this project over", "the best peer as shipped", "FastAPI given our graph", "constant answer on Granian")
+    head = ("this project over", "the best peer", "the best peer like for like", "FastAPI given our graph")
+    head += ("constant answer on Granian",)
     return ["Ratios (lowest to highest round):", "", *write_table(head, rows)]
 
 
@@ -125,14 +157,16 @@ def find_break(growth: dict[str, Any]) -> str:
 
 def write_failures(recorded: Recorded) -> list[str]:
     """Return the servers whose rows are missing, and why."""
-    failures = recorded.document["failures"]
-    if not failures:
-        return ["Every server installed, started and gave the right answers.", ""]
-    lines = ["Missing from the tables, whole or in part:", ""]
+    failures, unmeasured = recorded.document["failures"], recorded.list_unmeasured()
+    lines = []
     for failure in failures:
         model = f", {failure['model']}" if failure["model"] else ""
         lines.append(f"- {BY_NAME[failure['server']].title}{model}: {failure['why']}")
-    return [*lines, ""]
+    if unmeasured:
+        lines.append(f"- not measured in this run: {'; '.join(BY_NAME[name].title for name in unmeasured)}")
+    if not lines:
+        return ["Every server installed, started and gave the right answers.", ""]
+    return ["Missing from the tables, whole or in part:", "", *lines, ""]
 
 
 def _write_models(points: list[dict[str, Any]]) -> Iterator[str]:
@@ -208,3 +242,9 @@ def _describe(recorded: Recorded, name: str, model: str) -> list[str]:
         show(errors),
         f"{recorded.count_slowed(slices)} of {len(slices)}",
     ]
+
+
+def _rank_group(recorded: Recorded, names: dict[tuple[str, str], str]) -> float:
+    """Return what sorts a peer: the lower, the stronger it is under most connections, as far as it was measured."""
+    places = sorted(names, key=lambda place: (place[0] != "iris", -int(place[1])))
+    return -(recorded.find_best(names[places[0]], *places[0]) or 0.0)

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.serving.entry import MANY
 from benchmarks.serving.figures import Ratio, find_ratio
-from benchmarks.serving.peers import MANY
-from benchmarks.serving.recorded import BY_NAME, Recorded
+from benchmarks.serving.recorded import BY_NAME, LIKE_FOR_LIKE, Recorded
 
-#: The peers whose large request is an array of named fields, as ours is.
-GIVEN_OBJECTS = ("fastapi", "flask")
 #: What "does not move" allows the latency of one model beside many.
 STILL = 1.1
 
@@ -47,7 +45,7 @@ def _judge_peers(recorded: Recorded) -> Iterator[Verdict]:
         ("iris, 64 connections", "iris", "64", "floor-granian", 0.8, "the constant answer on Granian"),
         ("forest, 64 connections", "forest", "64", best("forest", "64"), 8, "the best peer"),
         ("forest, 64 connections", "forest", "64", "fastapi-graph", 5, "FastAPI given our graph"),
-        ("10,000 rows of iris", "iris", MANY, best("iris", MANY, GIVEN_OBJECTS), 10, "the best peer given objects"),
+        ("10,000 rows of iris", "iris", MANY, best("iris", MANY, LIKE_FOR_LIKE), 10, "the best peer like for like"),
     ]
     for what, model, load, other, least, text in rows:
         ratio = recorded.compare(model, load, other)

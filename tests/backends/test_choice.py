@@ -1,5 +1,7 @@
 """How a model runs: as its entry says, or as it was measured; and all workers of a service in one way."""
 
+import random
+
 import pytest
 from backends.queues import Clock, RecordingBackend, rows
 
@@ -8,8 +10,10 @@ from model_service.backends.choice import (
     HAND_OFF_S,
     IN_LOOP_S,
     LONGEST_MEASURE_S,
+    LONGEST_WAITING_S,
     MEASURE_S,
     Choice,
+    Clocks,
     choose,
     make_queued,
 )
@@ -20,8 +24,10 @@ from model_service.errors import PredictionFailed
 EXAMPLES = ({"x": 1},)
 
 
-def choose_for(backend, clock=None, *, examples=EXAMPLES, **settings):
-    return choose(backend, ModelConfig(class_path="m.M", **settings), examples, clock=clock or Clock())
+def choose_for(backend, clock=None, *, processor=None, examples=EXAMPLES, **settings):
+    """Choose by a clock, and by another one of the processor if the model waits or is held up."""
+    wall = clock or Clock()
+    return choose(backend, ModelConfig(class_path="m.M", **settings), examples, clocks=Clocks(wall, processor or wall))
 
 
 # What is measured
@@ -107,6 +113,76 @@ def test_one_slow_run_among_many_is_not_what_decides():
             return super().run(payloads)
 
     assert choose_for(HiccupingBackend(clock, row_s=1e-4), clock) == Choice(is_in_loop=True, is_joining=False)
+
+
+class HeldUpBackend(RecordingBackend):
+    """Computes on one clock; on the other one, half of the runs are held up by others for milliseconds."""
+
+    def __init__(self, wall, processor, *, seed, **costs):
+        super().__init__(processor, **costs)
+        self._wall, self._processor, self._numbers = wall, processor, random.Random(seed)
+
+    def run(self, payloads, context=None):
+        before = self._processor.now
+        outputs = super().run(payloads)
+        # Caches and the other half of the core cost a little, too.
+        self._processor.now += (self._processor.now - before) * self._numbers.uniform(0.0, 0.3)
+        self._wall.now += self._processor.now - before
+        if self._numbers.random() < 0.5:
+            self._wall.now += self._numbers.uniform(0.001, 0.02)
+        return outputs
+
+
+@pytest.mark.parametrize(
+    ("run_s", "row_s", "expected"),
+    [
+        pytest.param(6.5e-6, 0.5e-6, Choice(is_in_loop=True, is_joining=True), id="iris"),
+        pytest.param(31e-6, 12e-6, Choice(is_in_loop=True, is_joining=True), id="a-small-network"),
+        pytest.param(1.5e-3, 50e-6, Choice(is_in_loop=False, is_joining=True), id="a-forest"),
+        pytest.param(1e-6, 90e-6, Choice(is_in_loop=True, is_joining=False), id="rows-cost-all"),
+    ],
+)
+def test_a_busy_machine_does_not_change_the_choice(run_s, row_s, expected):
+    chosen = set()
+    for seed in range(100):
+        wall, processor = Clock(), Clock()
+        backend = HeldUpBackend(wall, processor, seed=seed, run_s=run_s, row_s=row_s)
+        chosen.add(choose_for(backend, wall, processor=processor))
+    assert chosen == {expected}
+
+
+def make_waiting(wall, processor, wait_s):
+    """A model that waits for each of its rows, and computes for each of its runs."""
+
+    class WaitingBackend(RecordingBackend):
+        def run(self, payloads, context=None):
+            wall.now += wait_s * len(payloads) + 1e-5
+            processor.now += 1e-5
+            return super().run(payloads)
+
+    return WaitingBackend()
+
+
+def test_a_model_that_waits_in_each_run_is_dispatched_though_it_computes_little():
+    wall, processor = Clock(), Clock()
+    backend = make_waiting(wall, processor, 5e-3)
+    assert not choose_for(backend, wall, processor=processor).is_in_loop
+    assert LONGEST_WAITING_S <= wall.now < LONGEST_WAITING_S + 0.1
+    wall, processor = Clock(), Clock()
+    slow = make_waiting(wall, processor, 10.0)
+    assert not choose_for(slow, wall, processor=processor).is_in_loop
+    assert len(slow.batches) == 3
+
+
+def test_where_it_stays_unclear_whether_a_model_waits_or_is_held_up_its_rows_are_joined():
+    wall, processor = Clock(), Clock()
+    assert choose_for(make_waiting(wall, processor, 5e-3), wall, processor=processor).is_joining
+
+
+def test_where_the_clock_of_the_processor_is_too_coarse_the_other_one_decides():
+    wall, stopped = Clock(), Clock()
+    backend = RecordingBackend(wall, row_s=IN_LOOP_S * 2)
+    assert not choose_for(backend, wall, processor=stopped).is_in_loop
 
 
 def test_measuring_takes_a_bounded_time():

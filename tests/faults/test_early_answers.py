@@ -15,7 +15,6 @@ JSON = {"content-type": "application/json"}
 KINDS = {
     404: ("POST", "/api/models/nothing/predict", JSON),
     405: ("PUT", PREDICT, JSON),
-    406: ("POST", PREDICT, {**JSON, "accept": "text/csv"}),
     415: ("POST", PREDICT, {"content-type": "text/plain"}),
     422: ("POST", PREDICT, JSON),
 }

@@ -15,7 +15,7 @@ ROW = b'{"x": 1}'
 
 def get(path: str, **headers: str) -> bytes:
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode()
 
 
 def rows(count: int, row: bytes = ROW) -> bytes:

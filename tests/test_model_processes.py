@@ -36,7 +36,11 @@ def predict(server: Server, model: str, payload: object, **options: float) -> ht
 
 
 def unruly_pid(server: Server) -> int:
-    pid: int = predict(server, "unruly_model", {"x": 0}).json()["pid"]
+    deadline = time.monotonic() + 60
+    while (answer := predict(server, "unruly_model", {"x": 0})).status_code == 503:  # this worker is still loading
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    pid: int = answer.json()["pid"]
     return pid
 
 

@@ -219,7 +219,6 @@ def _rayserve(name: str, title: str, batch: int, loads: tuple[str, ...], *, is_c
         loads=loads,
         is_checking=is_checking,
         variables={
-            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_TMPDIR": "{folder}",
         },

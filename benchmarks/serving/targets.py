@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.serving.entry import MANY
+from benchmarks.serving.entry import MANY, Kind
 from benchmarks.serving.figures import Ratio, find_ratio
 from benchmarks.serving.recorded import BY_NAME, LIKE_FOR_LIKE, Recorded
 
@@ -47,9 +47,11 @@ def _judge_peers(recorded: Recorded) -> Iterator[Verdict]:
         ("forest, 64 connections", "forest", "64", "fastapi-graph", 5, "FastAPI given our graph"),
         ("10,000 rows of iris", "iris", MANY, best("iris", MANY, LIKE_FOR_LIKE), 10, "the best peer like for like"),
     ]
+    is_partial = any(BY_NAME[name].kind is Kind.PEER for name in recorded.list_unmeasured())
+    note = "; not all were measured" if is_partial else ""
     for what, model, load, other, least, text in rows:
         ratio = recorded.compare(model, load, other)
-        whom = f" ({BY_NAME[other].title})" if other and text.startswith("the best") else ""
+        whom = f" ({BY_NAME[other].title}{note})" if other and text.startswith("the best") else ""
         yield _at_least(what, f"{least} x {text}{whom}", ratio, least)
 
 

@@ -261,7 +261,7 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path):
 def test_ambiguous_models_refuse_to_start_and_name_both(tmp_path):
     (tmp_path / "config.yaml").write_text("models: [{class: models.DoubleModel}, {class: models.DoubleModelAgain}]")
     done = _run(tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert "configured twice" in done.stderr
     assert "models.DoubleModelAgain" in done.stderr
 

@@ -1,39 +1,12 @@
 """`Entry`: one line of the configuration and what became of it; `ServedModel`: what answers when all went well."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
 from model_service.records import ModelInfo, ModelState, ModelStatus
+from model_service.registry.lease import Leases
 from model_service.schema.validation import SchemaValidator
-
-
-class Leases:
-    """How many callers hold a model, so that it is not stopped between the moment they found it and their answer."""
-
-    def __init__(self) -> None:
-        self._held = 0
-        self._change = threading.Condition()
-
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold it for the length of a block."""
-        with self._change:
-            self._held += 1
-        try:
-            yield
-        finally:
-            with self._change:
-                self._held -= 1
-                self._change.notify_all()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until nobody holds it; return whether that came to be in time."""
-        with self._change:
-            return self._change.wait_for(lambda: not self._held, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

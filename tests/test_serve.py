@@ -352,7 +352,7 @@ def test_there_are_as_many_workers_as_cores_that_may_be_used(tmp_path, quota, co
 def test_a_temporary_directory_with_too_long_a_path_is_told_in_one_sentence(tmp_path):
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
-    (tmp_path / "config.yaml").write_text(TOYS)
+    (tmp_path / "config.yaml").write_text(f"{TOYS}server: {{port: {find_free_port()}}}\n")
     done = subprocess.run(
         [sys.executable, "-m", "model_service", "serve"],
         cwd=tmp_path,

@@ -240,7 +240,8 @@ def test_a_large_call_of_slow_rows_runs_in_slices_and_is_not_ended(start):
     pid = pid_of(backend)
     _, large = submit(backend, *[502] * 200, timeout_s=60)  # 4 s in all
     wait_until(lambda: backend._connections[0]._running)
-    assert backend.run(row(5)) == [{"y": 10}]  # nobody waits for all of it
+    _, small = submit(backend, 5, timeout_s=60)
+    assert small.get(timeout=30).outputs == [{"y": 10}]  # nobody waits for all of it
     assert large.empty()
     assert large.get(timeout=30).outputs == [{"y": 1004}] * 200
     assert pid_of(backend) == pid

@@ -128,7 +128,7 @@ class Worker:
 
     def _close(self) -> None:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
-        for end, most_s in ((self._service.close, _CLOSE_S), (self._service.log.flush, _FLUSH_S)):
+        for end, most_s in ((self._service.manager.close, _CLOSE_S), (self._service.log.flush, _FLUSH_S)):
             ending = threading.Thread(target=end, name="ending", daemon=True)
             ending.start()
             ending.join(most_s)

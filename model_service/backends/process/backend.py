@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model_service.backends.admission import Admission
-from model_service.backends.base import AsyncBackend, Host, ParentPart
+from model_service.backends.base import AsyncBackend, Host, ParentPart, check_count
+from model_service.backends.local import LocalBackend
 from model_service.backends.process.connection import Call, ModelConnection, make_call
 from model_service.backends.process.frames import Frame
 from model_service.backends.process.status import ProcessStatus, StatusReader, name_status
@@ -25,7 +26,6 @@ from model_service.errors import (
     PredictionFailed,
     ServiceError,
 )
-from model_service.loading import describe_model, import_model_class
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
 
 STATUS_POLL_S = 0.02
@@ -63,7 +63,7 @@ class ProcessBackend(AsyncBackend):
     def peek(cls, config: ModelConfig, host: Host) -> ModelInfo:
         if config.python is not None:
             return super().peek(config, host)
-        return describe_model(import_model_class(config.class_path))  # here: that takes no process
+        return LocalBackend.peek(config, host)  # that takes no process
 
     @property
     def execution(self) -> Execution:
@@ -206,7 +206,9 @@ class ProcessBackend(AsyncBackend):
             self._admission.rate.learn(now - max(self._last_answer, began), len(ticket.payloads))
             self._last_answer = now
             try:
-                ticket.outputs = _restore_outcomes(answer)
+                outcomes = _restore_outcomes(answer)
+                check_count(ticket.payloads, outcomes)
+                ticket.outputs = outcomes
             except ServiceError as fault:
                 error = fault.with_traceback(None)
         self._end(ticket, error)

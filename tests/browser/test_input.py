@@ -305,6 +305,22 @@ def test_a_telephone_offers_the_keys_that_a_number_needs(
     expect(page.get_by_label(re.compile(f"^{label}( optional)?$"))).to_have_attribute("inputmode", keypad)
 
 
+# --- before the script has started ------------------------------------------------------------------------------------
+
+
+def test_what_is_pressed_before_the_script_has_started_does_not_leave_the_page(page: Page, site: str):
+    held: list[Route] = []
+    page.route("**/js/predict.js", lambda route: held.append(route))
+    page.goto(site + IRIS, wait_until="commit")
+    page.get_by_label("Sepal length").fill("6.3")
+    page.get_by_label("Sepal length").press("Enter")
+    expect(page.locator("#predict")).to_be_disabled()
+    held[0].continue_()
+    expect(page.locator("#predict")).to_be_enabled()
+    expect(page).to_have_url(site + IRIS)
+    expect(page.get_by_label("Sepal length")).to_have_value("6.3")
+
+
 # --- titles -----------------------------------------------------------------------------------------------------------
 
 

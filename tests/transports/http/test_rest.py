@@ -7,7 +7,7 @@ import zlib
 
 import httpx
 import pytest
-from serving import MAX_BODY_BYTES, MAX_ROWS
+from serving import MAX_BODY_BYTES, MAX_ROWS, GunicornServer
 
 PREDICT = "/api/models/double_model/predict"
 JSON = {"content-type": "application/json"}
@@ -168,7 +168,7 @@ def test_a_body_of_unstated_length_is_413_while_it_is_read(server):
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_truncated_body_is_no_prediction_even_where_the_rest_would_be_blank(client):
+def test_a_truncated_body_is_no_prediction_even_where_the_rest_would_be_blank(client, server):
     """What fits the bound is valid JSON here; the request is refused all the same."""
 
     def chunks():
@@ -176,9 +176,12 @@ def test_a_truncated_body_is_no_prediction_even_where_the_rest_would_be_blank(cl
         for _ in range(3):
             yield b" " * MAX_BODY_BYTES
 
-    response = client.post(PREDICT, content=chunks(), headers=JSON)
-    assert_problem(response, 413, "payload_too_large")
-    assert post(client, b'{"x": 1}').status_code == 200  # whether the connection was kept or the client told to close
+    with httpx.Client(base_url=server.url, timeout=30) as alone:
+        response = alone.post(PREDICT, content=chunks(), headers=JSON)
+        assert_problem(response, 413, "payload_too_large")
+        # gunicorn says that it keeps the connection, and closes it when more than 64 KB of the body are left.
+        again = client if isinstance(server, GunicornServer) else alone
+        assert post(again, b'{"x": 1}').status_code == 200
 
 
 def test_a_streamed_body_within_the_bound_is_read(client):

@@ -199,4 +199,5 @@ function start(page) {
   addEventListener("pagehide", keepDraft);
   showForm();
   if (!useFragment()) useDraft();
+  byId("predict").disabled = false;
 }

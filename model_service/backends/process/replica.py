@@ -1,12 +1,11 @@
 """`Replica`: one process of a model after another, on one socket: spawn, watch, start again or give up."""
 
 import logging
-import socket
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
+from model_service.backends.process.listener import close_listener, open_listener
 from model_service.backends.process.problems import (
     describe_change,
     describe_crashes,
@@ -24,6 +23,7 @@ from model_service.backends.process.status import (
     name_socket,
     name_status,
     read_status,
+    was_overdue,
     write_status,
 )
 from model_service.config import ModelConfig
@@ -51,9 +51,7 @@ class Replica:
         self._name = config.class_path
         self._status_path = name_status(folder, number)
         self._overdue_path = name_overdue(folder, number)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(name_socket(folder, number)))
-        self._listener.listen(1024)
+        self._listener = open_listener(name_socket(folder, number))
         self._stopping = threading.Event()
         self._spawning = threading.Lock()
         self._spawned = threading.Event()
@@ -84,7 +82,7 @@ class Replica:
             if self._process is not None:
                 self._process.kill()
             self._thread.join()
-        self._close_listener()
+        close_listener(self._listener)
 
     @property
     def _label(self) -> str:
@@ -108,7 +106,7 @@ class Replica:
             if self._stopping.is_set():
                 return
             if process.returncode == EXIT_PACKAGE_BROKEN:
-                self._close_listener()  # it has written why
+                close_listener(self._listener)  # it has written why
                 return
             if not self._prepare_next(process):
                 return
@@ -184,7 +182,7 @@ class Replica:
         end = End.CRASH
         if self._killed_for is not None:
             end, reason = End.UNFIT, f"it was ended because {self._killed_for}"
-        elif self._was_overdue(process.pid):
+        elif was_overdue(self._overdue_path, process.pid):
             end, reason = End.OVERDUE, "it was ended because a prediction was past its deadline"
         elif process.returncode < 0:
             reason = f"it was ended by {name_signal(-process.returncode)}"
@@ -192,13 +190,6 @@ class Replica:
             reason = f"it ended by itself with status {process.returncode}"
         logger.error("model process ended: %s", reason, extra={"model": self._label})
         return end, reason
-
-    def _was_overdue(self, pid: int) -> bool:
-        """Whether a web process killed it for a prediction past its deadline, which is no crash."""
-        try:
-            return self._overdue_path.read_text() == str(pid)
-        except FileNotFoundError:
-            return False
 
     def _open_circuit(self, decision: Decision, reason: str) -> None:
         """Publish that the model is stopped, and until when."""
@@ -210,7 +201,7 @@ class Replica:
     def _give_up(self, problem: Problem) -> None:
         """Publish why, then close the socket."""
         self._publish(problem)
-        self._close_listener()
+        close_listener(self._listener)
 
     def _publish(self, problem: Problem, retry_at: float | None = None) -> None:
         info = self._loaded
@@ -220,15 +211,3 @@ class Replica:
             info = known.info
         status = ProcessStatus(ModelState.FAILED, 0, info, has_rules, problem, retry_at)
         write_status(self._status_path, status)
-
-    def _close_listener(self) -> None:
-        """Send away whoever waits on the socket, and let nobody connect again: they look at the status then.
-
-        Closing alone would not do: a model process that is ending holds the same socket.
-        """
-        with suppress(OSError):  # it may be closed already
-            self._listener.setblocking(False)
-            self._listener.shutdown(socket.SHUT_RDWR)
-            while True:
-                self._listener.accept()[0].close()
-        self._listener.close()

@@ -52,6 +52,14 @@ def name_overdue(folder: Path, number: int) -> Path:
     return folder / f"{number}.overdue"
 
 
+def was_overdue(path: Path, pid: int) -> bool:
+    """Whether a worker has ended a process because a prediction was past its deadline, which is no crash."""
+    try:
+        return path.read_text() == str(pid)
+    except FileNotFoundError:
+        return False
+
+
 def write_status(path: Path, status: ProcessStatus) -> None:
     """Replace the file in one step, so that no reader sees half of it."""
     temporary = path.with_suffix(f".{os.getpid()}")

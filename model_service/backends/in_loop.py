@@ -27,6 +27,11 @@ class InLoop:
         self._run_next = run_next
         self._is_closed = False
 
+    @property
+    def expected_s(self) -> float:
+        """Seconds that the rows which wait should take, as far as is known."""
+        return self._queue.admission.rate.estimate_s(self._queue.rows)
+
     def wake(self) -> None:
         """Have what waits run soon; for any thread, after a ticket was put into the queue."""
         # Another thread cannot know whether the turn that is under way has looked at the queue already.

@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 from backends.queues import wait_until
 
-from model_service.backends.loop import TICK_S, ServiceLoop
+from model_service.backends.loop import TICK_S, TURN_S, ServiceLoop
 
 
 @pytest.fixture
@@ -36,8 +36,9 @@ def call_in(loop, call):
 class Work:
     """A runner that does one thing a run, and tells who did it."""
 
-    def __init__(self, name="", done=None):
+    def __init__(self, name="", done=None, expected_s=0.0):
         self.is_roused = False
+        self.expected_s = expected_s
         self.waiting = deque()
         self.done = done if done is not None else []
         self._name = name
@@ -155,9 +156,35 @@ def test_runners_take_turns(loop):
     assert done == [(name, thing) for thing in "abc" for name in ("first", "second")]
 
 
+def test_who_needs_little_does_not_wait_for_who_needs_much_and_nobody_starves(loop):
+    done = []
+    slow, fast = Work("slow", done, expected_s=0.1), Work("fast", done, expected_s=0.001)
+    slow.waiting.extend("ab")
+    fast.waiting.extend("abc")
+
+    def rouse():
+        loop.rouse(slow)
+        loop.rouse(fast)
+
+    call_in(loop, rouse)
+    wait_until(lambda: len(done) == 5)
+    assert done == [("fast", "a"), ("slow", "a"), ("fast", "b"), ("slow", "b"), ("fast", "c")]
+
+
+def test_a_round_that_takes_longer_than_a_turn_goes_on_where_it_was(loop):
+    done = []
+    workers = [Work(name, done, expected_s=number) for number, name in enumerate("abc")]
+    for worker in workers:
+        worker.waiting.extend([lambda: time.sleep(2 * TURN_S)] * 2)
+    call_in(loop, lambda: [loop.rouse(worker) for worker in workers])
+    wait_until(lambda: len(done) == 6)
+    assert [name for name, _ in done] == [*"abcabc"]
+
+
 def test_a_runner_that_always_has_more_does_not_keep_the_loop_from_its_connections(loop):
     class EndlessWork:
         is_roused = False
+        expected_s = 0.0
 
         def run_next(self):
             is_running.set()

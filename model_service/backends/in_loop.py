@@ -1,7 +1,7 @@
 """`InLoop`: for models that take no time. What one turn of the event loop brought is one batch, run there.
 
 Nothing changes threads, so a request costs what it must; and while a batch runs, the next one gathers in the
-sockets. A batch is held to what the loop can spare (`model_service.backends.loop.TURN_S`), at the measured rate.
+sockets. A batch is held to what the loop can spare (`ServiceLoop.turn_s`), at the measured rate.
 """
 
 from collections.abc import Callable
@@ -42,6 +42,7 @@ class InLoop:
         """Run one batch; return whether more waits."""
         if self._is_closed:
             return False
+        self._queue.set_pace(self._loop.turn_s)
         announce(self._run_next())
         return self._queue.rows > 0
 

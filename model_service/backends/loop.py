@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
-#: How long models may run in one turn of the loop before it looks at its connections again. It is also how long a fast
-#: model's callers wait behind a slower one's batch; a batch of less costs more for each row.
-TURN_S = 0.0005
+#: How long models may run in one turn of the loop before it looks at its connections again: where one model is asked,
+#: and where several are. It is how long a fast model waits for a slower one; a shorter batch costs more per row.
+TURN_S, SHARED_TURN_S = 0.002, 0.0005
 #: How often deadlines, slow callers and model processes are looked at. Nothing here has a timer of its own.
 TICK_S = 0.05
 #: Threads for what would hold the loop up: large bodies decoded, checked and encoded. They share the interpreter,
@@ -49,18 +49,21 @@ class ServiceLoop:
         now: `time.monotonic` of the latest tick: precise enough for what is measured in seconds.
         lag_s: By how much the latest tick came late.
         longest_lag_s: The longest of all lags so far.
+        turn_s: How long models may run in a turn, and so in a batch: `SHARED_TURN_S` once several were ready at once,
+            and until a tick goes by without.
     """
 
     def __init__(self) -> None:
         self.now = time.monotonic()
         self.lag_s = 0.0
         self.longest_lag_s = 0.0
+        self.turn_s = TURN_S
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread_id = 0
         self._thread: threading.Thread | None = None
         self._ready: list[Runner] = []
         self._round: deque[Runner] = deque()
-        self._is_turning = False
+        self._is_turning = self._is_shared = False
         self._ticks: list[Callable[[], object]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._pool = ThreadPoolExecutor(_POOL_THREADS, "large-bodies")
@@ -145,7 +148,7 @@ class ServiceLoop:
             self._ticks.remove(call)
 
     def _turn(self) -> None:
-        ends_at = time.monotonic() + TURN_S
+        ends_at = time.monotonic() + self.turn_s
         while self._round or self._ready:
             if not self._round:
                 self._begin_round()
@@ -165,6 +168,7 @@ class ServiceLoop:
         Nobody starves: who comes now, or has more, is in the next round.
         """
         if len(self._ready) > 1:
+            self._is_shared, self.turn_s = True, SHARED_TURN_S
             self._ready.sort(key=lambda runner: runner.expected_s)
         self._round.extend(self._ready)
         self._ready.clear()
@@ -173,6 +177,9 @@ class ServiceLoop:
         self.now = time.monotonic()
         self.lag_s = self.now - due
         self.longest_lag_s = max(self.longest_lag_s, self.lag_s)
+        if not self._is_shared:
+            self.turn_s = TURN_S
+        self._is_shared = False
         for call in list(self._ticks):
             try:
                 call()

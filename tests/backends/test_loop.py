@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 from backends.queues import wait_until
 
-from model_service.backends.loop import TICK_S, TURN_S, ServiceLoop
+from model_service.backends.loop import SHARED_TURN_S, TICK_S, TURN_S, ServiceLoop
 
 
 @pytest.fixture
@@ -179,6 +179,21 @@ def test_a_round_that_takes_longer_than_a_turn_goes_on_where_it_was(loop):
     call_in(loop, lambda: [loop.rouse(worker) for worker in workers])
     wait_until(lambda: len(done) == 6)
     assert [name for name, _ in done] == [*"abcabc"]
+
+
+def test_turns_are_short_while_several_models_are_asked_and_long_again_afterwards(loop):
+    turns = []
+    first, second = Work(), Work()
+    first.waiting.append(lambda: turns.append(loop.turn_s))
+    second.waiting.append(lambda: turns.append(loop.turn_s))
+    call_in(loop, lambda: [loop.rouse(first), loop.rouse(second)])
+    wait_until(lambda: len(turns) == 2)
+    assert turns == [SHARED_TURN_S] * 2
+    wait_until(lambda: loop.turn_s == TURN_S)
+    first.waiting.append(lambda: turns.append(loop.turn_s))
+    loop.rouse(first)
+    wait_until(lambda: len(turns) == 3)
+    assert turns[2] == TURN_S
 
 
 def test_a_runner_that_always_has_more_does_not_keep_the_loop_from_its_connections(loop):

@@ -25,6 +25,7 @@ class InLoop:
         self._loop = loop
         self._queue = queue
         self._run_next = run_next
+        self._turn_s = 0.0
         self._is_closed = False
 
     @property
@@ -42,7 +43,9 @@ class InLoop:
         """Run one batch; return whether more waits."""
         if self._is_closed:
             return False
-        self._queue.set_pace(self._loop.turn_s)
+        if self._turn_s != self._loop.turn_s:
+            self._turn_s = self._loop.turn_s
+            self._queue.set_pace(self._turn_s)
         announce(self._run_next())
         return self._queue.rows > 0
 

@@ -149,15 +149,16 @@ class ServiceLoop:
 
     def _turn(self) -> None:
         ends_at = time.monotonic() + self.turn_s
-        while self._round or self._ready:
-            if not self._round:
+        ready, order = self._ready, self._round
+        while order or ready:
+            if not order and len(ready) > 1:
                 self._begin_round()
-            runner = self._round.popleft()
+            runner = order.popleft() if order else ready.pop()
             if runner.run_next():
-                self._ready.append(runner)
+                ready.append(runner)
             else:
                 runner.is_roused = False
-            if time.monotonic() >= ends_at and (self._round or self._ready):
+            if (order or ready) and time.monotonic() >= ends_at:
                 self.loop.call_soon(self._turn)
                 return
         self._is_turning = False
@@ -167,9 +168,8 @@ class ServiceLoop:
 
         Nobody starves: who comes now, or has more, is in the next round.
         """
-        if len(self._ready) > 1:
-            self._is_shared, self.turn_s = True, SHARED_TURN_S
-            self._ready.sort(key=lambda runner: runner.expected_s)
+        self._is_shared, self.turn_s = True, SHARED_TURN_S
+        self._ready.sort(key=lambda runner: runner.expected_s)
         self._round.extend(self._ready)
         self._ready.clear()
 

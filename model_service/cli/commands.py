@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from model_service.cli.errors import EXIT_CODES
-from model_service.cli.source import ConfigSource
+from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
 from model_service.config import NO_MODELS, ServiceConfig, describe_settings
 from model_service.config_file import ENVIRONMENT_PREFIX
@@ -35,6 +35,7 @@ _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", Mod
 
 
 @click.command()
+@config_option
 @click.pass_obj
 def models(source: ConfigSource) -> None:
     """List the configured models, without loading their weights."""
@@ -64,6 +65,7 @@ def models(source: ConfigSource) -> None:
     metavar="FIELD=VALUE",
     help="One field of the payload; repeat it. Typed by the schema.",
 )
+@config_option
 @click.pass_obj
 def predict(
     source: ConfigSource, qualified_name: str, version: str | None, json_text: str | None, columns: tuple[str, ...]
@@ -95,6 +97,7 @@ def predict(
 
 @click.command()
 @click.option("--format", "format_name", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@config_option
 @click.pass_obj
 def openapi(source: ConfigSource, format_name: str) -> None:
     """Print the OpenAPI document of the configured models, without loading their weights."""
@@ -105,6 +108,7 @@ def openapi(source: ConfigSource, format_name: str) -> None:
 
 
 @click.command("check-config")
+@config_option
 @click.pass_context
 def check_config(context: click.Context) -> None:
     """Read the configuration, load every model, run every self-test; serve nothing.

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from model_service import parent
-from model_service.cli.source import ConfigSource
+from model_service.cli.source import ConfigSource, config_option
 
 
 @click.command()
@@ -15,6 +15,7 @@ from model_service.cli.source import ConfigSource
 @click.option(
     "--unix-socket", type=click.Path(path_type=Path), help="Unix socket to listen on, instead of host and port."
 )
+@config_option
 @click.pass_obj
 def serve(source: ConfigSource, host: str | None, port: int | None, unix_socket: Path | None) -> None:
     """Run the server until SIGTERM or Ctrl+C."""

@@ -119,6 +119,13 @@ def test_models_says_why_a_class_cannot_be_read_and_what_to_mend(configure):
     assert last.startswith("echo_model ")
 
 
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "behind"])
+def test_the_configuration_may_be_named_before_a_command_or_behind_it(configure, is_before):
+    path = configure("models.DoubleModel")
+    arguments = ["--config", str(path), "models"] if is_before else ["models", "--config", str(path)]
+    assert CliRunner().invoke(cli, arguments).output.startswith("double_model")
+
+
 def test_models_of_an_empty_configuration_says_where_to_list_them(configure):
     assert run(configure(), "models").startswith("no models are configured; list them under 'models:'")
 

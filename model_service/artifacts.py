@@ -23,6 +23,8 @@ from model_service.records import Artifact
 
 MANIFEST_NAME = "manifest.json"
 METRICS_NAME = "metrics.json"
+#: Files whose reading runs what is written in them.
+_PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth"})
 #: Most files that a warning names.
 _MAX_LISTED = 10
 
@@ -110,7 +112,7 @@ def verify_artifacts(model_class: type[MLModel]) -> None:
 
 
 def find_artifact_warnings(model_class: type[MLModel]) -> list[str]:
-    """Return which files of a class's package nobody vouches for, or that none were installed though it reads some."""
+    """Return which files of a class's package nobody vouches for or are pickles, or that it reads some and has none."""
     folder = model_class.artifact_path("")
     if not folder.is_dir():
         if not _reads_artifacts(model_class):
@@ -123,11 +125,18 @@ def find_artifact_warnings(model_class: type[MLModel]) -> list[str]:
     files = {path.relative_to(folder).as_posix() for path in paths} - {MANIFEST_NAME}
     has_manifest = (folder / MANIFEST_NAME).exists()
     listed = {artifact.name for artifact in read_artifacts(model_class)} if has_manifest else {METRICS_NAME}
-    unlisted = ", ".join(sorted(files - listed)[:_MAX_LISTED])
-    if not unlisted:
-        return []
-    state = "does not list" if has_manifest else "is missing, so that nothing checks"
-    return [f"{folder.name}/{MANIFEST_NAME} {state} {unlisted}: end the training script with write_manifest"]
+    warnings = []
+    if unlisted := ", ".join(sorted(files - listed)[:_MAX_LISTED]):
+        state = "does not list" if has_manifest else "is missing, so that nothing checks"
+        warnings.append(
+            f"{folder.name}/{MANIFEST_NAME} {state} {unlisted}: end the training script with write_manifest"
+        )
+    if pickles := ", ".join(sorted(file for file in files if Path(file).suffix.lower() in _PICKLES)[:_MAX_LISTED]):
+        warnings.append(
+            f"{folder.name} holds {pickles}, the kind of file that can run any code when it is opened: export the model "
+            "as ONNX, safetensors or .keras"
+        )
+    return warnings
 
 
 def _reads_artifacts(model_class: type[MLModel]) -> bool:

@@ -167,6 +167,10 @@ class ModelStatus:
     timeout_s: float | None = None
     max_queue_rows: int | None = None
 
+    def limit_rows(self, max_request_rows: int) -> int:
+        """Return the most rows of one request to it, of which the service takes so many: they must fit its queue."""
+        return min(max_request_rows, self.max_queue_rows or max_request_rows)
+
 
 class Prediction(NamedTuple):
     """What the one road returns for one or many payloads. A tuple, because one is made in every request.

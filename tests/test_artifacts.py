@@ -208,6 +208,13 @@ def test_files_without_a_manifest_are_named_but_for_the_metrics(folder, weighed)
     assert find_artifact_warnings(weighed) == []
 
 
+def test_a_file_that_can_run_code_when_it_is_opened_is_named(folder, weighed):
+    (folder / "layers" / "forest.joblib").write_text("a")
+    write_manifest(folder, made_with=["packaging"])
+    (warning,) = find_artifact_warnings(weighed)
+    assert warning.startswith("artifacts holds layers/forest.joblib, the kind of file that can run any code")
+
+
 def test_code_that_reads_artifacts_which_were_not_installed_is_told(make_package):
     inherited = CODE + "\n\nclass HeirModel(WeighedModel):\n    pass\n"
     make_package("left_out", {"__init__.py": inherited})

@@ -14,6 +14,7 @@ from configurations import SHIPPED, make_config
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import TESTS, Server
 
+from model_service.config import ModelConfig
 from model_service.config_file import load_config
 from model_service.service import Service
 from model_service.transports.http.docs import build_document, write_yaml
@@ -46,6 +47,14 @@ def test_a_document_of_awkward_schemas_is_valid_too(manager):
     )
     document = build_document(models.get_models(), max_rows=10)
     assert list(OpenAPIV31SpecValidator(json.loads(json.dumps(document))).iter_errors()) == []
+
+
+@pytest.mark.parametrize(("queue_rows", "most"), [(5, 5), (20_000, 10)])
+def test_an_array_may_have_no_more_rows_than_the_models_queue(manager, queue_rows, most):
+    (status,) = Service(make_config(ModelConfig(class_path="models.DoubleModel", max_queue_rows=queue_rows))).describe()
+    operation = build_document([status], max_rows=10)["paths"]["/api/models/double_model/predict"]["post"]
+    (_, rows) = operation["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    assert rows["maxItems"] == most
 
 
 @pytest.mark.parametrize("class_path", SHIPPED)

@@ -42,6 +42,7 @@ def find_schema_warnings(schema: Schema, name: str) -> list[str]:
         *_find_unknown_keywords(schema, name),
         *(sentence for sentence, is_certain in _find_unknown_required(schema, name) if not is_certain),
         *_find_large_patterns(schema, name),
+        *_find_unfit_values(schema, name),
     ]
 
 
@@ -127,6 +128,20 @@ def _find_large_patterns(schema: Schema, name: str) -> Iterator[str]:
                     f"{name}{make_pointer([*path, keyword])} is larger than fast validation takes, so every payload "
                     "takes the slow way; give the number of characters as minLength and maxLength, not in the pattern"
                 )
+
+
+def _find_unfit_values(schema: Schema, name: str) -> Iterator[str]:
+    """Yield each ``default`` or example of a field that the field itself refuses."""
+    for path, node in _find_subschemas(schema):
+        values = [((*path, "default"), node["default"])] if "default" in node else []
+        if path:
+            values += [((*path, "examples", i), value) for i, value in enumerate(node.get("examples", ()))]
+        if not values or any(keyword in inner for _, inner in walk(node) for keyword in REFERENCES):
+            continue  # what a reference means cannot be told outside the whole schema
+        validator = SchemaValidator(node)
+        for place, value in values:
+            for violation in validator.find_violations(value)[:1]:
+                yield f"{name}{make_pointer(place)} is refused by its own field: {violation.message}"
 
 
 def _find_example_faults(schema: Schema, name: str) -> Iterator[str]:

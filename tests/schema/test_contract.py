@@ -454,6 +454,27 @@ def test_a_pattern_that_is_too_large_for_fast_validation_is_a_warning_and_decide
 # Examples
 
 
+@pytest.mark.parametrize(
+    ("field", "warning"),
+    [
+        pytest.param(
+            {"type": "number", "default": "2.5"},
+            "input_schema/properties/x/default is refused by its own field: expected a number, got a string",
+            id="a default",
+        ),
+        pytest.param(
+            {"enum": ["a", "b"], "examples": ["a", "c"]},
+            "input_schema/properties/x/examples/1 is refused by its own field: expected 'a' or 'b'",
+            id="an example",
+        ),
+    ],
+)
+def test_a_value_that_its_own_field_refuses_is_a_warning(field, warning):
+    (found,) = warn(with_field(field))
+    assert found.startswith(warning)
+    assert warn(with_field({"$ref": "#/$defs/y", "default": 1}, **{"$defs": {"y": {"type": "string"}}})) == []
+
+
 def test_an_example_that_its_own_schema_refuses_is_a_fault():
     schema = with_field({"type": "number"}, required=["x"], examples=[{"x": 1}, {"x": "1"}, {}, 5])
     assert find(schema) == [

@@ -95,13 +95,15 @@ def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") 
         info={"description": "Predictions of every model that this service is configured with."},
     )
     _add_platform(spec)
-    described = [(status.info, status.is_default) for status in models if status.info is not None]
-    names = zip(described, name_components(described), name_operations(described), strict=True)
-    for (info, is_default), component, operations in names:
+    readable = [status for status in models if status.info is not None]
+    described = [(status.info, status.is_default) for status in readable if status.info is not None]
+    names = zip(readable, described, name_components(described), name_operations(described), strict=True)
+    for status, (info, is_default), component, operations in names:
+        rows = status.limit_rows(max_rows)
         for name, schema in build_components(info, component).items():
             spec.components.schema(name, component=schema)
         for route in _routes(info, component, operations, is_default=is_default):
-            for path, methods in build_model_paths(route, max_rows=max_rows, problems=_references()).items():
+            for path, methods in build_model_paths(route, max_rows=rows, problems=_references()).items():
                 spec.path(path, operations=methods)
     for tag in _tags(described):
         spec.tag(tag)

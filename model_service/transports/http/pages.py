@@ -93,7 +93,7 @@ def _describe_page(status: ModelStatus, models: list[ModelStatus], config: Serve
         **_describe_model(status, status.info),
         "input_schema": status.info.input_schema,
         "examples": list(status.info.examples),
-        "max_rows": config.max_request_rows,
+        "max_rows": status.limit_rows(config.max_request_rows),
         "max_body_bytes": config.max_body_bytes,
         "compared": compared,
     }

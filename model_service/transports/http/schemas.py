@@ -206,7 +206,7 @@ def metadata_fields(
         **model_fields(status, root),
         "versions": versions,
         "limits": {
-            "rows": min(config.max_request_rows, status.max_queue_rows or config.max_request_rows),
+            "rows": status.limit_rows(config.max_request_rows),
             "body_bytes": config.max_body_bytes,
             "timeout_s": status.timeout_s,
             "queue_rows": status.max_queue_rows,

@@ -117,7 +117,7 @@ class ServerConfig:
         help="Largest request body in bytes. A larger one is refused while it is read: 413.",
     )
     max_body_values: int = setting(
-        2_000_000,
+        500_000,
         bounds=(1, 10**9),
         help="Most JSON values in one request body: numbers, texts, arrays, objects. Each takes many times its bytes "
         "in memory.",

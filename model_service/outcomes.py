@@ -95,7 +95,7 @@ def word_faults(info: ModelInfo, violations: list[Violation]) -> PayloadInvalid:
     count = f"{len(violations)} {'fault' if len(violations) == 1 else 'faults'}"
     if len(violations) >= MAX_VIOLATIONS:
         count = f"at least {MAX_VIOLATIONS} faults"
-    message = f"the payload for model '{info.qualified_name}' has {count}; see errors"
+    message = f"the payload for model '{info.qualified_name}' has {count}"
     return PayloadInvalid(message, violations[:MAX_VIOLATIONS])
 
 

@@ -381,7 +381,7 @@ def test_the_program_prints_violations_with_their_pointers(configure):
     done = run_process("predict", "double_model", stdin='[{"x": 1}, {"x": "a secret"}, {}]', cwd=path.parent)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.splitlines() == [
-        "Error: the payload for model 'double_model' has 2 faults; see errors",
+        "Error: the payload for model 'double_model' has 2 faults",
         "  /1/x: expected a number, got a string",
         "  /2/x: this field is missing",
     ]

@@ -6,8 +6,8 @@ from model_service.errors import PayloadInvalid, PayloadMalformed
 from model_service.records import Schema
 from model_service.strict_json import decode_json
 
-#: Keys around the payloads in requests to other servers.
-_ENVELOPES = ("instances", "inputs", "dataframe_split", "dataframe_records")
+#: Keys around the payloads in requests to other servers, and in what people write for them.
+_ENVELOPES = ("instances", "inputs", "dataframe_split", "dataframe_records", "data", "payload", "input", "features")
 _EXPECTED = 'one payload is sent as its own object, {"field": value}, and several as an array of such objects'
 
 

@@ -150,7 +150,8 @@ def _persist(known: Days, tested: Days) -> Floats:
     """Return the count of the last known day before each tested one; before the first, that of the first."""
     order = np.argsort(known.instants)
     places = np.searchsorted(known.instants[order], tested.instants) - 1
-    return known.counts[order][np.maximum(places, 0)]
+    counts: Floats = known.counts[order][np.maximum(places, 0)]
+    return counts
 
 
 def score(tested: Tested, *, has_spread: bool) -> dict[str, dict[str, Any]]:

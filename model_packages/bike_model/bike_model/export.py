@@ -14,8 +14,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
-from bike_model.ensemble import HALF, Ensemble, Floats
-from bike_model.features import COLUMNS
+from bike_model.ensemble import HALF, Ensemble
+from bike_model.features import COLUMNS, Floats
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 #: The oldest intermediate representation that has these operators; newer run times read it too.

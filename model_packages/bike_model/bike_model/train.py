@@ -5,6 +5,7 @@ The file needs the columns of the classic request and ``cnt``. Needs the extra `
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from bike_model.evaluate import (
     split_by_time,
 )
 from bike_model.export import export
-from bike_model.features import ATEMP_TOLERANCE, NATURAL, Parameters, derive_atemp
+from bike_model.features import ATEMP_TOLERANCE, Parameters, derive_atemp
 from bike_model.fitting import Days, read_days, train
 from bike_model.model import BikeModel
 from bike_model.notes import require_day
@@ -70,17 +71,23 @@ def describe_faults(days: Days, parameters: Parameters) -> str:
     known = [payload for payload in days.payloads if payload["atemp"] is not None]
     gaps = np.array([abs(p["atemp"] - derive_atemp(p, parameters)) for p in known])
     sound = gaps <= ATEMP_TOLERANCE
-    whole = NATURAL["temp"][1]
-    warmer = np.mean([50 * payload["atemp"] - whole * payload["temp"] for payload in known])
-    januaries = [whole * p["temp"] for p in days.payloads if require_day(p).month == 1]
     return (
         f"holidays: {sum(holiday for holiday, _ in given)} in the file, {differing} days differ from the rule\n"
         f"humidity: {sum(p['hum'] == 0 for p in days.payloads)} days of 0\n"
         f"feeling temperature: {(~sound).sum()} days beyond {ATEMP_TOLERANCE} from the regression, the others within "
         f"{gaps[sound].max():.3f} (mean {gaps[sound].mean():.4f})\n"
-        f"in degrees Celsius as documented: it feels {warmer:.1f} warmer than it is on average, "
-        f"and the mean of all days of January is {np.mean(januaries or [np.nan]):.1f}"
+        f"degrees Celsius as documented, 41 temp and 50 atemp: {_describe_scale(known, (41, 0), (50, 0))}\n"
+        "as of the hours in a later edition, 47 temp - 8 and 66 atemp - 16: "
+        f"{_describe_scale(known, (47, -8), (66, -16))}"
     )
+
+
+def _describe_scale(payloads: list[dict[str, Any]], temp: tuple[int, int], atemp: tuple[int, int]) -> str:
+    real = np.array([temp[0] * payload["temp"] + temp[1] for payload in payloads])
+    felt = np.array([atemp[0] * payload["atemp"] + atemp[1] for payload in payloads])
+    is_january = np.array([require_day(payload).month == 1 for payload in payloads])
+    january = f"January has {real[is_january].mean():.1f} on average" if is_january.any() else "no day in January"
+    return f"{january}, and it feels {np.mean(felt - real):+.1f} degrees from what it is"
 
 
 def main(arguments: list[str] | None = None) -> None:

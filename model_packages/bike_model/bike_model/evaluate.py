@@ -77,12 +77,12 @@ def split_by_blocks(days: Days) -> Iterator[Split]:
 
 
 def split_by_rolling(days: Days, horizons: tuple[int, ...] = (1, 7)) -> Iterator[Split]:
-    """Each day of the second year is the last known one in turn; the kernel is searched again every four weeks."""
+    """Every second day of the second year is the last known one; the kernel is searched again every twelve weeks."""
     instants = days.instants
-    for last in instants[instants >= FIRST_ROLLING_DAY - max(horizons)].tolist():
+    for last in instants[instants >= FIRST_ROLLING_DAY - max(horizons)][::2].tolist():
         tested = np.flatnonzero(np.isin(instants - last, horizons) & (instants >= FIRST_ROLLING_DAY))
         if len(tested):
-            yield Split(np.flatnonzero(instants <= last), tested, last // 28)
+            yield Split(np.flatnonzero(instants <= last), tested, last // 84)
 
 
 def split_by_time(days: Days) -> Iterator[Split]:

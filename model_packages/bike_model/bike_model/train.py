@@ -23,7 +23,7 @@ from bike_model.evaluate import (
 )
 from bike_model.export import export
 from bike_model.features import ATEMP_TOLERANCE, Parameters, derive_atemp
-from bike_model.fitting import Days, read_days, train
+from bike_model.fitting import Days, Limits, read_days, train
 from bike_model.model import BikeModel
 from bike_model.notes import require_day
 from model_service.training import Training, run
@@ -38,18 +38,14 @@ def train_bikes(training: Training) -> None:
     training.describe_data(days.payloads)
     at_random = run_splits(days, split_at_random(days, seed=seed), seed=seed)
     limits = at_random.calibrate()
-    report(training, "10-fold, days at random", at_random, has_spread=True)
-    training.report(OURS, "10-fold, days at random", **score_interval(at_random, None))
-    tests = {
-        "10-fold, blocks of two weeks": run_splits(days, split_by_blocks(days), seed=seed),
-        "trained before 2012-07-01, tested from then on": run_splits(days, split_by_time(days), seed=seed),
-    }
+    report(training, "10-fold, days at random", at_random, None)
+    report(training, "10-fold, blocks of two weeks", run_splits(days, split_by_blocks(days), seed=seed), limits)
+    by_time = run_splits(days, split_by_time(days), seed=seed)
+    report(training, "trained before 2012-07-01, tested from then on", by_time, limits)
     rolling = run_splits(days, split_by_rolling(days, HORIZONS), seed=seed, has_forest=False)
     for horizon in HORIZONS:
-        tests[f"rolling through 2012, {horizon} days ahead"] = rolling.select(rolling.horizons == horizon)
-    for split, tested in tests.items():
-        report(training, split, tested, has_spread="fold" in split)
-        training.report(OURS, split, **score_interval(tested, limits))
+        tested = rolling.select(rolling.horizons == horizon)
+        report(training, f"rolling through 2012, {horizon} days ahead", tested, limits)
     trained = train(days, seed=seed)
     parameters = replace(trained.parameters, below=limits.below, above=limits.above)
     print(describe_faults(days, parameters))
@@ -58,10 +54,11 @@ def train_bikes(training: Training) -> None:
     (training.out / "parameters.json").write_text(document, encoding="utf-8")
 
 
-def report(training: Training, split: str, tested: Tested, *, has_spread: bool) -> None:
-    """Report every model on a split."""
-    for model, metrics in score(tested, has_spread=has_spread).items():
+def report(training: Training, split: str, tested: Tested, limits: Limits | None) -> None:
+    """Report every model on a split, and the interval with limits, or with those of the other folds."""
+    for model, metrics in score(tested, has_spread=split.startswith("10-fold")).items():
         training.report(model, split, **metrics)
+    training.report(OURS, split, **score_interval(tested, limits))
 
 
 def describe_faults(days: Days, parameters: Parameters) -> str:

@@ -45,7 +45,7 @@ def train_bikes(training: Training) -> None:
     rolling = run_splits(days, split_by_rolling(days, HORIZONS), seed=seed, has_forest=False)
     for horizon in HORIZONS:
         tested = rolling.select(rolling.horizons == horizon)
-        report(training, f"rolling through 2012, {horizon} days ahead", tested, limits)
+        report(training, f"rolling through 2012, {horizon} day{'s' * (horizon > 1)} ahead", tested, limits)
     trained = train(days, seed=seed)
     parameters = replace(trained.parameters, below=limits.below, above=limits.above)
     print(describe_faults(days, parameters))

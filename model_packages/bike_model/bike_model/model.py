@@ -25,6 +25,11 @@ _SEASONS = (
 )
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _FOLLOWS = "It follows from the date; a value that contradicts it is not used, and the answer says so."
+_SCALE = "Mean of the day, on the data set's scale: 41 x temp."
+_DRY = "Relative humidity; 0 is a sensor fault, read as the mean of such weather."
+_FEELING = "Degrees Celsius / 50. Left empty, or more than 0.15 off, it follows from the other weather."
+_HOLIDAY = "What is given counts. Left empty, the calendar of the District of Columbia decides."
+_NOTES = "Fields that contradict each other, values that were not used, and what is outside the data."
 _DATE = "As 2011-01-01; of a date and time, the date counts. After 2012 the level stays that of the end of 2012."
 _EXPECTED_DATE = f"must be a date from {FIRST_DAY} to {LAST_DAY}, such as 2011-01-01 or 2011-01-01T00:00:00Z"
 
@@ -34,14 +39,8 @@ def _derived(title: str, *words: str, first: int = 0, description: str = _FOLLOW
     return optional(choice(title, dict(enumerate(words, start=first)), description), title="From the date")
 
 
-def _natural(title: str, unit: str, least: float, most: float, description: str) -> Schema:
+def _measured(title: str, unit: str, description: str, *, least: float = 0, most: float = 1) -> Schema:
     return optional(number(title, description, unit=unit, least=least, most=most))
-
-
-def _normalised(title: str, unit: str, description: str) -> Schema:
-    sentence = f"expected a share of at most 1. {description}"
-    title = f"{title}, normalised"
-    return optional(number(title, description, unit=unit, least=0, most=1, messages={"maximum": sentence}))
 
 
 def _either(natural: str, normalised: str) -> Schema:
@@ -78,27 +77,14 @@ class BikeModel(OnnxModel):
             "weathersit": choice(
                 "Weather", dict(enumerate(_WEATHER, start=1)), "Heavy rain or snow is answered as light: no day had it."
             ),
-            "temp_c": _natural(
-                *("Temperature", "°C", -25, 50),
-                "Mean of the day, on the data set's scale (41 x temp). Needed, unless temp is given.",
-            ),
-            "humidity_percent": _natural(
-                *("Humidity", "%", 0, 100), "0 is read as the mean of such weather. Needed, unless hum is given."
-            ),
-            "windspeed_kmh": _natural(
-                *("Wind speed", "km/h", 0, 150), "Mean of the day. Needed, unless windspeed is given."
-            ),
-            "holiday": _derived(
-                *("Holiday", "No", "Yes"),
-                description="What is given counts. Left empty, the calendar of the District of Columbia decides.",
-            ),
-            "temp": _normalised("Temperature", "of 41 °C", "Degrees Celsius / 41. Instead of temp_c."),
-            "hum": _normalised("Humidity", "of 100 %", "Per cent / 100. Instead of humidity_percent."),
-            "windspeed": _normalised("Wind speed", "of 67 km/h", "Km/h / 67. Instead of windspeed_kmh."),
-            "atemp": _normalised(
-                *("Feeling temperature", "of 50 °C"),
-                "Degrees Celsius / 50. Left empty, or more than 0.15 off, it follows from the other weather.",
-            ),
+            "temp_c": _measured("Temperature", "°C", f"{_SCALE} Needed, unless temp is given.", least=-25, most=50),
+            "humidity_percent": _measured("Humidity", "%", f"{_DRY} Needed, unless hum is given.", most=100),
+            "windspeed_kmh": _measured("Wind speed", "km/h", "Needed, unless windspeed is given.", most=150),
+            "holiday": _derived("Holiday", "No", "Yes", description=_HOLIDAY),
+            "temp": _measured("Temperature, normalised", "of 41 °C", "Degrees Celsius / 41. Instead of temp_c."),
+            "hum": _measured("Humidity, normalised", "of 100 %", "Per cent / 100. Instead of humidity_percent."),
+            "windspeed": _measured("Wind speed, normalised", "of 67 km/h", "Km/h / 67. Instead of windspeed_kmh."),
+            "atemp": _measured("Feeling temperature, normalised", "of 50 °C", _FEELING),
             "workingday": _derived("Working day", "No", "Yes"),
             "season": _derived("Season", *_SEASONS, first=1),
             "yr": _derived("Year", "2011", "2012", "2013"),
@@ -127,19 +113,12 @@ class BikeModel(OnnxModel):
                 {
                     "lower": integer("Lower end", "Never more than the estimate.", unit="bikes", least=0),
                     "upper": integer("Upper end", "Never fewer than the estimate.", unit="bikes", least=0),
-                    "coverage": optional(
-                        number("Coverage", "Share of days whose rentals lie between the two ends.", least=0, most=1)
-                    ),
+                    "coverage": optional(number("Coverage", "Share of days between the two ends.", least=0, most=1)),
                 },
                 description="Outside the data its coverage is not known, so it is null.",
             ),
             "extrapolated": flag("Outside the data", "Whether the date or the weather lies outside those of the data."),
-            "notes": {
-                "type": "array",
-                "items": {"type": "string"},
-                "title": "Notes",
-                "description": "Fields that contradict each other, values that were not used, and what is outside.",
-            },
+            "notes": {"type": "array", "items": {"type": "string"}, "title": "Notes", "description": _NOTES},
         },
         description="Counts of rentals, by casual and registered riders together.",
     )

@@ -47,7 +47,7 @@ def write_rows(rows, path):
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    return write_rows(generate_rows(160, seed=3), tmp_path_factory.mktemp("table") / "days.csv")
+    return write_rows(generate_rows(110, seed=3), tmp_path_factory.mktemp("table") / "days.csv")
 
 
 def test_the_exported_graph_answers_as_the_fitted_regressors_do(table, tmp_path):

@@ -20,7 +20,7 @@ class Trained(MLModel):
 def fit(training):
     """Train nothing."""
     training.describe_data(ROWS, labels=[0, 1, 0])
-    training.report("mean", "two folds, seed 0", accuracy=[0.5, 1.0], log_loss=0.123456, gain=(0.1, 0.05))
+    training.report("mean", "two folds, seed 0", accuracy=[0.5, 1.0], log_loss=0.123456, gain=(0.1, 0.05), rows=3)
     (training.out / "weights").mkdir()
     (training.out / "weights/a.bin").write_bytes(bytes([training.seed]))
 
@@ -44,7 +44,9 @@ def test_a_run_leaves_metrics_reference_and_a_manifest_over_everything(tmp_path,
         {**named, "metric": "accuracy", "value": 0.75, "spread": 0.25},
         {**named, "metric": "log_loss", "value": 0.1235, "spread": None},
         {**named, "metric": "gain", "value": 0.1, "spread": 0.05},
+        {**named, "metric": "rows", "value": 3, "spread": None},
     ]
+    assert '"value": 3,' in (tmp_path / "metrics.json").read_text()
     assert set(read(tmp_path, "manifest.json")["artifacts"]) == {"metrics.json", "reference.json", "weights/a.bin"}
     assert (tmp_path / "weights/a.bin").read_bytes() == b"\7"
     monkeypatch.setattr(Trained, "artifact_path", lambda name: tmp_path / name)

@@ -111,12 +111,18 @@ def test_the_native_models_answer_as_the_graphs_do(shipped, tmp_path):
         assert native.stop() == 0
 
 
-def test_a_contradiction_names_both_fields(shipped):
-    payload = {"dteday": "2011-01-01", "weekday": 3, "weathersit": 1, "temp": 0.3, "hum": 0.5, "windspeed": 0.2}
-    (error,) = predict(shipped, "bike_model", payload).json()["errors"]
-    assert error["pointer"] == "/weekday"
-    assert "weekday" in error["message"]
-    assert "dteday" in error["message"]
+def test_a_weekday_that_contradicts_its_date_is_answered_and_noted(shipped):
+    day, _, working, weather, temp, atemp, hum, wind, _ = DAYS[1]
+    payload = {
+        **{"instant": 2, "dteday": day, "season": 1, "yr": 0, "mnth": 1, "holiday": 0, "weekday": 3},
+        **{"workingday": working, "weathersit": weather, "temp": temp, "atemp": atemp, "hum": hum, "windspeed": wind},
+    }
+    response = predict(shipped, "bike_model", payload)
+    assert response.status_code == 200
+    (note,) = response.json()["notes"]
+    assert "weekday" in note
+    assert "dteday" in note
+    assert predict(shipped, "bike_model", payload | {"weekday": 0}).json() == response.json() | {"notes": []}
 
 
 def test_each_model_states_its_artifacts_and_its_quality(shipped):

@@ -175,8 +175,9 @@ class _Builder:
             for name, field in fields.items()
             if not field.is_refused
         ]
-        asks_for_more = node.has("patternProperties", "if", "dependentSchemas") or (
-            node.has("additionalProperties") and not node.is_closed
+        # Conditions name further fields only where other fields are let in.
+        asks_for_more = node.has("patternProperties") or (
+            node.has("if", "dependentSchemas", "additionalProperties") and not node.is_closed
         )
         attributes = {"data-open": ""} if asks_for_more else {}
         return replace(plain, widget="object", children=tuple(children), attributes=attributes)

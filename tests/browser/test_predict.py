@@ -74,6 +74,19 @@ def test_the_loan_form_is_understood_without_reading(page: Page, site: str):
     expect(page.locator("#answer")).to_contain_text("Probability that the loan is approved.")
 
 
+def test_the_bike_form_takes_natural_units_and_says_what_is_given_twice(page: Page, site: str):
+    page.goto(f"{site}/models/bike_model/predict")
+    page.get_by_label("Date", exact=True).fill("2012-07-04")
+    page.get_by_role("radiogroup", name="Weather").get_by_label("Mist").check()
+    for label, value in (("Temperature", "32"), ("Humidity", "57"), ("Wind speed, normalised", "0.15")):
+        page.get_by_label(re.compile(f"^{label}(?!,)")).first.fill(value)
+    press_predict(page)
+    assert read_answer(page)["extrapolated"] is False
+    page.get_by_label(re.compile("^Temperature, normalised")).fill("0.5")
+    press_predict(page)
+    expect(field_error(page, "Temperature(?!,)")).to_contain_text("give either temp_c or temp, not both")
+
+
 def test_the_keyboard_alone_completes_a_prediction(page: Page, site: str):
     page.goto(f"{site}/models/iris_model/predict")
     for _ in range(40):

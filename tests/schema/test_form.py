@@ -69,6 +69,7 @@ def build(schema: Any, *, required: bool = False, **root: Any) -> FormField:
         ({"properties": {"a": {}}, "additionalProperties": False}, "object", {}),
         ({"properties": {"a": {}}, "patternProperties": {"^x": {}}}, "object", {"data-open": ""}),
         ({"properties": {"a": {}}, "if": {}, "then": {"properties": {"b": {}}}}, "object", {"data-open": ""}),
+        ({"properties": {"a": {}}, "if": {}, "then": False, "additionalProperties": False}, "object", {}),
         ({}, "json", {}),
         (True, "json", {}),
         ({"type": "null"}, "json", {}),

@@ -40,6 +40,9 @@ COLUMNS = (
 #: The worst of 657 sound training days is 0.073 from the regression, the faulty one 0.438.
 ATEMP_TOLERANCE = 0.15
 
+#: Normalised field -> the same in natural units, and the natural value that is 1.
+NATURAL = {"temp": ("temp_c", 41), "hum": ("humidity_percent", 100), "windspeed": ("windspeed_kmh", 67)}
+
 #: Heavy rain or snow (4) is not in the daily data: the model answers as for the worst it has seen.
 WORST_WEATHER = 3
 
@@ -52,13 +55,16 @@ class Parameters:
         trend_end: ``instant`` of the last day of training, after which the trend is held.
         atemp: Coefficients of the terms of `atemp_terms`.
         humidity: Mean humidity by weather 1 to 3, for days whose sensor gave 0.
-        below: Bikes from the prediction down to the interval's lower end, for clear days and for all others.
+        ranges: Smallest and largest value of each field of `NATURAL`, normalised.
+        below: Deviations of the process from the prediction down to the interval's lower end, for clear days and for
+            all others.
         above: The same up to the upper end.
     """
 
     trend_end: int
     atemp: tuple[float, ...]
     humidity: tuple[float, ...]
+    ranges: dict[str, tuple[float, float]]
     below: tuple[float, float]
     above: tuple[float, float]
 
@@ -69,6 +75,7 @@ class Parameters:
             trend_end=document["trend_end"],
             atemp=tuple(document["atemp"]),
             humidity=tuple(document["humidity"]),
+            ranges={name: (low, high) for name, (low, high) in document["ranges"].items()},
             below=tuple(document["below"]),
             above=tuple(document["above"]),
         )
@@ -81,6 +88,14 @@ class Parameters:
 def is_overcast(payload: dict[str, Any]) -> int:
     """Return 0 for a clear day, 1 for any other: the two groups the interval is calibrated for."""
     return int(payload["weathersit"] > 1)
+
+
+def normalise(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload with temperature, humidity and wind speed normalised, in whichever unit they were given."""
+    weather = {
+        name: payload[natural] / whole for name, (natural, whole) in NATURAL.items() if payload.get(natural) is not None
+    }
+    return payload | weather
 
 
 def atemp_terms(temp: float, hum: float, windspeed: float) -> list[float]:
@@ -102,7 +117,10 @@ def mend_humidity(payload: dict[str, Any], means: tuple[float, ...]) -> float:
 
 
 def build_features(payloads: list[dict[str, Any]], parameters: Parameters) -> Floats:
-    """Return shape (rows, columns): doubles that are exact in float32, so that trees compare them alike everywhere."""
+    """Return shape (rows, columns) from normalised payloads.
+
+    They are doubles that are exact in float32, so that trees compare them alike everywhere.
+    """
     rows = [_build_row(payload, parameters) for payload in payloads]
     return np.array(rows, dtype=np.float32).reshape(-1, len(COLUMNS)).astype(np.float64)
 

@@ -2,261 +2,163 @@
 
 import json
 import math
-from datetime import date
+from calendar import month_name
 from typing import Any
 
-from bike_model.days import (
-    DATE_PATTERN,
-    FIRST_DAY,
-    LAST_DAY,
-    instant_of,
-    is_holiday,
-    is_working,
-    read_date,
-    season_of,
-    weekday_of,
-)
-from bike_model.features import Parameters, build_features, is_overcast
-from model_service import MLModel
-from model_service.onnx import open_session
-from model_service.records import Violation
+from bike_model.days import DATE_PATTERN, FIRST_DAY, LAST_DAY, read_date
+from bike_model.features import NATURAL, Parameters, build_features, is_overcast, normalise
+from bike_model.notes import find_contradictions, find_extrapolations, find_mended, require_day
+from model_service.arrays import Arrays
+from model_service.fields import answer, choice, flag, integer, number, optional, record, text
+from model_service.onnx import OnnxModel
+from model_service.records import Output, Payload, Schema, Violation
 
 #: Share of days whose count lies inside the interval, by calibration.
 COVERAGE = 0.9
-#: The process compares each row with every day of training: ten thousand rows at once would take 300 MB more.
-CHUNK_ROWS = 512
 
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
+_WEATHER = ("Clear or few clouds", "Mist", "Light snow or rain", "Heavy rain or snow")
+_SEASONS = (
+    "Winter (from 21 December)",
+    "Spring (from 21 March)",
+    "Summer (from 21 June)",
+    "Autumn (from 23 September)",
 )
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_FOLLOWS = "Left empty, it follows from the date."
+_FOLLOWS = "It follows from the date; a value that contradicts it is not used, and the answer says so."
+_SCALE = "Mean of the day, on the data set's scale: 41 x temp."
+_DRY = "Relative humidity; 0 is a sensor fault, read as the mean of such weather."
+_FEELING = "Degrees Celsius / 50. Left empty, or more than 0.15 off, it follows from the other weather."
+_HOLIDAY = "What is given counts. Left empty, the calendar of the District of Columbia decides."
+_NOTES = "Fields that contradict each other, values that were not used, and what is outside the data."
+_DATE = "As 2011-01-01; of a date and time, the date counts. After 2012 the level stays that of the end of 2012."
 _EXPECTED_DATE = f"must be a date from {FIRST_DAY} to {LAST_DAY}, such as 2011-01-01 or 2011-01-01T00:00:00Z"
 
 
-def _derived(title: str, *choices: str, first: int = 0, description: str = _FOLLOWS) -> dict[str, Any]:
-    """Return a field that follows from the date, with the word of each number from ``first`` on."""
+def _derived(title: str, *words: str, first: int = 0, description: str = _FOLLOWS) -> Schema:
+    """Return a field that may be left out, with the word of each number from ``first`` on."""
+    return optional(choice(title, dict(enumerate(words, start=first)), description), title="From the date")
+
+
+def _measured(title: str, unit: str, description: str, *, least: float = 0, most: float = 1) -> Schema:
+    return optional(number(title, description, unit=unit, least=least, most=most))
+
+
+def _either(natural: str, normalised: str) -> Schema:
+    """Return the rule that exactly one of two fields is given."""
+    one = f"give {natural}, or {normalised} instead"
+    both = f"give either {natural} or {normalised}, not both"
     return {
-        "type": ["integer", "null"],
-        "oneOf": [*_choices(*choices, first=first), {"const": None, "title": "From the date"}],
-        "title": title,
-        "description": description,
+        "if": {"properties": {normalised: {"type": "null"}}},
+        "then": {
+            "required": [natural],
+            "properties": {natural: {"not": {"type": "null"}, "x-error-messages": {"not": one}}},
+            "x-error-messages": {"required": one},
+        },
+        "else": {"properties": {natural: {"type": "null", "x-error-messages": {"type": both}}}},
     }
 
 
-def _choices(*titles: str, first: int) -> list[dict[str, Any]]:
-    return [{"const": number, "title": title} for number, title in enumerate(titles, start=first)]
-
-
-def _normalised(title: str, unit: str, description: str, *, is_required: bool = True) -> dict[str, Any]:
-    return {
-        "type": "number" if is_required else ["number", "null"],
-        "title": title,
-        "description": description,
-        "unit": unit,
-        "minimum": 0,
-        "maximum": 1,
-        "x-error-messages": {"maximum": f"expected a share of at most 1. {description}"},
-    }
-
-
-def _count(title: str, description: str) -> dict[str, Any]:
-    return {"type": "integer", "title": title, "description": description, "unit": "bikes", "minimum": 0}
-
-
-class BikeModel(MLModel):
-    """The mean of a Gaussian process and boosted trees, with a prediction interval by cross-validation."""
+class BikeModel(OnnxModel):
+    """The mean of a Gaussian process and boosted trees; the process says how wide the interval is."""
 
     qualified_name = "bike_model"
     display_name = "Bike rentals of a day"
     description = (
         "Estimates how many bikes are rented in a day from Capital Bikeshare in Washington D.C. (its size of 2011 and "
-        "2012) from the date and the day's weather, with an interval that holds the true number on nine days of ten."
+        "2012) from the date and the day's weather, with an interval that holds the true number on nine days of ten "
+        "of those two years."
     )
-    version = "1.0.0"
-    input_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A day",
-        "description": "A date and its weather. Everything else follows from them and may be left out.",
-        "type": "object",
-        "properties": {
-            "dteday": {
-                "type": "string",
-                "title": "Date",
-                "description": "As 2011-01-01. Any day from 2011 to 2013; after 2012 the level stays that of "
-                "the end of 2012. Of a date and time, the date as written counts.",
-                "pattern": DATE_PATTERN,
-                "examples": ["2012-06-01"],
-                "x-error-messages": {"pattern": _EXPECTED_DATE},
-            },
-            "weathersit": {
-                "type": "integer",
-                "title": "Weather",
-                "oneOf": _choices("Clear or few clouds", "Mist", "Light snow or rain", "Heavy rain or snow", first=1),
-                "description": "Heavy rain or snow is answered as light, because no day of the data had it.",
-            },
-            "temp": _normalised(
-                "Temperature",
-                "of 41 °C",
-                "Mean temperature in degrees Celsius, divided by 41: 21 degrees Celsius is 21 / 41 = 0.51.",
+    version = "2.0.0"
+    input_schema = record(
+        "A day",
+        {
+            "dteday": text("Date", _DATE, pattern=DATE_PATTERN, messages={"pattern": _EXPECTED_DATE})
+            | {"examples": ["2012-06-01"]},
+            "weathersit": choice(
+                "Weather", dict(enumerate(_WEATHER, start=1)), "Heavy rain or snow is answered as light: no day had it."
             ),
-            "hum": _normalised(
-                "Humidity",
-                "of 100 %",
-                "Relative humidity in per cent, divided by 100: 57 per cent is 57 / 100 = 0.57. Exactly 0 is a sensor "
-                "fault and is read as the mean humidity of such weather.",
-            ),
-            "windspeed": _normalised(
-                "Wind speed",
-                "of 67",
-                "Mean wind speed, divided by 67: a speed of 10 is 10 / 67 = 0.15. The data do not state its unit.",
-            ),
-            "atemp": _normalised(
-                "Feeling temperature",
-                "of 50 °C",
-                "What it feels like in degrees Celsius, divided by 50: 25 degrees Celsius is 25 / 50 = 0.5. Left "
-                "empty, or more than 0.15 off, it follows from temperature, humidity and wind speed.",
-                is_required=False,
-            ),
-            "holiday": _derived(
-                "Holiday",
-                *("No", "Yes"),
-                description="Whether it is a public holiday; what is given counts. Left empty, the calendar of the "
-                "District of Columbia decides.",
-            ),
-            "workingday": _derived(
-                "Working day",
-                *("No", "Yes"),
-                description="Monday to Friday without a holiday. Left empty, it follows from date and holiday.",
-            ),
-            "season": _derived(
-                "Season",
-                *("Winter (from 21 December)", "Spring (from 21 March)"),
-                *("Summer (from 21 June)", "Autumn (from 23 September)"),
-                first=1,
-            ),
+            "temp_c": _measured("Temperature", "°C", f"{_SCALE} Needed, unless temp is given.", least=-25, most=50),
+            "humidity_percent": _measured("Humidity", "%", f"{_DRY} Needed, unless hum is given.", most=100),
+            "windspeed_kmh": _measured("Wind speed", "km/h", "Needed, unless windspeed is given.", most=150),
+            "holiday": _derived("Holiday", "No", "Yes", description=_HOLIDAY),
+            "temp": _measured("Temperature, normalised", "of 41 °C", "Degrees Celsius / 41. Instead of temp_c."),
+            "hum": _measured("Humidity, normalised", "of 100 %", "Per cent / 100. Instead of humidity_percent."),
+            "windspeed": _measured("Wind speed, normalised", "of 67 km/h", "Km/h / 67. Instead of windspeed_kmh."),
+            "atemp": _measured("Feeling temperature, normalised", "of 50 °C", _FEELING),
+            "workingday": _derived("Working day", "No", "Yes"),
+            "season": _derived("Season", *_SEASONS, first=1),
             "yr": _derived("Year", "2011", "2012", "2013"),
-            "mnth": _derived("Month", *_MONTHS, first=1),
+            "mnth": _derived("Month", *month_name[1:], first=1),
             "weekday": _derived("Weekday", *_WEEKDAYS),
-            "instant": {
-                "type": ["integer", "null"],
-                "title": "Day number",
-                "description": f"1 on 1 January 2011, 2 on the day after, and so on. {_FOLLOWS}",
-                "minimum": 1,
-                "maximum": instant_of(LAST_DAY),
-            },
+            "instant": optional(integer("Day number", f"1 on 1 January 2011. {_FOLLOWS}", least=1)),
         },
-        "required": ["dteday", "weathersit", "temp", "hum", "windspeed"],
-        "additionalProperties": False,
-        "examples": [
-            {"dteday": "2012-07-04", "weathersit": 1, "temp": 0.79, "hum": 0.57, "windspeed": 0.15},
+        description="A date and its weather, in natural units or in those of the data set: of temp_c and temp, of "
+        "humidity_percent and hum, and of windspeed_kmh and windspeed one each is given. All else may be left out.",
+        examples=[
+            {"dteday": "2012-07-04", "weathersit": 1, "temp_c": 32, "humidity_percent": 57, "windspeed_kmh": 10},
             {
-                "instant": 1,
-                "dteday": "2011-01-01",
-                "season": 1,
-                "yr": 0,
-                "mnth": 1,
-                "holiday": 0,
-                "weekday": 6,
-                "workingday": 0,
-                "weathersit": 2,
-                "temp": 0.344167,
-                "atemp": 0.363625,
-                "hum": 0.805833,
+                **{"instant": 1, "dteday": "2011-01-01", "season": 1, "yr": 0, "mnth": 1, "holiday": 0, "weekday": 6},
+                **{"workingday": 0, "weathersit": 2, "temp": 0.344167, "atemp": 0.363625, "hum": 0.805833},
                 "windspeed": 0.160446,
             },
-            {"dteday": "2012-12-19T00:00:00Z", "weathersit": 2, "temp": 0.33, "hum": 0.73, "windspeed": 0.17},
+            {"dteday": "2013-05-19T00:00:00Z", "weathersit": 2, "temp": 0.56, "hum": 0.73, "windspeed": 0.17},
         ],
-    }
-    output_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Bike rentals of a day",
-        "description": "Counts of rentals, by casual and registered riders together.",
-        "type": "object",
-        "properties": {
-            "cnt": _count("Rentals", "Bikes rented that day, estimated."),
-            "interval": {
-                "type": "object",
-                "title": "Prediction interval",
-                "description": "A range meant to hold the true number on nine days of ten.",
-                "properties": {
-                    "lower": _count("Lower end", "At least this many rentals; never more than the estimate."),
-                    "upper": _count("Upper end", "At most this many rentals; never fewer than the estimate."),
-                    "coverage": {
-                        "type": "number",
-                        "const": COVERAGE,
-                        "title": "Coverage",
-                        "description": "Share of days whose rentals are meant to lie between the two ends.",
-                    },
+    ) | {"allOf": [_either(natural, normalised) for normalised, (natural, _) in NATURAL.items()]}
+    output_schema = answer(
+        "Bike rentals of a day",
+        {
+            "cnt": integer("Rentals", "Bikes rented that day, estimated.", unit="bikes", least=0),
+            "interval": answer(
+                "Prediction interval",
+                {
+                    "lower": integer("Lower end", "Never more than the estimate.", unit="bikes", least=0),
+                    "upper": integer("Upper end", "Never fewer than the estimate.", unit="bikes", least=0),
+                    "coverage": optional(number("Coverage", "Share of days between the two ends.", least=0, most=1)),
                 },
-                "required": ["lower", "upper", "coverage"],
-                "additionalProperties": False,
-            },
+                description="Outside the data its coverage is not known, so it is null.",
+            ),
+            "extrapolated": flag("Outside the data", "Whether the date or the weather lies outside those of the data."),
+            "notes": {"type": "array", "items": {"type": "string"}, "title": "Notes", "description": _NOTES},
         },
-        "required": ["cnt", "interval"],
-        "additionalProperties": False,
-    }
+        description="Counts of rentals, by casual and registered riders together.",
+    )
+    #: A prediction only reads the graph and the parameters.
+    thread_safe = True
+    inputs = ("features",)
+    outputs = ("cnt", "deviation")
+    #: The process compares each row with every day of training: more rows at once take more memory and no less time.
+    chunk_rows = 256
 
     def __init__(self) -> None:
-        self._session = open_session(self.artifact_path("model.onnx"))
+        super().__init__()
         document = json.loads(self.artifact_path("parameters.json").read_text(encoding="utf-8"))
         self._parameters = Parameters.from_json(document)
 
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return self.predict_batch([payload])[0]
+    def encode(self, payloads: list[Payload]) -> Arrays:
+        return {"features": build_features([normalise(payload) for payload in payloads], self._parameters)}
 
-    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        features = build_features(payloads, self._parameters)
-        counts: list[float] = []
-        for start in range(0, len(features), CHUNK_ROWS):
-            (chunk,) = self._session.run(["cnt"], {"features": features[start : start + CHUNK_ROWS]})
-            counts.extend(chunk[:, 0].tolist())
-        return [self._describe(count, is_overcast(payload)) for count, payload in zip(counts, payloads, strict=True)]
+    def decode(self, payloads: list[Payload], outputs: Arrays) -> list[Output]:
+        counts, deviations = (outputs[name][:, 0].tolist() for name in self.outputs)
+        return [self._describe(normalise(p), *values) for p, *values in zip(payloads, counts, deviations, strict=True)]
 
-    def _describe(self, count: float, group: int) -> dict[str, Any]:
+    def _describe(self, payload: dict[str, Any], count: float, deviation: float) -> Output:
+        parameters, day, group = self._parameters, require_day(payload), is_overcast(payload)
         cnt = max(round(count), 0)
+        outside = find_extrapolations(payload, day, parameters)
         return {
             "cnt": cnt,
             "interval": {
-                "lower": max(min(math.floor(count - self._parameters.below[group]), cnt), 0),
-                "upper": max(math.ceil(count + self._parameters.above[group]), cnt),
-                "coverage": COVERAGE,
+                "lower": max(min(math.floor(count - parameters.below[group] * deviation), cnt), 0),
+                "upper": max(math.ceil(count + parameters.above[group] * deviation), cnt),
+                "coverage": None if outside else COVERAGE,
             },
+            "extrapolated": bool(outside),
+            "notes": [*find_contradictions(payload, day), *find_mended(payload, day, parameters), *outside],
         }
 
     @classmethod
-    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
-        """Find a date that does not exist, or else the fields that contradict it."""
-        day = read_date(payload["dteday"])
-        if day is None:
-            return [Violation("/dteday", "format", "dteday must be a day that the calendar has, with nothing after it")]
-        return [
-            Violation(f"/{name}", "const", message)
-            for name, expected, message in _find_expectations(payload, day)
-            if payload.get(name) is not None and payload[name] != expected
-        ]
-
-
-def _find_expectations(payload: dict[str, Any], day: date) -> list[tuple[str, int, str]]:
-    given = payload.get("holiday")
-    holiday = is_holiday(day) if given is None else given
-    whose = "the calendar of the District of Columbia for dteday" if given is None else "the given holiday"
-    return [
-        ("instant", instant_of(day), "instant contradicts dteday: expected the days from 2011-01-01 to dteday, plus 1"),
-        (
-            "season",
-            season_of(day),
-            "season contradicts dteday: expected the season of dteday "
-            "(1 from 21 December, 2 from 21 March, 3 from 21 June, 4 from 23 September)",
-        ),
-        ("yr", day.year - FIRST_DAY.year, "yr contradicts dteday: expected the year of dteday minus 2011"),
-        ("mnth", day.month, "mnth contradicts dteday: expected the month of dteday"),
-        ("weekday", weekday_of(day), "weekday contradicts dteday: expected the weekday of dteday, 0 for Sunday"),
-        (
-            "workingday",
-            is_working(day, holiday=holiday),
-            "workingday contradicts weekday and holiday: expected 1 when the weekday of dteday is Monday to Friday "
-            f"and holiday, by {whose}, is 0; otherwise 0",
-        ),
-    ]
+    def find_violations(cls, payload: Payload) -> list[Violation]:
+        """Find a date that does not exist."""
+        if read_date(payload["dteday"]):
+            return []
+        return [Violation("/dteday", "format", "dteday must be a day that the calendar has, with nothing after it")]

@@ -4,20 +4,16 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from jsonschema import Draft202012Validator
 
 from bike_model import BikeModel
 from bike_model.days import instant_of, is_holiday, is_working, season_of, weekday_of
-from bike_model.ensemble import export, fit_ensemble
+from bike_model.evaluate import split_by_blocks, split_by_rolling
+from bike_model.export import export
 from bike_model.features import ATEMP_TOLERANCE, COLUMNS, build_features
-from bike_model.train import OUTAGES, Days, calibrate, is_covered, learn_parameters, main, read_days, train
+from bike_model.fitting import FIELDS, OUTAGES, Days, calibrate, learn_parameters, read_days, train
+from bike_model.train import main
+from model_service.artifacts import verify_artifacts
 from model_service.onnx import open_session
-
-#: The columns of the data's file, in its order.
-FIELDS = (
-    *("instant", "dteday", "season", "yr", "mnth", "holiday", "weekday", "workingday", "weathersit"),
-    *("temp", "atemp", "hum", "windspeed", "casual", "registered", "cnt"),
-)
 
 
 def generate_rows(count, *, seed):
@@ -27,13 +23,13 @@ def generate_rows(count, *, seed):
     for offset in sorted(rng.choice(731, count, replace=False).tolist()):
         day = date(2011, 1, 1) + timedelta(days=offset)
         temp = float(np.clip(0.5 - 0.3 * np.cos(2 * np.pi * offset / 365) + rng.normal(0, 0.06), 0, 1))
-        hum, wind = float(rng.uniform(0.3, 0.95)), float(rng.uniform(0.03, 0.5))
         weather = int(rng.choice([1, 2, 3], p=[0.6, 0.33, 0.07]))
-        holiday = is_holiday(day)
-        cnt = int(max(1500 + 3 * offset + 5000 * temp - 900 * (weather - 1) + rng.normal(0, 300), 10))
-        values = (instant_of(day), day, season_of(day), day.year - 2011, day.month, holiday, weekday_of(day))
-        values += (is_working(day, holiday=holiday), weather, temp, 0.05 + 0.85 * temp, hum, wind, 0, cnt, cnt)
-        rows.append(dict(zip(FIELDS, values, strict=True)))
+        row = {"instant": instant_of(day), "dteday": day, "season": season_of(day), "yr": day.year - 2011}
+        row |= {"mnth": day.month, "holiday": is_holiday(day), "weekday": weekday_of(day), "weathersit": weather}
+        row |= {"workingday": is_working(day, holiday=row["holiday"]), "temp": temp, "atemp": 0.05 + 0.85 * temp}
+        row |= {"hum": float(rng.uniform(0.3, 0.95)), "windspeed": float(rng.uniform(0.03, 0.5)), "casual": 0}
+        row["cnt"] = int(max(1500 + 3 * offset + 5000 * temp - 900 * (weather - 1) + rng.normal(0, 300), 10))
+        rows.append(row)
     rows[3]["hum"] = 0
     rows[5]["atemp"] = 0.9 if rows[5]["temp"] < 0.5 else 0.1
     for row in rows[10:20]:
@@ -43,7 +39,7 @@ def generate_rows(count, *, seed):
 
 def write_rows(rows, path):
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     return path
@@ -51,27 +47,30 @@ def write_rows(rows, path):
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    return write_rows(generate_rows(160, seed=3), tmp_path_factory.mktemp("table") / "days.csv")
+    return write_rows(generate_rows(110, seed=3), tmp_path_factory.mktemp("table") / "days.csv")
 
 
 def test_the_exported_graph_answers_as_the_fitted_regressors_do(table, tmp_path):
     days = read_days(table)
-    parameters = learn_parameters(days)
-    features = build_features(days.payloads, parameters)
-    ensemble = fit_ensemble(features, days.counts, seed=0)
-    export(ensemble, tmp_path / "model.onnx")
+    trained = train(days, seed=0)
+    export(trained.ensemble, tmp_path / "model.onnx")
+    features = build_features(days.payloads, trained.parameters)
     rng = np.random.default_rng(4)
     # Around the training rows, which lie on the trees' thresholds' two sides, and far from them.
     near = features[rng.integers(0, len(features), 2000)] + rng.normal(0, 0.05, (2000, len(COLUMNS)))
     far = rng.uniform(-3, 8, (2000, len(COLUMNS)))
-    bare = [{name: p[name] for name in BikeModel.input_schema["required"]} for p in days.payloads]
-    rows = np.vstack([near, far]).astype(np.float32).astype(np.float64)
-    rows = np.vstack([rows, features, build_features(bare, parameters)])
-    (counts,) = open_session(tmp_path / "model.onnx").run(["cnt"], {"features": rows})
-    np.testing.assert_allclose(counts[:, 0], ensemble.predict(rows), rtol=1e-5, atol=0.01)
+    rows = np.vstack([near, far, features]).astype(np.float32).astype(np.float64)
+    session = open_session(tmp_path / "model.onnx")
+    for batch in (rows, rows[:1]):
+        counts, deviations = session.run(["cnt", "deviation"], {"features": batch})
+        expected_counts, expected_deviations = trained.ensemble.predict(batch)
+        np.testing.assert_allclose(counts[:, 0], expected_counts, rtol=1e-5, atol=0.01)
+        # Directions that are nearly all noise are left out, which widens a little and never narrows.
+        ratios = deviations[:, 0] / expected_deviations
+        assert 1 - 1e-4 < ratios.min() <= ratios.max() < 1.02
 
 
-def test_training_writes_artifacts_that_the_model_serves(table, tmp_path, capsys):
+def test_training_measures_on_unseen_days_and_writes_artifacts_that_the_model_serves(table, tmp_path, capsys):
     main(["--data", str(table), "--out", str(tmp_path), "--seed", "1"])
 
     class Retrained(BikeModel):
@@ -79,63 +78,66 @@ def test_training_writes_artifacts_that_the_model_serves(table, tmp_path, capsys
         def artifact_path(cls, name):
             return tmp_path / name
 
-    payloads = [{name: p[name] for name in BikeModel.input_schema["required"]} for p in read_days(table).payloads]
-    for output in Retrained().predict_batch(payloads):
-        Draft202012Validator(BikeModel.output_schema).validate(output)
-    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert (metrics["task"], metrics["rows"], len(metrics["evaluations"])) == ("regression", 160, 3)
-    assert json.dumps(metrics, indent=2) in capsys.readouterr().out
-    listed = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
-    assert set(listed) == {"metrics.json", "model.onnx", "parameters.json"}
+    verify_artifacts(Retrained)
+    assert len(Retrained().predict_batch(BikeModel.input_schema["examples"])) == 3
+    results = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["results"]
+    printed = capsys.readouterr().out
+    assert all(f"{row['split']}: {row['model']}: {row['metric']} {row['value']}" in printed for row in results)
+    maes = {(row["split"][:10], row["model"]) for row in results if row["metric"] == "mae"}
+    assert {model for split, model in maes if split == "rolling th"} == {
+        *("this model", "required fields only", "Gaussian process only", "trees only", "no local kernel"),
+        "persistence",
+    }
+    assert ("10-fold, b", "random forest on the raw fields") in maes
 
 
-def test_the_same_seed_trains_the_same_model(table):
+def test_no_split_by_time_knows_a_later_day_and_no_block_a_day_of_its_own_two_weeks(table):
     days = read_days(table)
-    first, second = (train(days, seed=7).predict(days.payloads) for _ in range(2))
-    assert first.tolist() == second.tolist()
+    for split in split_by_rolling(days, (1, 7)):
+        ahead = days.instants[split.tested] - days.instants[split.known].max()
+        assert set(ahead.tolist()) <= {1, 7}
+    blocks = [days.instants // 14] * 2
+    tested = []
+    for split in split_by_blocks(days):
+        assert not set(blocks[0][split.known]) & set(blocks[1][split.tested])
+        tested += split.tested.tolist()
+    assert sorted(tested) == list(range(len(days)))
 
 
-def test_casual_and_registered_are_never_read(table):
+def test_the_target_and_its_parts_are_never_read_and_the_outages_teach_nothing(table):
     days = read_days(table)
-    assert all(set(payload) == set(BikeModel.input_schema["properties"]) for payload in days.payloads)
-    assert not {"casual", "registered", "cnt"} & set(COLUMNS)
+    assert not {"casual", "registered", "cnt"} & {*FIELDS, *COLUMNS, *days.payloads[0]}
+    storm = [{**days.payloads[0], "dteday": day} for day in OUTAGES]
+    with_storm = Days([*days.payloads, *storm], np.append(days.counts, [22.0, 1096.0]))
+    without = days.select([i for i, payload in enumerate(days.payloads) if payload["dteday"] not in OUTAGES])
+    first, second = (train(known, seed=7).predict(days.payloads[:5])[0].tolist() for known in (with_storm, without))
+    assert first == second
 
 
 def test_sensor_faults_do_not_teach_the_feeling_temperature(table):
     days = read_days(table)
     parameters = learn_parameters(days)
     assert min(parameters.humidity) > 0.3
-    sound = [row for row in generate_rows(160, seed=3) if row["atemp"] != ""]
-    payloads = [{**row, "dteday": str(row["dteday"]), "atemp": None, "holiday": None} for row in sound]
-    derived = build_features(payloads, parameters)[:, COLUMNS.index("atemp")] / 5
-    errors = np.abs(derived - [row["atemp"] for row in sound])
+    assert parameters.ranges["hum"][0] >= 0.3
+    known = [payload for payload in days.payloads if payload["atemp"] is not None]
+    derived = build_features([payload | {"atemp": None} for payload in known], parameters)[:, COLUMNS.index("atemp")]
+    errors = np.abs(derived / 5 - [payload["atemp"] for payload in known])
     assert (errors > ATEMP_TOLERANCE).sum() == 1
     assert np.sort(errors)[-2] < 0.01
 
 
-def test_the_days_of_the_hurricane_teach_nothing(table):
-    days = read_days(table)
-    storm = [{**days.payloads[0], "dteday": day} for day in OUTAGES]
-    with_storm = Days([*days.payloads, *storm], np.append(days.counts, [22.0, 1096.0]))
-    assert train(with_storm, seed=0).predict(days.payloads[:5]).tolist() == (
-        train(days.select([i for i, p in enumerate(days.payloads) if p["dteday"] not in OUTAGES]), seed=0)
-        .predict(days.payloads[:5])
-        .tolist()
-    )
-
-
-def test_the_interval_covers_its_share_of_unseen_errors_in_each_weather(table):
-    parameters = learn_parameters(read_days(table))
+def test_the_interval_covers_its_share_of_unseen_errors_in_each_weather():
     rng = np.random.default_rng(5)
-    payloads = [{"weathersit": 1 + i % 2} for i in range(4000)]
-    predictions = np.full(4000, 3000.0)
-    days = Days(payloads, predictions + rng.normal(0, 1, 4000) * (1 + 2 * (np.arange(4000) % 2)) * 100)
-    half = list(range(2000))
-    calibrated = calibrate(parameters, days.select(half), predictions[:2000])
-    covered = is_covered(calibrated, days.select(range(2000, 4000)), predictions[2000:])
+    overcast = np.arange(4000) % 2
+    predictions, deviations = np.full(4000, 3000.0), rng.uniform(50, 300, 4000)
+    counts = predictions + rng.normal(0, 1, 4000) * (1 + 2 * overcast) * deviations
+    seen, unseen = slice(0, 2000), slice(2000, 4000)
+    limits = calibrate(counts[seen], predictions[seen], deviations[seen], overcast[seen])
+    lower, upper = limits.find_ends(predictions[unseen], deviations[unseen], overcast[unseen])
+    covered = (lower <= counts[unseen]) & (counts[unseen] <= upper)
     assert abs(covered[0::2].mean() - 0.9) < 0.03
     assert abs(covered[1::2].mean() - 0.9) < 0.03
-    assert calibrated.below[1] > 2 * calibrated.below[0]
+    assert limits.below[1] > 2 * limits.below[0]
 
 
 def test_a_row_that_contradicts_itself_stops_the_training_and_names_the_line(tmp_path):

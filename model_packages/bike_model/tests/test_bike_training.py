@@ -67,7 +67,7 @@ def test_the_exported_graph_answers_as_the_fitted_regressors_do(table, tmp_path)
         np.testing.assert_allclose(counts[:, 0], expected_counts, rtol=1e-5, atol=0.01)
         # Directions that are nearly all noise are left out, which widens a little and never narrows.
         ratios = deviations[:, 0] / expected_deviations
-        assert 1 - 1e-4 < ratios.min() <= ratios.max() < 1.02
+        assert 1 - 1e-3 < ratios.min() <= ratios.max() < 1.02
 
 
 def test_training_measures_on_unseen_days_and_writes_artifacts_that_the_model_serves(table, tmp_path, capsys):

@@ -1,148 +1,83 @@
-"""What both model classes share: schemas, rules, features and answers. Loads nothing and runs no network.
-
-`model.DnaLstmModel` (ONNX Runtime, the default) and `native.DnaLstmTensorFlowModel` add only
-how weights are loaded and how a chunk of rows is run.
-"""
-
-from abc import abstractmethod
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+"""What both model classes share: schemas, rules and letters. Loads nothing and runs no network."""
 
 from dna_lstm_model.features import (
-    EMPTY_MESSAGE,
     LENGTH,
     LETTERS,
+    MAX_CHARACTERS,
+    MAX_LENGTH,
+    MESSAGES,
+    MISSING_MESSAGE,
     SITE_LENGTH,
-    STARTS,
-    encode_sequences,
+    THRESHOLD,
     find_sequence_violations,
-    make_one_hot,
 )
-from model_service import MLModel
-from model_service.records import Violation
+from dna_lstm_model.windows import describe_rows, number_rows
+from model_service.arrays import ArrayModel, Arrays
+from model_service.fields import answer, choice, integer, number, optional, record, sequence
+from model_service.records import Output, Payload, Violation
 
-#: The answer is class 1 from this probability on.
-THRESHOLD = 0.5
-#: Bounds the memory of one run; larger batches are no faster.
-MAX_CHUNK_ROWS = 1024
-#: Wide enough that `find_violations` can say how long a sequence is that was pasted whole.
-MAX_CHARACTERS = 1000
+_FIRST = f"Position of the first of its {SITE_LENGTH} nucleotides, counted from 1."
+_POSITION = integer("Position", _FIRST, least=1, most=MAX_LENGTH - SITE_LENGTH + 1)
+_LIKELY = number("Probability", "Probability of a site at this place.", least=THRESHOLD, most=1)
+_NONE = f"{_FIRST} There is none where the sequence is not bound."
 
 
-class DnaLstmBase(MLModel):
+class DnaLstmBase(ArrayModel):
     """Everything about the DNA model but its weights."""
 
     qualified_name = "dna_lstm_model"
     display_name = "DNA binding site (LSTM)"
     description = (
-        f"Tells whether a transcription factor binds a sequence of {LENGTH} nucleotides of DNA, and where its site "
-        "starts. Trained on simulated data."
+        f"Tells whether a transcription factor binds a sequence of DNA of {LENGTH} nucleotides or more, and where its "
+        "sites start. Trained on simulated data."
     )
-    version = "1.0.0"
-    input_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "DNA sequence",
-        "type": "object",
-        "properties": {
-            "dna_sequence": {
-                "type": "string",
-                "title": "DNA sequence",
-                "description": (
-                    f"Exactly {LENGTH} nucleotides of one strand, 5' to 3': the letters A, C, G and T in either case. "
-                    "Leave out the header of a FASTA record and the line ends inside the sequence."
-                ),
-                "x-alphabet": LETTERS,
-                "minLength": 1,
-                "maxLength": MAX_CHARACTERS,
-                "x-error-messages": {
-                    "type": f"expected the sequence as one string of {LENGTH} letters A, C, G and T",
-                    "minLength": EMPTY_MESSAGE,
-                    "maxLength": (
-                        f"expected exactly {LENGTH} nucleotides; this text has more than {MAX_CHARACTERS} characters"
-                    ),
-                },
-            }
-        },
-        "required": ["dna_sequence"],
-        "x-error-messages": {
-            "required": (
-                "The DNA sequence is missing: give the 50 nucleotides of one sequence, as letters A, C, G and T."
+    version = "1.1.0"
+    chunk_rows = 256  # of up to 128 windows each
+    input_schema = record(
+        "DNA sequence",
+        {
+            "dna_sequence": sequence(
+                "DNA sequence",
+                LETTERS,
+                f"{LENGTH} to {MAX_LENGTH} nucleotides of one strand, 5' to 3': the letters A, C, G and T in either "
+                "case. Leave out the header of a FASTA record and the line ends inside the sequence.",
+                least=1,
+                most=MAX_CHARACTERS,
+                messages=MESSAGES,
             )
         },
-        "additionalProperties": False,
-        "examples": [
+        messages={"required": MISSING_MESSAGE},
+        examples=[
             {"dna_sequence": "TGCAAAGGGGCGACCGAACTCCCTTTACCGCGGAGTTATTCATAATTGAA"},
             {"dna_sequence": "ACTCGCTGTCCACGTCTATTCCTAGGGGTTTTATTTCGCAAGGTGATACT"},
             {"dna_sequence": " tgcaaaggggcgaccgaactcgctttaccgcggagttattcataattgaa\n"},
+            {"dna_sequence": "CGACCGAACTCCGATTACAGTTCCTAGGGGTTTTATTTCGCAACGACCGAACTCCACTGTCCACG"},
         ],
-    }
-    output_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Binding",
-        "type": "object",
-        "properties": {
-            "dna_class": {
-                "type": "integer",
-                "oneOf": [{"const": 0, "title": "Not bound"}, {"const": 1, "title": "Bound"}],
-                "title": "Class",
-                "description": "Bound where the probability is at least one half.",
-            },
-            "probability": {
-                "type": "number",
-                "title": "Probability",
-                "description": "Probability that the sequence is bound.",
-                "minimum": 0,
-                "maximum": 1,
-            },
-            "motif_position": {
-                "type": ["integer", "null"],
-                "title": "Position of the site",
-                "description": (
-                    f"Position of the first of the site's {SITE_LENGTH} nucleotides, counted from 1. "
-                    "There is none where the sequence is not bound."
-                ),
-                "minimum": 1,
-                "maximum": STARTS,
-            },
+    )
+    output_schema = answer(
+        "Binding",
+        {
+            "dna_class": choice(
+                "Class", {0: "Not bound", 1: "Bound"}, "Bound where the probability is at least one half."
+            ),
+            "probability": number("Probability", "Probability that the sequence is bound.", least=0, most=1),
+            "motif_position": optional(_POSITION | {"title": "Position of the first site", "description": _NONE}),
         },
-        "required": ["dna_class", "probability", "motif_position"],
-        "additionalProperties": False,
+    )
+    # The answer to 50 nucleotides has none: it is as it was before longer sequences were read.
+    output_schema["properties"]["sites"] = {
+        "type": "array",
+        "title": "Sites",
+        "description": f"Every site, first to last, of a sequence of more than {LENGTH} nucleotides.",
+        "items": answer("Site", {"position": _POSITION, "probability": _LIKELY}),
     }
-
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return self.predict_batch([payload])[0]
-
-    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        sequences = make_one_hot(encode_sequences([payload["dna_sequence"] for payload in payloads]))
-        chunks = [sequences[row : row + MAX_CHUNK_ROWS] for row in range(0, len(sequences), MAX_CHUNK_ROWS)]
-        return [output for chunk in chunks for output in _describe_rows(self._run_network(chunk))]
 
     @classmethod
-    def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
+    def find_violations(cls, payload: Payload) -> list[Violation]:
         return find_sequence_violations(payload["dna_sequence"], "/dna_sequence")
 
-    @abstractmethod
-    def _run_network(self, sequences: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the network says, of shape (rows, `STARTS`): column i after it read a site that starts at i.
+    def encode(self, payloads: list[Payload]) -> Arrays:
+        return {"words": number_rows([payload["dna_sequence"] for payload in payloads])}
 
-        Args:
-            sequences: Array of shape (rows, `LENGTH`, 4), as `make_one_hot` lays it out.
-        """
-
-
-def find_starts(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the first place, counted from 0, at which each row reaches the threshold, or -1."""
-    is_met = probabilities >= THRESHOLD
-    starts: NDArray[np.int64] = np.where(is_met.any(axis=1), is_met.argmax(axis=1), -1)
-    return starts
-
-
-def _describe_rows(probabilities: NDArray[np.float32]) -> list[dict[str, Any]]:
-    # float32's sigmoid may leave [0, 1] in the last bit.
-    largest = np.clip(probabilities.max(axis=1), 0.0, 1.0).tolist()
-    return [
-        {"dna_class": int(start >= 0), "probability": probability, "motif_position": start + 1 if start >= 0 else None}
-        for probability, start in zip(largest, find_starts(probabilities).tolist(), strict=True)
-    ]
+    def decode(self, payloads: list[Payload], outputs: Arrays) -> list[Output]:
+        return describe_rows([payload["dna_sequence"] for payload in payloads], outputs["probabilities"])

@@ -1,7 +1,4 @@
-"""From the text a caller sends to the numbers the network reads, and why a text is refused. Needs no framework.
-
-Training and serving both call `encode_sequences` and `make_one_hot`, so both see the same numbers.
-"""
+"""From letters to the numbers the network reads, and why a text is refused. Needs no framework."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +7,60 @@ from model_service.records import Violation
 
 #: The order of the network's input channels; a letter's code is its place here.
 LETTERS = "ACGT"
-#: Nucleotides of one sequence.
+#: Nucleotides that the network reads at once, and the least that a sequence has.
 LENGTH = 50
-#: Nucleotides of the site that training finds in the data; training stops if it finds another length.
+#: Nucleotides of the longest sequence: 128 rows for the network, less than a millisecond.
+MAX_LENGTH = 5000
+#: Wide enough that `find_sequence_violations` can say how long a sequence is that was pasted whole.
+MAX_CHARACTERS = 2 * MAX_LENGTH
+#: Nucleotides of the site: written down here. Training stops if it finds another length in the data.
 SITE_LENGTH = 12
-#: Places at which a whole site can start.
+#: Places of a row at which a whole site can start.
 STARTS = LENGTH - SITE_LENGTH + 1
+#: Letters that the convolution sees at once, half a site, and how many it goes on at each step.
+WORD, STRIDE = 6, 2
+STEPS = (LENGTH - WORD) // STRIDE + 1
+#: The answer is class 1, and there is a site, from this probability on.
+THRESHOLD = 0.5
 #: What is removed around a sequence: the white space of ASCII, and no other character.
 WHITE_SPACE = " \t\n\r\f\v"
-EMPTY_MESSAGE = "The DNA sequence is empty: give the 50 nucleotides of one sequence, as letters A, C, G and T."
+_EMPTY = "The DNA sequence is empty: give 50 nucleotides or more of one sequence, as letters A, C, G and T."
+MISSING_MESSAGE = _EMPTY.replace("empty", "missing")
+#: What callers read who break the schema.
+MESSAGES = {
+    "type": f"expected the sequence as one string of {LENGTH} letters A, C, G and T, or more",
+    "minLength": _EMPTY,
+    "maxLength": f"expected at most {MAX_LENGTH} nucleotides; this text has more than {MAX_CHARACTERS} characters",
+}
 #: Wrong letters that a message names; the others are counted.
 _MAX_NAMED = 3
 
 _ACCEPTED = LETTERS + LETTERS.lower()
 
 Codes = NDArray[np.uint8]
+Places = NDArray[np.int64]
 
 _CODE_OF_BYTE = np.zeros(256, dtype=np.uint8)
-_CODE_OF_BYTE[np.frombuffer(LETTERS.encode("ascii"), dtype=np.uint8)] = np.arange(len(LETTERS))
+_CODE_OF_BYTE[np.frombuffer(_ACCEPTED.encode("ascii"), dtype=np.uint8)] = np.tile(np.arange(len(LETTERS)), 2)
 _ONE_HOT = np.eye(len(LETTERS), dtype=np.float32)
 
 
-def encode_sequences(texts: list[str]) -> Codes:
-    """Return the codes of texts that `find_sequence_violations` accepts, of shape (texts, `LENGTH`)."""
-    letters = "".join(text.strip(WHITE_SPACE).upper() for text in texts).encode("ascii")
-    return _CODE_OF_BYTE[np.frombuffer(letters, dtype=np.uint8)].reshape(-1, LENGTH)
+def encode_letters(letters: str) -> Codes:
+    """Return the code of each letter; either case, no others."""
+    return _CODE_OF_BYTE[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
+
+
+def number_words(codes: Codes) -> NDArray[np.int32]:
+    """Return the number of the `WORD` letters that each step sees, of shape (rows, `STEPS`): their codes in base 4."""
+    pairs = codes[:, ::2].astype(np.int32) * 4 + codes[:, 1::2]
+    numbers: NDArray[np.int32] = (pairs[:, :-2] * 16 + pairs[:, 1:-1]) * 16 + pairs[:, 2:]
+    return numbers
+
+
+def read_words(numbers: NDArray[np.int32]) -> Codes:
+    """Return the codes that `number_words` was given."""
+    pairs = np.concatenate([numbers >> 8, numbers[:, -1:] >> 4 & 15, numbers[:, -1:] & 15], axis=1)
+    return np.stack([pairs >> 2, pairs & 3], axis=2).reshape(len(pairs), LENGTH).astype(np.uint8)
 
 
 def make_one_hot(codes: Codes) -> NDArray[np.float32]:
@@ -43,20 +69,22 @@ def make_one_hot(codes: Codes) -> NDArray[np.float32]:
 
 
 def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
-    """Return what keeps a text from being one sequence: empty, letters that are not DNA, not 50 nucleotides."""
+    """Return what keeps a text from being one sequence: empty, letters that are not DNA, too few of them, too many."""
     sequence = text.strip(WHITE_SPACE)
+    length = len(sequence)
     if not sequence:
-        return [Violation(pointer, "minLength", EMPTY_MESSAGE)]
+        return [Violation(pointer, "minLength", _EMPTY)]
     violations = []
     # Compared before upper(), which makes ASCII of some other letters. What is left without the accepted ones is wrong.
     if sequence.strip(_ACCEPTED):
         wrong = [(place, letter) for place, letter in enumerate(sequence, start=1) if letter not in _ACCEPTED]
         violations.append(Violation(pointer, "pattern", _describe_letters(wrong)))
-    if len(sequence) != LENGTH:
-        is_short = len(sequence) < LENGTH
-        excess = f"{LENGTH - len(sequence)} too few" if is_short else f"{len(sequence) - LENGTH} too many"
-        message = f"expected exactly {LENGTH} nucleotides; this sequence is {len(sequence)} long, {excess}"
-        violations.append(Violation(pointer, "minLength" if is_short else "maxLength", message))
+    if length < LENGTH:
+        message = f"expected {LENGTH} nucleotides or more; this sequence is {length} long, {LENGTH - length} too few"
+        violations.append(Violation(pointer, "minLength", message))
+    if length > MAX_LENGTH:
+        found = f"this sequence is {length} long, {length - MAX_LENGTH} too many"
+        violations.append(Violation(pointer, "maxLength", f"expected at most {MAX_LENGTH} nucleotides; {found}"))
     return violations
 
 

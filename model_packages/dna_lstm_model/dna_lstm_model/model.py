@@ -1,20 +1,16 @@
 """The model that is served: the ONNX graph that ``dna_lstm_model.train`` exports."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dna_lstm_model.base import DnaLstmBase
-from model_service.onnx import open_session
+from dna_lstm_model.windows import run_in_chunks
+from model_service.arrays import Arrays
+from model_service.onnx import OnnxModel
 
-GRAPH_NAME = "model.onnx"
 
-
-class DnaLstmModel(DnaLstmBase):
+class DnaLstmModel(DnaLstmBase, OnnxModel):
     """The LSTM, run by ONNX Runtime."""
 
-    def __init__(self) -> None:
-        self._session = open_session(self.artifact_path(GRAPH_NAME))
+    inputs = ("words",)
+    outputs = ("probabilities",)
 
-    def _run_network(self, sequences: NDArray[np.float32]) -> NDArray[np.float32]:
-        (probabilities,) = self._session.run(["probabilities"], {"sequences": sequences})
-        return np.asarray(probabilities, dtype=np.float32)
+    def run(self, inputs: Arrays) -> Arrays:
+        return run_in_chunks(super().run, inputs)

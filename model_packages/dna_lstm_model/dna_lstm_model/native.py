@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from dna_lstm_model.base import DnaLstmBase
-from dna_lstm_model.features import LENGTH, LETTERS
+from dna_lstm_model.features import LENGTH, LETTERS, make_one_hot, read_words
+from dna_lstm_model.windows import run_in_chunks
+from model_service.arrays import Arrays
 
 WEIGHTS_NAME = "model.keras"
 
@@ -22,5 +23,8 @@ class DnaLstmTensorFlowModel(DnaLstmBase):
         self._run = tf.function(lambda sequences: network(sequences, training=False), input_signature=[shape])
         self._run(np.zeros((1, LENGTH, len(LETTERS)), dtype=np.float32))  # traced here, not by the first caller
 
-    def _run_network(self, sequences: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._run(sequences), dtype=np.float32)
+    def run(self, inputs: Arrays) -> Arrays:
+        return run_in_chunks(self._run_words, inputs)
+
+    def _run_words(self, inputs: Arrays) -> Arrays:
+        return {"probabilities": np.asarray(self._run(make_one_hot(read_words(inputs["words"]))))}

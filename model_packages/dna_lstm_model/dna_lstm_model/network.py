@@ -1,63 +1,84 @@
 """The network: a small convolution, then an LSTM that reads from the 5' end. Needs TensorFlow; used by training alone.
 
-Both layers are causal, so what the network says after a letter depends on the letters up to it.
-The answer for a sequence is the largest of what it says along the way, and where it first says 1
-is where a site ended: training sees labels of whole sequences only, never a place.
+Both layers are causal, so what the network says after a letter depends on the letters up to it. The
+convolution goes on by two letters at a time, which halves the LSTM's steps; after each step two logits
+say whether a site ends at its last letter but one, and at its last. In the graph that is served the
+convolution is a table of its answers to each of the 4,096 words of six letters.
 """
 
 import io
 import json
 import re
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
-from dna_lstm_model.features import LENGTH, LETTERS, SITE_LENGTH, Codes, make_one_hot
-from dna_lstm_model.sequences import Labels
+from dna_lstm_model.features import LENGTH, LETTERS, SITE_LENGTH, STARTS, STEPS, STRIDE, WORD, Codes, make_one_hot
 
-FILTERS = 32
-#: Half a site: the LSTM has to join what the convolution sees.
-KERNEL = 6
-UNITS = 32
+FILTERS = 24
+UNITS = 24
+#: Filters of the baseline, a convolution as wide as the site.
+BASELINE_FILTERS = 8
+#: What the first steps say goes nowhere: no site has ended before its last letter can have been read.
+_INCOMPLETE = STEPS * STRIDE - STARTS
+#: Keras keeps the gates in the order input, forget, cell, output; ONNX as input, output, forget, cell.
+_GATES = (0, 3, 1, 2)
+_OPSET, _IR_VERSION = 17, 8
 
 
-def build_networks() -> tuple[Any, Any]:
-    """Return the network that is shipped, with probabilities for each start, and the one that is fitted.
-
-    They share their weights; the second one's output is one logit a sequence.
-    """
+def build_lstm() -> Any:
+    """Return the network that is shipped: one-hot sequences to one logit for each start."""
     sequences = keras.Input((LENGTH, len(LETTERS)), name="sequences")
-    found = keras.layers.Conv1D(FILTERS, KERNEL, padding="causal", activation="relu", name="convolution")(sequences)
-    read = keras.layers.LSTM(UNITS, return_sequences=True, name="lstm")(found)
-    # No site has ended before its last letter can have been read.
-    complete = keras.layers.Cropping1D((SITE_LENGTH - 1, 0), name="complete")(read)
-    logits = keras.layers.Dense(1, name="logits")(complete)
-    flat = keras.layers.Flatten(name="starts")(logits)
-    probabilities = keras.layers.Activation("sigmoid", name="probabilities")(flat)
-    largest = keras.layers.GlobalMaxPooling1D(name="largest")(logits)
-    return keras.Model(sequences, probabilities, name="dna_lstm"), keras.Model(sequences, largest)
+    found = keras.layers.Conv1D(FILTERS, WORD, strides=STRIDE, activation="relu", name="convolution")(sequences)
+    read = keras.layers.LSTM(UNITS, return_sequences=True, unroll=True, name="lstm")(found)
+    ends = keras.layers.Reshape((STEPS * STRIDE, 1), name="ends")(keras.layers.Dense(STRIDE, name="logits")(read))
+    complete = keras.layers.Cropping1D((_INCOMPLETE, 0), name="complete")(ends)
+    return keras.Model(sequences, keras.layers.Flatten(name="starts")(complete), name="dna_lstm")
 
 
-def compile_network(fitted: Any, learning_rate: Any) -> None:
-    """Prepare the second network of `build_networks` for `fit`."""
+def build_convolution() -> Any:
+    """Return the baseline, which sees a whole site at once: one-hot sequences to one logit for each start."""
+    sequences = keras.Input((LENGTH, len(LETTERS)))
+    found = keras.layers.Conv1D(BASELINE_FILTERS, SITE_LENGTH, activation="relu")(sequences)
+    return keras.Model(sequences, keras.layers.Flatten()(keras.layers.Dense(1)(found)))
+
+
+def compile_by_row(network: Any, learning_rate: Any) -> Any:
+    """Return a network of the same weights that is fitted to whether a sequence holds a site: its largest logit."""
+    largest = keras.ops.max(network.output, axis=1, keepdims=True)
+    return compile_by_start(keras.Model(network.input, largest), learning_rate)
+
+
+def compile_by_start(network: Any, learning_rate: Any) -> Any:
+    """Return the network, to be fitted to whether a site starts at each place."""
     optimizer = keras.optimizers.Adam(learning_rate, clipnorm=1.0)
-    fitted.compile(optimizer=optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    network.compile(optimizer=optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    return network
 
 
-def fit(fitted: Any, sequences: Codes, labels: Labels, *, batch_rows: int) -> float:
+def fit(network: Any, sequences: Codes, targets: NDArray[np.bool_], *, batch_rows: int) -> float:
     """Fit one epoch, in the order given, and return its mean loss."""
-    targets = labels[:, None].astype(np.float32)
-    history = fitted.fit(make_one_hot(sequences), targets, batch_size=batch_rows, shuffle=False, verbose=0)
+    numbers = targets.astype(np.float32)
+    history = network.fit(make_one_hot(sequences), numbers, batch_size=batch_rows, shuffle=False, verbose=0)
     return float(history.history["loss"][-1])
+
+
+def add_sigmoid(network: Any) -> Any:
+    """Return the network with probabilities in place of its logits."""
+    probabilities = keras.layers.Activation("sigmoid", name="probabilities")(network.output)
+    return keras.Model(network.input, probabilities, name=network.name)
 
 
 def save_weights(network: Any, path: Path) -> None:
     """Write Keras' own file without its dates and memory addresses, so that equal weights are equal bytes."""
-    network.save(path)
+    add_sigmoid(network).save(path)
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in sorted(file.namelist())}
     metadata = json.loads(parts["metadata.json"])
@@ -77,28 +98,54 @@ def save_weights(network: Any, path: Path) -> None:
 
 
 def export_graph(network: Any, path: Path) -> None:
-    """Write the network as an ONNX graph for any number of rows: ``sequences`` -> ``probabilities``."""
-    network(np.zeros((1, LENGTH, len(LETTERS)), dtype=np.float32))  # Keras exports what was called once
-    network.export(path, format="onnx", verbose=False)
-    model = onnx.load(path)
-    _rename_tensors(model.graph)
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "rows"
-    onnx.checker.check_model(model)
+    """Write the network of `build_lstm` as an ONNX graph: ``words``, as `number_words` makes them -> ``probabilities``.
+
+    Steps are the first axis, as ONNX's LSTM has them, from its input to the logits: what is turned is small.
+    """
+    nodes = [
+        helper.make_node("Transpose", ["words"], ["steps"], perm=[1, 0]),
+        helper.make_node("Gather", ["table", "steps"], ["found"]),
+        helper.make_node("LSTM", ["found", "input_weights", "state_weights", "biases"], ["read"], hidden_size=UNITS),
+        helper.make_node("MatMul", ["read", "logit_weights"], ["products"]),
+        helper.make_node("Add", ["products", "logit_biases"], ["logits"]),
+        helper.make_node("Transpose", ["logits"], ["turned"], perm=[2, 0, 3, 1]),
+        helper.make_node("Reshape", ["turned", "ends_shape"], ["ends"]),
+        helper.make_node("Slice", ["ends", "first_complete", "last_complete", "ends_axis"], ["complete"]),
+        helper.make_node("Sigmoid", ["complete"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dna_lstm",
+        [helper.make_tensor_value_info("words", onnx.TensorProto.INT32, ["rows", STEPS])],
+        [helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, ["rows", STARTS])],
+        [numpy_helper.from_array(array, name) for name, array in _read_weights(network).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _rename_tensors(graph: Any) -> None:
-    """Number the tensors anew, so that equal weights are equal bytes: the exporter counts on from graph to graph."""
-    names = {graph.input[0].name: "sequences", graph.output[0].name: "probabilities", "": ""}
-    for number, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{number}"
-        for ends in (node.input, node.output):
-            ends[:] = [names.setdefault(name, f"tensor_{len(names)}") for name in ends]
-    for value in (*graph.input, *graph.output, *graph.initializer):
-        value.name = names[value.name]
-    weights = sorted(graph.initializer, key=lambda tensor: list(names.values()).index(tensor.name))
-    del graph.initializer[:]
-    graph.initializer.extend(weights)
-    del graph.value_info[:]
-    graph.doc_string = ""
+def _read_weights(network: Any) -> dict[str, NDArray[Any]]:
+    kernel, bias = network.get_layer("convolution").get_weights()
+    words = np.array(list(product(range(len(LETTERS)), repeat=WORD)), dtype=np.uint8)
+    inputs, states, biases = network.get_layer("lstm").get_weights()
+    logit_weights, logit_biases = network.get_layer("logits").get_weights()
+    ends = STEPS * STRIDE
+    return {
+        "table": np.maximum(np.tensordot(make_one_hot(words), kernel, 2) + bias, 0).astype(np.float32),
+        "input_weights": _order_gates(inputs),
+        "state_weights": _order_gates(states),
+        "biases": np.concatenate([_order_gates(biases[None])[..., 0], np.zeros((1, 4 * UNITS), np.float32)], axis=1),
+        "logit_weights": logit_weights,
+        "logit_biases": logit_biases,
+        "ends_shape": np.array([-1, ends]),
+        "first_complete": np.array([_INCOMPLETE]),
+        "last_complete": np.array([ends]),
+        "ends_axis": np.array([1]),
+    }
+
+
+def _order_gates(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return weights of shape (inputs, 4 x units) as ONNX wants them, (1, 4 x units, inputs)."""
+    gates = np.split(weights, len(_GATES), axis=1)
+    return np.concatenate([gates[gate] for gate in _GATES], axis=1).T[None].copy()

@@ -3,17 +3,17 @@
 The near-misses are the point. The rows hold none that is one letter off, so a network that learns
 from rows alone may call one either class. `find_site` finds the one word that all bound training
 rows share and no other row holds; `draw_training` then puts it, and versions of it that are
-letters off, into shuffled rows of class 0, and takes "holds the word" as the label.
+letters off, into shuffled rows of class 0, and `mark_starts` says where the whole word starts.
 """
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dna_lstm_model.features import LENGTH, LETTERS, Codes
+from dna_lstm_model.features import LENGTH, LETTERS, Codes, Places
 
 Labels = NDArray[np.uint8]
-Places = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 
 #: Shares of what `draw_training` draws, in its order; the rest holds a piece of the site, moved over an edge.
 _SHARE_WHOLE, _SHARE_ONE_OFF, _SHARE_MORE_OFF, _SHARE_SHIFTED, _SHARE_TURNED = 0.4, 0.3, 0.1, 0.05, 0.05
@@ -50,12 +50,10 @@ def spell(codes: Codes) -> str:
     return "".join(LETTERS[code] for code in codes)
 
 
-def find_word(sequences: Codes, word: Codes) -> Places:
-    """Return the first place, counted from 0, at which each sequence holds the word, or -1."""
+def mark_starts(sequences: Codes, word: Codes) -> Marks:
+    """Return whether the word starts at each place of each sequence."""
     windows = np.lib.stride_tricks.sliding_window_view(sequences, len(word), axis=1)
-    is_word = (windows == word).all(axis=2)
-    places: Places = np.where(is_word.any(axis=1), is_word.argmax(axis=1), -1)
-    return places
+    return np.asarray((windows == word).all(axis=2))
 
 
 def count_letters_off(sequences: Codes, word: Codes) -> Places:
@@ -114,8 +112,8 @@ def draw_repeats(count: int, rng: Generator) -> Codes:
     return np.take_along_axis(units, np.arange(LENGTH) % sizes, axis=1).astype(np.uint8)
 
 
-def draw_training(rows: Codes, site: Codes, count: int, rng: Generator) -> tuple[Codes, Labels]:
-    """Return drawn sequences, shuffled, and their labels: 1 where they hold the site.
+def draw_training(rows: Codes, site: Codes, count: int, rng: Generator) -> Codes:
+    """Return drawn sequences, shuffled, some with the site and most with something like it.
 
     Args:
         rows: Training rows of class 0, whose shuffled letters are the backgrounds.
@@ -147,8 +145,7 @@ def draw_training(rows: Codes, site: Codes, count: int, rng: Generator) -> tuple
     # A third carries a second near-miss, which the first word may overwrite.
     second = place_words(sequences, change_letters(whole, 1, rng), rng.integers(0, LENGTH - size + 1, count))
     sequences = np.where(rng.random((count, 1)) < 1 / 3, second, sequences)
-    sequences = place_words(sequences, words, np.where(kinds == 5, beyond, inside))
-    return sequences, (find_word(sequences, site) >= 0).astype(np.uint8)
+    return place_words(sequences, words, np.where(kinds == 5, beyond, inside))
 
 
 def _fill_shares(*shares: float) -> list[float]:

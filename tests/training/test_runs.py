@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 import pytest
 
@@ -10,6 +11,8 @@ from model_service.artifacts import verify_artifacts
 from model_service.training import run
 
 ROWS = [{"size": 1.0, "kind": "a"}, {"size": 3.0, "kind": None}, {"size": None, "kind": "b"}]
+#: The same as tables write them.
+TABLE_ROWS = [{"size": 1.0, "kind": "a"}, {"size": 3.0, "kind": ""}, {"size": math.nan, "kind": "b"}]
 
 
 class Trained(MLModel):
@@ -69,6 +72,8 @@ def test_the_digest_is_of_the_file_or_else_of_rows_and_labels(tmp_path):
 def test_the_reference_keeps_quantiles_shares_and_what_was_missing(tmp_path):
     train("--out", tmp_path)
     reference = read(tmp_path, "reference.json")
+    train("--out", tmp_path, fit=lambda training: training.describe_data(TABLE_ROWS))
+    assert read(tmp_path, "reference.json") == reference
     assert reference["rows"] == 3
     size, kind = reference["fields"]["size"], reference["fields"]["kind"]
     assert (size["kind"], size["missing"], kind["kind"], kind["missing"]) == ("number", 0.3333, "category", 0.3333)

@@ -122,8 +122,6 @@ class BikeModel(OnnxModel):
         },
         description="Counts of rentals, by casual and registered riders together.",
     )
-    #: A prediction only reads the graph and the parameters.
-    thread_safe = True
     inputs = ("features",)
     outputs = ("cnt", "deviation")
     #: The process compares each row with every day of training: more rows at once take more memory and no less time.

@@ -134,11 +134,12 @@ def test_the_guide_leads_from_a_table_to_the_served_form(environment):
     server = make_server_class(python)(config, environment.folder, environment={"PYTHONPATH": ""})
     try:
         server.wait_until_ready()
-        client = httpx.Client(base_url=server.url, headers={"accept": "text/html"})
-        form = client.get("/models/rent_model/predict").text
+        client = httpx.Client(base_url=server.url)
+        page = {"accept": "text/html"}
+        form = client.get("/models/rent_model/predict", headers=page).text
         assert "Living area" in form
         assert "Year of construction" in form
-        about = client.get("/models/rent_model").text
+        about = client.get("/models/rent_model", headers=page).text
         assert "no rent of a real flat should follow it" in about
         assert "0.9604 ± 0.0063" in about
         output = client.post("/api/models/rent_model/predict", json={"area": 64.5, "district": "centre"}).json()

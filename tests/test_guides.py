@@ -134,16 +134,16 @@ def test_the_guide_leads_from_a_table_to_the_served_form(environment):
     server = make_server_class(python)(config, environment.folder, environment={"PYTHONPATH": ""})
     try:
         server.wait_until_ready()
-        client = httpx.Client(base_url=server.url)
-        page = {"accept": "text/html"}
-        form = client.get("/models/rent_model/predict", headers=page).text
-        assert "Living area" in form
-        assert "Year of construction" in form
-        about = client.get("/models/rent_model", headers=page).text
-        assert "no rent of a real flat should follow it" in about
-        assert "0.9604 ± 0.0063" in about
-        output = client.post("/api/models/rent_model/predict", json={"area": 64.5, "district": "centre"}).json()
-        assert output["rent"] == pytest.approx(1195.5, rel=TOLERANCE)
+        with httpx.Client(base_url=server.url) as client:
+            page = {"accept": "text/html"}
+            form = client.get("/models/rent_model/predict", headers=page).text
+            assert "Living area" in form
+            assert "Year of construction" in form
+            about = client.get("/models/rent_model", headers=page).text
+            assert "no rent of a real flat should follow it" in about
+            assert "0.9604 ± 0.0063" in about
+            output = client.post("/api/models/rent_model/predict", json={"area": 64.5, "district": "centre"}).json()
+            assert output["rent"] == pytest.approx(1195.5, rel=TOLERANCE)
     finally:
         server.stop()
 

@@ -93,16 +93,24 @@ def build_forest(seed: int, *, trees: int = 50, max_features: float = 0.7, leaf:
     )
 
 
-def list_settings(seed: int) -> list[Callable[[], Candidate]]:
+#: Trees, share of the columns that each split may use, rows per leaf; the first are those of the shipped forest.
+_SETTINGS = ((50, 0.7, 5), (50, 0.5, 5), (50, 0.3, 5), (50, 0.7, 10), (30, 0.5, 5), (100, 0.7, 5))
+
+
+def list_settings(seed: int, *, with_all_columns: bool) -> list[Callable[[], Candidate]]:
     """Return the forests that nested cross-validation chooses from, the shipped one among them.
 
-    In none do all trees see all columns: such a forest may say exactly 0, and one wrong 0 is all of its log loss.
+    Args:
+        seed: Of the trees.
+        with_all_columns: Whether one of them shows every tree all columns: its trees are much alike, so it may say
+            exactly 0, and one wrong 0 is all of its log loss.
     """
+    settings = _SETTINGS + ((50, 1.0, 5),) * with_all_columns
     return [
         lambda trees=trees, share=share, leaf=leaf: Candidate(  # type: ignore[misc]  # the defaults hold the loop's values
             build_forest(seed, trees=trees, max_features=share, leaf=leaf)
         )
-        for trees, share, leaf in ((50, 0.7, 5), (50, 0.5, 5), (50, 0.3, 5), (50, 0.7, 10), (30, 0.5, 5), (100, 0.7, 5))
+        for trees, share, leaf in settings
     ]
 
 

@@ -11,7 +11,6 @@ from sklearn.model_selection import StratifiedKFold
 from loan_model.candidates import Candidate, Labels, Numbers, Rows
 from loan_model.model import APPROVAL_THRESHOLD
 
-FOLDS = 10
 INNER_FOLDS = 5
 #: Edges of the bins of the calibration table; few applications are far below one half.
 BINS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.0)
@@ -19,10 +18,11 @@ BINS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.0)
 
 def predict_held_out(build: Callable[[], Any], payloads: Rows, labels: Labels, splits: Sequence[Any]) -> Numbers:
     """Return probabilities of shape (repeats, rows), each from a model that did not see the row."""
-    probabilities = np.zeros((max(1, len(splits) // FOLDS), len(labels)))
+    repeats = sum(len(held) for _, held in splits) // len(labels)
+    probabilities = np.zeros((repeats, len(labels)))
     for number, (known, held) in enumerate(splits):
         trained = build().fit([payloads[row] for row in known], labels[known])
-        probabilities[number // FOLDS, held] = trained.predict([payloads[row] for row in held])
+        probabilities[number * repeats // len(splits), held] = trained.predict([payloads[row] for row in held])
     return probabilities
 
 

@@ -5,6 +5,7 @@ candidate is compared with the rule "Y unless Credit_History is 0" on the same f
 forest is exported. Needs the extra ``loan-model[train]``.
 """
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -31,8 +32,9 @@ from loan_model.reasons import Reasons
 from model_service.training import Training, run
 from model_service.training.sklearn import export_sklearn
 
-REPEATS = 5
+FOLDS, REPEATS = 10, 5
 NESTED = "random forest, settings chosen inside each fold"
+NESTED_ALL = f"{NESTED}, one with all columns among them"
 
 
 def read_applications(path: Path) -> tuple[list[dict[str, Any]], Labels]:
@@ -49,19 +51,20 @@ def read_applications(path: Path) -> tuple[list[dict[str, Any]], Labels]:
 
 def report_quality(training: Training, payloads: Rows, labels: Labels) -> Numbers:
     """Measure every candidate on the same folds; return the held-out probabilities of the shipped one."""
-    seed, repeats = training.seed, training.options.repeats
-    splitter = RepeatedStratifiedKFold(n_splits=evaluation.FOLDS, n_repeats=repeats, random_state=seed)
+    seed, repeats, folds = training.seed, training.options.repeats, training.options.folds
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
     splits = list(splitter.split(np.zeros(len(labels)), labels))
-    name = f"stratified {evaluation.FOLDS}-fold cross-validation, repeated {repeats} times, seed {seed}"
+    name = f"stratified {folds}-fold cross-validation, repeated {repeats} times, seed {seed}"
     rule = evaluation.predict_held_out(CreditRule, payloads, labels, splits)
     shipped = rule
     for model, build in list_candidates(seed).items():
         said = evaluation.predict_held_out(build, payloads, labels, splits)
         training.report(model, name, **evaluation.measure(said, labels, rule=rule))
         shipped = said if model == SHIPPED else shipped
-    nested = evaluation.build_nested(list_settings(seed), seed)
-    said = evaluation.predict_held_out(nested, payloads, labels, splits[: evaluation.FOLDS])
-    training.report(NESTED, f"{name}, the first repeat", **evaluation.measure(said, labels, rule=rule[:1]))
+    for model, with_all_columns in ((NESTED, False), (NESTED_ALL, True)):
+        nested = evaluation.build_nested(list_settings(seed, with_all_columns=with_all_columns), seed)
+        said = evaluation.predict_held_out(nested, payloads, labels, splits[:folds])
+        training.report(model, f"{name}, the first repeat", **evaluation.measure(said, labels, rule=rule[:1]))
     return shipped
 
 
@@ -86,6 +89,11 @@ def train(training: Training) -> None:
     (training.out / USUAL_NAME).write_text(json.dumps(shipped.usual, indent=2) + "\n", encoding="utf-8")
 
 
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folds", type=int, default=FOLDS, help="folds of the cross-validation")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="repeats of the cross-validation")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and train."""
     run(
@@ -93,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
         LoanModel,
         task="classification",
         made_with=("scikit-learn", "skl2onnx", "onnx", "numpy"),
-        add_options=lambda parser: parser.add_argument("--repeats", type=int, default=REPEATS),
+        add_options=_add_options,
         arguments=arguments,
     )
 

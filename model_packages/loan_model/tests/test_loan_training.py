@@ -1,8 +1,8 @@
 """That training exports what it trained, explains it exactly, and measures honestly. Uses a generated table."""
 
 import csv
-import copy
 import json
+from copy import copy
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from loan_model.reasons import Reasons
 from model_service.onnx import open_session
 
 ROWS = 300
+QUICK = ["--folds", "2", "--repeats", "1", "--seed", "7"]
 
 
 def generate_rows(count: int, *, seed: int) -> list[dict[str, Any]]:
@@ -50,7 +51,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def artifacts(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "artifacts"
-    train.main(["--data", str(table), "--out", str(folder), "--repeats", "1", "--seed", "7"])
+    train.main(["--data", str(table), "--out", str(folder), *QUICK])
     return folder
 
 
@@ -100,7 +101,7 @@ def find_value(tree: Any, row: np.ndarray, known: set[int], node: int = 0) -> fl
 
 def test_a_reason_is_the_mean_addition_over_all_orders_of_learning_the_columns(shipped) -> None:
     rows = shipped.encode(generate_rows(3, seed=4))
-    forest = copy.copy(shipped.classifier)
+    forest = copy(shipped.classifier)
     forest.estimators_ = forest.estimators_[:4]
     found = Reasons.of(forest, len(COLUMNS)).explain(rows)
     for row, reasons in zip(rows, found, strict=True):
@@ -116,7 +117,7 @@ def test_a_reason_is_the_mean_addition_over_all_orders_of_learning_the_columns(s
 
 
 def test_training_twice_writes_the_same_files(artifacts, table, tmp_path) -> None:
-    train.main(["--data", str(table), "--out", str(tmp_path), "--repeats", "1", "--seed", "7"])
+    train.main(["--data", str(table), "--out", str(tmp_path), *QUICK])
     names = {path.name for path in artifacts.iterdir()}
     assert names == {"model.onnx", "reasons.npz", "usual.json", "metrics.json", "reference.json", "manifest.json"}
     assert [name for name in names if (tmp_path / name).read_bytes() != (artifacts / name).read_bytes()] == []

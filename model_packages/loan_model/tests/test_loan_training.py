@@ -131,7 +131,7 @@ def test_metrics_compare_every_candidate_on_the_same_split_and_every_group(artif
         splits.setdefault(result["split"], set()).add(result["model"])
     compared, nested, calibration, groups = splits.values()
     assert compared == set(list_candidates(0))
-    assert nested == {train.NESTED}
+    assert nested == {train.NESTED, train.NESTED_ALL}
     assert all(name.startswith("probability ") for name in calibration)
     assert {"Gender Female", "Married Yes", "Dependents 3+"} <= groups
 

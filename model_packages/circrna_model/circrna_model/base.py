@@ -1,4 +1,4 @@
-"""What both model classes share: schemas, rules, features and batches. Loads nothing and runs no network.
+"""What both model classes share: schemas, rules, tokens and batches. Loads nothing and runs no network.
 
 `model.CircRnaModel` (ONNX Runtime, the default) and `native.CircRnaTorchModel` (PyTorch) add
 only how weights are loaded and how one chunk of rows is run.
@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from circrna_model.evidence import EVIDENCE_SCHEMAS, describe_evidence
 from circrna_model.examples import EXAMPLES
 from circrna_model.features import (
     MIN_LENGTH,
     count_windows,
     encode_letters,
+    join_ends,
+    lay_patches,
+    number_kmers,
     plan_chunks,
     stack_windows,
-    summarize,
-    tokenize,
 )
 from circrna_model.sequences import clean_sequence, find_sequence_violations
 from model_service import MLModel
@@ -27,6 +29,8 @@ from model_service.records import Violation
 #: By the number of the class in the data set: `is_circrna`.
 LABELS = ("lncRNA", "circRNA")
 THRESHOLD = 0.5
+#: Share of circular RNA in the training data, which the network's probabilities stand for.
+TRAINING_PRIOR = 0.6184
 #: Room for a header and line ends around the longest sequence.
 MAX_CHARACTERS = 110_000
 
@@ -40,7 +44,7 @@ class CircRnaBase(MLModel):
         "Tells whether a human RNA transcript is a circular RNA or another long non-coding RNA, from its spliced "
         "sequence of 200 to 100,000 nucleotides. A research model: it mostly tells coding exons from non-coding RNA."
     )
-    version = "1.0.0"
+    version = "2.0.0"
     input_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "RNA transcript",
@@ -61,7 +65,18 @@ class CircRnaBase(MLModel):
                     "minLength": "expected at least 200 nucleotides",
                     "maxLength": "expected at most 100,000 nucleotides (110,000 characters with header and line ends)",
                 },
-            }
+            },
+            "prior": {
+                "type": ["number", "null"],
+                "title": "Share of circular RNA",
+                "description": (
+                    "Share of circular RNA among the transcripts that are asked about, if it is known; "
+                    "otherwise that of the training data is taken, 0.618, which is far above that of a cell."
+                ),
+                "exclusiveMinimum": 0,
+                "exclusiveMaximum": 1,
+                "default": None,
+            },
         },
         "required": ["rna_sequence"],
         "additionalProperties": False,
@@ -92,10 +107,11 @@ class CircRnaBase(MLModel):
                 "minimum": 0,
                 "maximum": 1,
                 "title": "Probability",
-                "description": "Probability that the transcript is a circular RNA.",
+                "description": "Probability that the transcript is a circular RNA, for the given prior.",
             },
+            **EVIDENCE_SCHEMAS,
         },
-        "required": ["label", "is_circrna", "probability"],
+        "required": ["label", "is_circrna", "probability", *EVIDENCE_SCHEMAS],
         "additionalProperties": False,
     }
 
@@ -105,29 +121,34 @@ class CircRnaBase(MLModel):
     def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Run rows of like length together, in chunks of bounded size, and answer in the order of ``payloads``."""
         codes = [encode_letters(clean_sequence(payload["rna_sequence"])) for payload in payloads]
-        tokens = [tokenize(row) for row in codes]
+        kmers = [number_kmers(row) for row in codes]
+        tokens = [lay_patches(join_ends(letters), row) for letters, row in zip(codes, kmers, strict=True)]
         shapes = [count_windows(row) for row in tokens]
         probabilities = np.zeros(len(payloads))
         for chunk in plan_chunks(shapes):
             stacked = stack_windows([tokens[row] for row in chunk], [shapes[row] for row in chunk])
-            probabilities[chunk] = self._run_network(stacked, np.stack([summarize(codes[row]) for row in chunk]))
+            probabilities[chunk] = self._run_network(stacked)
         # Both runtimes compute in float32, whose sigmoid may leave [0, 1] in the last bit.
-        return [_describe(probability) for probability in np.clip(probabilities, 0.0, 1.0).tolist()]
+        rows = zip(payloads, np.clip(probabilities, 0.0, 1.0).tolist(), codes, kmers, strict=True)
+        return [
+            {**_decide(probability, payload.get("prior")), **describe_evidence(letters, row)}
+            for payload, probability, letters, row in rows
+        ]
 
     @classmethod
     def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:
         return find_sequence_violations(payload["rna_sequence"], "/rna_sequence")
 
     @abstractmethod
-    def _run_network(self, tokens: NDArray[np.int64], summary: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of a circular RNA for each row of a chunk.
-
-        Args:
-            tokens: Array of shape (rows, windows, nucleotides), as `stack_windows` lays it out.
-            summary: Array of shape (rows, `features.SUMMARY_SIZE`).
-        """
+    def _run_network(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the probability of a circular RNA for each row of tokens, as `stack_windows` lays them out."""
 
 
-def _describe(probability: float) -> dict[str, Any]:
+def _decide(probability: float, prior: float | None) -> dict[str, Any]:
+    if prior is not None:
+        # Bayes: the odds of the training data are replaced by the caller's.
+        circular = probability * prior / TRAINING_PRIOR
+        other = (1.0 - probability) * (1.0 - prior) / (1.0 - TRAINING_PRIOR)
+        probability = circular / (circular + other)
     is_circrna = int(probability >= THRESHOLD)
     return {"label": LABELS[is_circrna], "is_circrna": is_circrna, "probability": probability}

@@ -52,7 +52,16 @@ def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:
     Raises:
         ModelContractBroken: The manifest is not of the form `write_manifest` writes.
     """
-    path = model_class.artifact_path("") / MANIFEST_NAME
+    return list_artifacts(model_class.artifact_path(""), owner=model_class.__module__)
+
+
+def list_artifacts(folder: Path, *, owner: str) -> tuple[Artifact, ...]:
+    """Return what the manifest of a folder lists; empty when it has none. Messages name the folder by its owner.
+
+    Raises:
+        ModelContractBroken: As `read_artifacts`.
+    """
+    path = folder / MANIFEST_NAME
     if not path.exists():
         return ()
     try:
@@ -60,7 +69,7 @@ def read_artifacts(model_class: type[MLModel]) -> tuple[Artifact, ...]:
         return tuple(Artifact(name, entry["sha256"], entry["size_bytes"]) for name, entry in listed.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelContractBroken(
-            f"{MANIFEST_NAME} of {model_class.__module__} cannot be read",
+            f"{MANIFEST_NAME} of {owner} cannot be read",
             cause=f"{type(error).__name__}: {error}",
             remedy="run the package's training script again, or reinstall the package",
         ) from error

@@ -10,7 +10,10 @@ from pathlib import Path
 import model_service
 
 #: For model packages only; onnxruntime writes a cache into the home folder when it is imported.
-OPTIONAL = {"model_service.onnx"}
+OPTIONAL = {
+    "model_service.onnx",
+    *(f"model_service.training.{name}" for name in ("parity", "sklearn", "torch", "keras")),
+}
 MODULES = sorted({module.name for module in pkgutil.walk_packages(model_service.__path__, "model_service.")} - OPTIONAL)
 
 IMPORT_ALL = """

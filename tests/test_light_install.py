@@ -21,13 +21,16 @@ import model_service
 from model_service.cli.main import COMMANDS
 
 ROOT = TESTS.parent
+GRAPH_MODULES = ("arrays.py", "columns.py", "onnx.py")
 #: What a training script and a model's module do; the modules that it leaves imported are printed.
 AUTHOR = """
 import json, sys
 before = set(sys.modules)
 from model_service import MLModel, ServiceError, Violation
 from model_service.artifacts import read_artifacts, verify_artifacts, write_manifest
+from model_service.fields import record
 from model_service.threads import limit_threads
+from model_service.training import run
 from author_package import AuthorModel
 
 folder = AuthorModel.artifact_path("")
@@ -109,8 +112,8 @@ def requirements(light) -> dict[str, list[str]]:
     return stated
 
 
-def test_the_wheel_alone_requires_nothing_and_has_an_extra_for_onnx_and_one_for_the_server(requirements):
-    assert set(requirements) == {"onnx", "serve"}
+def test_the_wheel_alone_requires_nothing_and_has_extras_for_graphs_training_and_the_server(requirements):
+    assert set(requirements) == {"onnx", "serve", "train"}
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
 
@@ -118,13 +121,14 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
     providers = metadata.packages_distributions()
     missing = []
     for path in sorted((ROOT / "model_service").rglob("*.py")):
-        extras = ("onnx",) if path.name == "onnx.py" else ("serve",)
-        known = {name.replace("_", "-") for extra in extras for name in requirements[extra]}
+        place = path.relative_to(ROOT / "model_service").parts[0]
+        extra = "train" if place == "training" else "onnx" if place in GRAPH_MODULES else "serve"
+        known = {name.replace("_", "-") for name in requirements[extra]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:
                 missing.append(f"{path.relative_to(ROOT)}: {library}")
-    # Flask stands on these two and brings them.
-    assert {entry.partition(": ")[2] for entry in missing} <= {"markupsafe", "werkzeug"}, missing
+    # Flask stands on these two and brings them; torch is for those who export from it.
+    assert {entry.partition(": ")[2] for entry in missing} == {"markupsafe", "werkzeug", "torch"}, missing
 
 
 def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(requirements):

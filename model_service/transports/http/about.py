@@ -11,6 +11,9 @@ from model_service.records import ModelInfo
 from model_service.schema.outline import OutlineRow, build_outline
 from model_service.transports.http.cards import render_card
 
+#: What each result of a training says, see `model_service.training.runs`.
+_RESULT_NAMES = {"model", "split", "metric", "value", "spread"}
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaView:
@@ -77,7 +80,10 @@ def write_json(document: Any) -> str:
 
 
 def tabulate(metrics: Mapping[str, Any], title: str = "") -> Iterator[Table]:
-    """Yield nested measurements as flat tables: the plain values of an object first, then each list of objects."""
+    """Yield nested measurements as flat tables: the plain values of an object first, then each list of objects.
+
+    Results of the shape that `model_service.training` writes become one table per split.
+    """
     facts = tuple((_words(name), _write(value)) for name, value in metrics.items() if not _is_nested(value))
     if facts:
         yield Table(title, (), facts)
@@ -85,6 +91,8 @@ def tabulate(metrics: Mapping[str, Any], title: str = "") -> Iterator[Table]:
         heading = f"{title}, {_words(name)}" if title else _words(name)
         if isinstance(value, Mapping):
             yield from tabulate(value, heading)
+        elif _is_results(value):
+            yield from _tabulate_results(value)
         elif _is_nested(value):
             yield _tabulate_rows(value, heading)
 
@@ -99,6 +107,32 @@ def _tabulate_rows(values: Sequence[Any], title: str) -> Table:
         tuple(tuple(_write(row[name]) if name in row else "" for name in names) for row in rows),
         tuple(all(_is_number(row[name]) for row in rows if name in row) for name in names),
     )
+
+
+def _is_results(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(entry, Mapping)
+        and entry.keys() == _RESULT_NAMES
+        and all(isinstance(entry[name], str) for name in ("model", "split", "metric"))
+        for entry in value
+    )
+
+
+def _tabulate_results(results: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """Yield a table per split: one row per model, one column per metric."""
+    for split in dict.fromkeys(result["split"] for result in results):
+        cells: dict[str, dict[str, str]] = {}
+        for result in results:
+            if result["split"] == split:
+                spread = "" if result["spread"] is None else f" ± {_write(result['spread'])}"
+                cells.setdefault(result["model"], {})[result["metric"]] = _write(result["value"]) + spread
+        metrics = tuple(dict.fromkeys(metric for row in cells.values() for metric in row))
+        yield Table(
+            _printable(split),
+            ("model", *map(_words, metrics)),
+            tuple((_printable(model), *(row.get(metric, "") for metric in metrics)) for model, row in cells.items()),
+            (False, *(True for _ in metrics)),
+        )
 
 
 def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

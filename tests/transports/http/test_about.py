@@ -6,6 +6,11 @@ from model_service.records import ModelInfo
 from model_service.transports.http.about import About, Table, tabulate, write_json
 
 PAGE = {"accept": "text/html"}
+#: Results whose texts no page can hold, and others that are none.
+ODD_RESULTS = {
+    "a": [dict.fromkeys(("model", "split", "metric", "value", "spread"), "\ud800")],
+    "b": [{"model": [], "split": {}, "metric": 1, "value": 2, "spread": 3}],
+}
 
 
 def read_page(client, path):
@@ -51,6 +56,27 @@ def test_a_list_of_objects_is_a_table_with_a_column_a_name():
     ]
 
 
+def test_results_of_a_training_are_a_table_per_split_with_a_row_per_model():
+    forest, rule = {"model": "forest", "split": "10 folds"}, {"model": "rule", "split": "10 folds"}
+    results = [
+        {**forest, "metric": "accuracy", "value": 0.8175, "spread": 0.001},
+        {**forest, "metric": "log_loss", "value": 0.46, "spread": None},
+        {**rule, "metric": "accuracy", "value": 0.8, "spread": 0.0},
+        {"model": "forest", "split": "2012", "metric": "rows", "value": 5, "spread": None},
+    ]
+    assert [*tabulate({"task": "classification", "data": {"rows": 492}, "results": results})] == [
+        Table("", (), (("task", "classification"),)),
+        Table("data", (), (("rows", "492"),)),
+        Table(
+            "10 folds",
+            ("model", "accuracy", "log loss"),
+            (("forest", "0.8175 ± 0.001", "0.46"), ("rule", "0.8 ± 0.0", "")),
+            (False, True, True),
+        ),
+        Table("2012", ("model", "rows"), (("forest", "5"),), (False, True)),
+    ]
+
+
 def test_nested_objects_are_tables_of_their_own():
     metrics = {"test": {"accuracy": 0.9, "by_class": {"a": 1}}, "matrix": [[1, 2], [3, 4]]}
     assert [(table.title, table.rows) for table in tabulate(metrics)] == [
@@ -61,7 +87,7 @@ def test_nested_objects_are_tables_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "metrics", [{}, {"a": {}}, {"a": []}, {"a": [{}]}, {"a": [[], [{}]]}, {"": ""}, {"\ud800": "\udfff"}]
+    "metrics", [{}, {"a": {}}, {"a": []}, {"a": [{}]}, {"a": [[], [{}]]}, {"": ""}, {"\ud800": "\udfff"}, ODD_RESULTS]
 )
 def test_whatever_a_metrics_file_holds_can_be_shown(metrics):
     for table in tabulate(metrics):

@@ -1,0 +1,49 @@
+"""What the rows of a training looked like, field by field: stored beside the artifacts, for later reports of drift."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from model_service.records import Payload
+
+#: Which quantiles of a number are kept.
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+#: A text with more values than this is no category; of such a text the lengths are kept.
+MAX_CATEGORIES = 50
+
+
+def describe_rows(payloads: Sequence[Payload]) -> dict[str, Any]:
+    """Return ``{"rows", "fields"}``: quantiles or shares of each top-level field, and how often it was missing.
+
+    Args:
+        payloads: The rows of the training, as a caller would send them.
+    """
+    names = dict.fromkeys(name for payload in payloads for name in payload)
+    return {"rows": len(payloads), "fields": {name: _describe([row.get(name) for row in payloads]) for name in names}}
+
+
+def _describe(values: list[Any]) -> dict[str, Any]:
+    present = [value for value in values if value is not None]
+    missing = {"missing": round(1 - len(present) / len(values), 4)}
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+        return {"kind": "number", **missing, "quantiles": find_quantiles(present)}
+    if not all(isinstance(value, str | bool) for value in present):
+        return {"kind": "other", **missing}
+    counts = Counter(value if isinstance(value, str) else str(value).lower() for value in present)
+    if len(counts) > MAX_CATEGORIES:
+        return {"kind": "text", **missing, "length_quantiles": find_quantiles([len(value) for value in present])}
+    shares = {value: round(count / len(present), 4) for value, count in sorted(counts.items())}
+    return {"kind": "category", **missing, "shares": shares}
+
+
+def find_quantiles(values: Sequence[float]) -> dict[str, float]:
+    """Return `QUANTILES` of numbers by linear interpolation; empty without any."""
+    ordered = sorted(values)
+    return {str(share): _interpolate(ordered, share) for share in QUANTILES} if ordered else {}
+
+
+def _interpolate(ordered: list[float], share: float) -> float:
+    place = share * (len(ordered) - 1)
+    low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
+    return round(float(low + (high - low) * (place - math.floor(place))), 6)

@@ -1,0 +1,106 @@
+"""`check_package` accepts a good package and says what is wrong with each bad one."""
+
+import json
+
+import numpy as np
+import pytest
+
+from model_service import MLModel
+from model_service.artifacts import write_manifest
+from model_service.fields import answer, number, optional, record
+from model_service.testing import check_package, find_unmeasured
+
+METRICS = {"data": {"rows": 1492}, "results": [{"value": 0.81749, "spread": 0.0008}, {"value": 387.2, "spread": None}]}
+
+
+class Good(MLModel):
+    qualified_name, display_name, version, description = "good_model", "Good", "1.0.0", "Adds two numbers."
+    input_schema = record(
+        "In", {"x": number("X"), "y": optional(number("Y"))}, examples=[{"x": 1, "y": 2}, {"x": 2.5}, {"x": 5}]
+    )
+    output_schema = answer("Out", {"sum": number("Sum")})
+    folder = None
+
+    @classmethod
+    def artifact_path(cls, name):
+        return cls.folder / name
+
+    def predict(self, payload):
+        return {"sum": float(payload["x"] + (payload.get("y") or 0))}
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "good_package/artifacts"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(METRICS))
+    write_manifest(folder, made_with=())
+    monkeypatch.setattr(Good, "folder", folder)
+    return tmp_path
+
+
+def test_a_good_package_passes_and_its_model_comes_back(package):
+    assert check_package(Good, payloads=[{"x": 3, "y": None}]).predict({"x": 1}) == {"sum": 1.0}
+    (package / "README.md").write_text("# Good\n\n## Quality\n\n| model | accuracy |\n|---|---|\n| Good | 0.8175 |\n")
+    check_package(Good)
+
+
+def predict_numpy(self, payload):
+    return {"sum": np.float64(payload["x"])}
+
+
+def predict_and_change(self, payload):
+    payload["y"] = 5
+    return {"sum": 1.0}
+
+
+def predict_without_default(self, payload):
+    return {"sum": 1.0 if "y" in payload else 0.0}
+
+
+def mix_rows(self, payloads):
+    return [{"sum": sum(row["x"] for row in payloads) * 1.0} for _ in payloads]
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"predict": predict_numpy}, "not plain JSON: /sum is of the type float64"),
+        ({"predict": lambda self, payload: {"sum": float("nan")}}, "not plain JSON: /sum is nan"),
+        ({"predict": lambda self, payload: {"sum": (1,)}}, "/sum is of the type tuple"),
+        ({"predict": predict_and_change}, "predict changed its payload"),
+        ({"predict": lambda self, payload: {"total": 1.0}}, "breaks output_schema"),
+        ({"predict": predict_without_default}, "'y' null is answered differently from absent: /sum: 1.0 and 0.0"),
+        ({"predict_batch": mix_rows}, "is answered differently in a batch: /sum"),
+        ({"predict_batch": lambda self, payloads: []}, "has 0 outputs"),
+        ({"input_schema": {**Good.input_schema, "examples": []}}, "no examples"),
+    ],
+)
+def test_a_broken_promise_is_named(members, said):
+    with pytest.raises(AssertionError) as caught:
+        check_package(type("Bad", (Good,), members))
+    assert said in str(caught.value)
+
+
+def test_a_payload_that_the_model_refuses_and_a_figure_nobody_measured_are_named(package):
+    with pytest.raises(AssertionError, match="is refused: "):
+        check_package(Good, payloads=[{"x": "1"}])
+    (package / "card.md").write_text("## Quality\n\nIts accuracy is 0.99.\n")
+    with pytest.raises(AssertionError, match=r"card.md states what quality nobody measured: 0\.99"):
+        check_package(Good, card=package / "card.md")
+
+
+@pytest.mark.parametrize(
+    ("written", "unmeasured"),
+    [
+        ("accuracy 0.817, or 82 %, or 81.7 %, ± 0.0008", []),
+        ("accuracy 0.818 and 81.8 %", ["0.818", "81.8 %"]),
+        ("of 1,492 rows, an error of 387 or 387.2 bikes, seed 0, version 1.20.0", []),
+        ("| model | 0.8175 | 387 |\n| model of 5 trees | 0.8175 ± 0.0008 | 386 |", ["386"]),
+        ("`--rate 0.5` and [a link of 0.7](x.md)", []),
+        ("a gain of **-0.0008** and \u22120.0009", ["\u22120.0009"]),
+    ],
+)
+def test_figures_of_the_section_must_be_measured_to_the_digits_that_are_shown(written, unmeasured):
+    card = f"# Card 9.9\n\n## Quality\n\n{written}\n\n## Limits\n\n0.123\n"
+    assert find_unmeasured(card, METRICS) == unmeasured

@@ -6,35 +6,29 @@ import numpy as np
 
 from circrna_model.features import KMER, LETTERS, UNKNOWN, Codes, Tokens
 from circrna_model.frames import find_open_frame, read_along
+from model_service.fields import answer, flag, integer, number
+from model_service.records import Schema
 
 #: Below this length by chance few stop codons fit in, and most short rows of the data are circular.
 SHORT_NT = 300
 _A, _G = LETTERS.index("A"), LETTERS.index("G")
 
-EVIDENCE_SCHEMAS: dict[str, Any] = {
-    "open_frame": {
-        "type": "object",
-        "title": "Longest open frame",
-        "description": "The longest run of codons without a stop, in any of the three reading frames.",
-        "properties": {
-            "share": {"type": "number", "minimum": 0, "maximum": 1, "title": "Share of the sequence"},
-            "length_nt": {"type": "integer", "minimum": 0, "title": "Length", "unit": "nt"},
-            "start": {"type": "integer", "minimum": 1, "title": "First letter", "description": "Counted from 1."},
-            "frame": {"type": "integer", "minimum": 1, "maximum": 3, "title": "Reading frame"},
+EVIDENCE_SCHEMAS: dict[str, Schema] = {
+    "open_frame": answer(
+        "Longest open frame",
+        {
+            "share": number("Share of the sequence", least=0, most=1),
+            "length_nt": integer("Length", unit="nt", least=0),
+            "start": integer("First letter", "Counted from 1.", least=1),
+            "frame": integer("Reading frame", "Counted from 1.", least=1, most=3),
         },
-        "required": ["share", "length_nt", "start", "frame"],
-        "additionalProperties": False,
-    },
-    "back_splice_ends": {
-        "type": "boolean",
-        "title": "Ends like a back-splice",
-        "description": "The sequence ends in AG, as an exon does: 57 % of the circular RNAs of the data, 6 % of others.",
-    },
-    "low_evidence": {
-        "type": "boolean",
-        "title": "Little evidence",
-        "description": "Shorter than 300 nt or mostly N: the answer says little.",
-    },
+        description="The longest run of codons without a stop, in any of the three reading frames.",
+    ),
+    "back_splice_ends": flag(
+        "Ends like a back-splice",
+        "The sequence ends in AG, as most exons do: 57 % of the circular RNAs of the data and 6 % of the others.",
+    ),
+    "low_evidence": flag("Little evidence", "Shorter than 300 nt or mostly N: the answer says little."),
 }
 
 

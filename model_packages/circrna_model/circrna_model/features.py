@@ -133,3 +133,10 @@ def stack_windows(
             part = tokens[PATCH:][window * size * PATCH : (window + 1) * size * PATCH]
             stacked[number, window, PATCH : PATCH + len(part)] = part
     return stacked
+
+
+def stack_chunks(rows: Sequence[Tokens]) -> Iterator[tuple[list[int], NDArray[np.int64]]]:
+    """Yield groups of rows of like shape: their indexes, and their tokens as `stack_windows` lays them."""
+    shapes = [count_windows(row) for row in rows]
+    for chunk in plan_chunks(shapes):
+        yield chunk, stack_windows([rows[row] for row in chunk], [shapes[row] for row in chunk])

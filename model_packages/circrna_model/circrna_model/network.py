@@ -14,6 +14,7 @@ Nothing a row computes reads another row, and padding is masked wherever it coul
 in the codons, in the gates, in the attention and in the pooling. There is no batch normalisation.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from circrna_model.features import KMER, PAD_TOKEN, PATCH, VOCABULARY
 #: Added to the score of a masked position. Finite, so that a window of padding alone gives no NaN.
 _MASKED = -1e9
 #: What a gate takes that lets nothing through.
-_CLOSED = 50.0
+CLOSED = 50.0
 #: Gates are nearly open before training.
 _OPEN_GATE = -5.0
 #: A sequence's log length is given as how far it is past each of these steps.
@@ -34,7 +35,8 @@ _LENGTH_STEPS = (5.0, 5.4, 5.7, 6.0, 6.3, 6.6, 7.0, 7.5, 8.0, 9.0)
 #: Of the patch over the join, only the middle is read: far from it the ends tell no more than any other letters.
 JOIN_KMERS = 24
 _JOIN_BEGIN = (PATCH - JOIN_KMERS) // 2
-#: What training asks besides the label: of each frame (`frames.measure_frames`), of the row (the circle, codons of the open run).
+#: What training asks besides the label: of each frame and of the circle (`frames.measure_frames`), and which codons
+#: the longest open run holds.
 FRAME_TARGETS = 3
 CODON_TARGETS = 64
 
@@ -49,7 +51,7 @@ class NetworkSize:
     layers: int = 2
     heads: int = 4
     feedforward: int = 128
-    dropout: float = 0.1
+    dropout: float = 0.2
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON types."""
@@ -157,11 +159,11 @@ class CircRnaNetwork(nn.Module):
         is_masked = 1.0 - is_real.reshape(rows * windows, 1, 1, patches)
         # The last window of several is not joined to the first.
         is_cut = (torch.ones_like(tokens[0, :, 0]).sum() > 1).float()
-        joins = functional.softplus(self.join_gates(fronts.squeeze(1))).float() + is_cut * _CLOSED
+        joins = functional.softplus(self.join_gates(fronts.squeeze(1))).float() + is_cut * CLOSED
         shift = letters[:, None].expand(rows, windows).reshape(rows * windows) % KMER
         count = len(self.layers)
         for layer, gate, join in zip(self.layers, gates.chunk(count, dim=1), joins.chunk(count, dim=1), strict=True):
-            states = layer(states, *_close_gates(gate, join, shift, is_masked))
+            states = layer(states, *close_gates(gate, join, shift, is_masked))
         return self._pool(self.norm(states).reshape(rows, windows, KMER * patches + 1, width), is_real), front
 
     def _embed_length(self, letters: Tensor) -> Tensor:
@@ -199,7 +201,7 @@ class CircRnaNetwork(nn.Module):
         return vectors
 
 
-def _close_gates(gates: Tensor, join: Tensor, shift: Tensor, is_masked: Tensor) -> tuple[Tensor, Tensor]:
+def close_gates(gates: Tensor, join: Tensor, shift: Tensor, is_masked: Tensor) -> tuple[Tensor, Tensor]:
     """Return the bias of the attention and the reach of its positions; the front is seen from everywhere.
 
     Who walks round a circle codon by codon comes back in another frame, unless its length is a
@@ -226,7 +228,7 @@ def _close_gates(gates: Tensor, join: Tensor, shift: Tensor, is_masked: Tensor) 
     frame = number[:, None].expand(frames, patches).flatten()
     is_apart = (frame[:, None] != frame).float() * (1.0 - is_ring.unsqueeze(-1))
     distance = (place.unsqueeze(-1) - place.unsqueeze(-2)).abs()
-    distance = torch.minimum(distance, around.unsqueeze(-1) - distance).clamp(min=0.0) + is_apart * _CLOSED
+    distance = torch.minimum(distance, around.unsqueeze(-1) - distance).clamp(min=0.0) + is_apart * CLOSED
     masks = is_masked.expand(rows, 1, frames, patches).reshape(rows, 1, 1, frames * patches) * _MASKED
     bias = masks - distance
     seen = torch.exp(bias).sum(dim=-1).clamp(min=1e-6)
@@ -239,7 +241,7 @@ def _close_gates(gates: Tensor, join: Tensor, shift: Tensor, is_masked: Tensor) 
 class Ensemble(nn.Module):
     """Some networks trained from different seeds; their logits are averaged."""
 
-    def __init__(self, networks: list[CircRnaNetwork]) -> None:
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from circrna_model import damage, evaluation
 from circrna_model.dataset import Dataset, Rows, cut_sequences, read_dataset
@@ -23,7 +24,7 @@ from circrna_model.model import CircRnaModel
 from circrna_model.native import WEIGHTS_NAME, save_ensemble
 from circrna_model.network import CircRnaNetwork, Ensemble
 from circrna_model.summary import SUMMARY_SIZE
-from circrna_model.training import PLANS, Job, Plan, fit_networks, predict_rows
+from circrna_model.training import PLANS, Job, Plan, find_kept, fit_networks, predict_rows
 from model_service.training import Training, run
 from model_service.training.torch import export_torch
 
@@ -70,7 +71,7 @@ def train(training: Training) -> None:
             cut_sequences(dataset, damage.cut_ends),
         ),
     ]
-    jobs = plan_jobs(dataset, folds, trials, plan, seed=training.seed)
+    jobs = plan_jobs(dataset, folds, trials, plan, options)
     networks = iter(fit_networks(jobs, workers=options.workers, keep=options.keep))
     shipped = _take_ensemble(networks, plan)
     by_fold = [_take_ensemble(networks, plan) for _ in folds]
@@ -84,19 +85,33 @@ def train(training: Training) -> None:
     save_ensemble(shipped, plan.size, training.out / WEIGHTS_NAME)
 
 
-def plan_jobs(dataset: Dataset, folds: list[Fold], trials: list[Trial], plan: Plan, *, seed: int) -> list[Job]:
+def plan_jobs(
+    dataset: Dataset, folds: list[Fold], trials: list[Trial], plan: Plan, options: argparse.Namespace
+) -> list[Job]:
     """Return what to train: the shipped ensemble, one like it per fold, and one network per trial."""
-    everything = np.arange(len(dataset.classes))
     wanted = [
-        ("all rows", dataset, everything, plan.networks),
+        ("all rows", dataset, np.arange(len(dataset.classes)), plan.networks),
         *((f"fold {number}", dataset, rows, plan.networks) for number, (rows, _) in enumerate(folds, start=1)),
         *((trial.name, trial.dataset, folds[0][0], 1) for trial in trials),
     ]
-    return [
-        Job(f"{title}, network {number + 1}", rows_of, rows, plan, seed + number, _REPORT)
-        for title, rows_of, rows, count in wanted
-        for number in range(count)
-    ]
+    jobs: list[Job] = []
+    for name, part, rows, count in wanted:
+        titles = [f"{name}, network {number}" for number in range(count)]
+        targets = part.classes.astype(np.float32)
+        if not all(find_kept(options.keep, title) for title in titles):  # the trees take a minute
+            targets = set_targets(part, rows, plan, seed=options.seed)
+        jobs.extend(
+            Job(title, part, rows, targets, plan, options.seed + number, _REPORT) for number, title in enumerate(titles)
+        )
+    return jobs
+
+
+def set_targets(dataset: Dataset, rows: Rows, plan: Plan, *, seed: int) -> NDArray[np.float32]:
+    """Return what the networks shall say: partly the label, partly what boosted trees say that did not see the row."""
+    if not plan.taught:
+        return dataset.classes.astype(np.float32)
+    taught = evaluation.teach(dataset, rows, seed=seed)
+    return ((1 - plan.taught) * dataset.classes + plan.taught * taught).astype(np.float32)
 
 
 def report_baselines(training: Training, dataset: Dataset, folds: list[Fold], split: str) -> None:

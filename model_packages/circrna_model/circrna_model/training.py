@@ -29,11 +29,11 @@ from circrna_model.features import (
     WINDOW_PATCHES,
     Codes,
     Tokens,
-    count_windows,
     join_ends,
     lay_patches,
     number_kmers,
     plan_chunks,
+    stack_chunks,
     stack_windows,
 )
 from circrna_model.frames import IS_STOP, measure_frames, read_along, read_open_codons
@@ -56,20 +56,28 @@ class Plan:
         batch_nt: Nucleotides of a batch, padding included.
         learning_rate: Peak of AdamW's rate, after a warm-up; then a cosine to zero.
         average_decay: Decay of the running average of the weights, which is what is kept.
-        smoothing: Share of each label given to the other class.
+        smoothing: Share of each target given to the other class.
+        taught: Share of the targets that is not the label but what boosted trees say, without having seen the row.
+        rotated: Share of the circles that begin elsewhere.
+        hidden_joins: Share of the rows whose ends are hidden.
+        mutated: Share of the letters that are replaced, but for stop codons.
+        cut: Share of the rows of which a part is missing; ``min_part`` is what is left at least.
+        hidden_letters: Share of the letters that are hidden.
+        frame_weight: Weight of the question which frames are open; ``codon_weight`` of which codons are in there.
     """
 
     size: NetworkSize
-    epochs: int = 6
-    networks: int = 3
+    epochs: int = 5
+    networks: int = 2
     batch_nt: int = 16_384
     learning_rate: float = 2e-3
     warm_up: float = 0.08
     weight_decay: float = 0.05
     average_decay: float = 0.99
-    smoothing: float = 0.02
+    smoothing: float = 0.01
+    taught: float = 0.5
     max_gradient: float = 1.0
-    rotated: float = 0.0
+    rotated: float = 0.25
     hidden_joins: float = 0.1
     mutated: float = 0.08
     cut: float = 0.25
@@ -86,7 +94,7 @@ class Plan:
 #: `tiny` is for tests: it runs in a second and predicts badly.
 PLANS = {
     "full": Plan(NetworkSize()),
-    "tiny": Plan(NetworkSize(embedding=4, channels=8, width=8, layers=1, heads=2, feedforward=8), networks=2),
+    "tiny": Plan(NetworkSize(embedding=4, channels=8, width=8, layers=1, heads=2, feedforward=8), taught=0.0),
 }
 
 
@@ -95,12 +103,14 @@ class Job:
     """One network to train: on which rows of which dataset, and from which seed.
 
     Attributes:
+        targets: What the network shall say of every row of the dataset; only those of `rows` are read.
         report: Called with a line of progress after every epoch; must be picklable.
     """
 
     title: str
     dataset: Dataset
     rows: Rows
+    targets: NDArray[np.float32]
     plan: Plan
     seed: int
     report: Callable[[str], None]
@@ -150,44 +160,49 @@ def fit_network(job: Job) -> CircRnaNetwork:
             losses.append(_take_step(network, optimizer, _load_batch(job, batch, rng), plan))
             _average(averaged, network, plan.average_decay)
         seconds = time.monotonic() - started
-        if watch := globals().get("WATCH"):
-            watch(averaged, epoch)
         job.report(
             f"{job.title}: epoch {epoch} of {plan.epochs}, loss {np.mean(losses, axis=0).round(4)}, {seconds:.0f} s"
         )
     return averaged.eval()
 
 
+def find_kept(keep: Path | None, title: str) -> Path | None:
+    """Return the file of a network that was trained before; ``None`` when there is none."""
+    path = _locate(keep, title) if keep else None
+    return path if path and path.exists() else None
+
+
+def _locate(keep: Path, title: str) -> Path:
+    return keep / f"{title}.safetensors"
+
+
 def _fit_weights(job: Job, *, keep: Path | None) -> bytes:
-    path = keep / f"{job.title}.safetensors" if keep else None
-    if path and path.exists():
-        return path.read_bytes()
+    if kept := find_kept(keep, job.title):
+        return kept.read_bytes()
     content = save(fit_network(job).state_dict())
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partly = path.with_suffix(".part")
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        partly = keep / f"{job.title}.part"
         partly.write_bytes(content)
-        partly.replace(path)
+        partly.replace(_locate(keep, job.title))
     return content
 
 
-def predict_rows(network: CircRnaNetwork | Ensemble, dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
+def predict_rows(network: Callable[[torch.Tensor], torch.Tensor], dataset: Dataset, rows: Rows) -> NDArray[np.float64]:
     """Return the probability of a circular RNA for each of ``rows``, in their order."""
-    ensemble = network if isinstance(network, Ensemble) else Ensemble([network])
+    answer = Ensemble([network]) if isinstance(network, CircRnaNetwork) else network
     probabilities = np.zeros(len(rows))
     with torch.inference_mode():
         tokens = [lay_patches(join_ends(dataset.codes[row]), number_kmers(dataset.codes[row])) for row in rows]
-        shapes = [count_windows(row) for row in tokens]
-        for chunk in plan_chunks(shapes):
-            stacked = stack_windows([tokens[row] for row in chunk], [shapes[row] for row in chunk])
-            probabilities[chunk] = ensemble(torch.from_numpy(stacked)).numpy()
+        for chunk, stacked in stack_chunks(tokens):
+            probabilities[chunk] = answer(torch.from_numpy(stacked)).numpy()
     return probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     tokens: torch.Tensor
-    classes: torch.Tensor
+    targets: torch.Tensor
     frames: torch.Tensor
     codons: torch.Tensor
 
@@ -223,7 +238,7 @@ def _load_batch(job: Job, rows: Rows, rng: np.random.Generator) -> _Batch:
     stacked = stack_windows(tokens, [(1, len(row) // PATCH - 1) for row in tokens])
     return _Batch(
         tokens=torch.from_numpy(stacked),
-        classes=torch.from_numpy(dataset.classes[rows]).float(),
+        targets=torch.from_numpy(job.targets[rows]),
         frames=torch.from_numpy(np.stack([measure_frames(row) for row in kmers])),
         codons=torch.from_numpy(np.stack([count_codons(read_open_codons(read_along(row))) for row in kmers])).float(),
     )
@@ -240,7 +255,7 @@ def view_row(codes: Codes, plan: Plan, rng: np.random.Generator, *, is_circle: b
     """
     if is_circle and rng.random() < plan.rotated:
         codes = np.roll(codes, -int(rng.integers(len(codes))))
-    codes = _mutate(codes, plan.mutated, rng)
+    codes = mutate(codes, plan.mutated, rng)
     join = join_ends(codes)
     if rng.random() < plan.hidden_joins:
         join = np.full_like(join, UNKNOWN_TOKEN)
@@ -257,7 +272,7 @@ def view_row(codes: Codes, plan: Plan, rng: np.random.Generator, *, is_circle: b
     return join, np.where(is_hidden, np.uint8(UNKNOWN), part)
 
 
-def _mutate(codes: Codes, share: float, rng: np.random.Generator) -> Codes:
+def mutate(codes: Codes, share: float, rng: np.random.Generator) -> Codes:
     """Replace some letters, but none next to the join and none that would make or break a stop codon."""
     is_changed = rng.random(len(codes)) < share
     is_changed[:JOIN_SIGNAL] = is_changed[-JOIN_SIGNAL:] = False
@@ -268,9 +283,11 @@ def _mutate(codes: Codes, share: float, rng: np.random.Generator) -> Codes:
     return np.where(is_kept, codes, changed)
 
 
-def _take_step(network: CircRnaNetwork, optimizer: torch.optim.Optimizer, batch: _Batch, plan: Plan) -> float:
+def _take_step(
+    network: CircRnaNetwork, optimizer: torch.optim.Optimizer, batch: _Batch, plan: Plan
+) -> tuple[float, float, float]:
     logits, frames, codons = network.read_with_targets(batch.tokens)
-    targets = batch.classes * (1 - 2 * plan.smoothing) + plan.smoothing
+    targets = batch.targets * (1 - 2 * plan.smoothing) + plan.smoothing
     label = functional.binary_cross_entropy_with_logits(logits, targets)
     asked = functional.smooth_l1_loss(frames, batch.frames)
     words = functional.mse_loss(codons, batch.codons * len(batch.codons[0]))
@@ -279,7 +296,7 @@ def _take_step(network: CircRnaNetwork, optimizer: torch.optim.Optimizer, batch:
     loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
     torch.nn.utils.clip_grad_norm_(network.parameters(), plan.max_gradient)
     optimizer.step()
-    return np.array([label.item(), asked.item(), words.item()])
+    return label.item(), asked.item(), words.item()
 
 
 def _average(averaged: CircRnaNetwork, network: CircRnaNetwork, decay: float) -> None:

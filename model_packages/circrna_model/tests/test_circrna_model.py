@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from circrna_model import CircRnaModel
-from circrna_model.base import TRAINING_PRIOR
 from circrna_model.damage import plant_stops, rotate, shuffle_codons
 from circrna_model.features import (
     JOIN_LETTERS,
@@ -26,6 +25,7 @@ from circrna_model.features import (
     plan_chunks,
     stack_windows,
 )
+from circrna_model.prior import TRAINING_PRIOR
 from circrna_model.sequences import clean_sequence
 from model_service.artifacts import read_metrics, verify_artifacts
 

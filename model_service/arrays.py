@@ -7,7 +7,6 @@ graph; a model in another framework writes `run` itself.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from model_service.model import MLModel
 from model_service.records import Output, Payload
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = dict[str, NDArray[Any]]
 
 
 class ArrayModel(MLModel):

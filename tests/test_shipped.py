@@ -124,7 +124,7 @@ def test_each_model_states_its_artifacts_and_its_quality(shipped):
         assert model["state"] == "ready"
         metadata = httpx.get(shipped.url + model["links"]["metadata"]).json()
         assert any(artifact["name"] == "model.onnx" for artifact in metadata["artifacts"])
-        assert metadata["metrics"]["evaluations"]
+        assert metadata["metrics"]["results"]
         assert "\n## Data\n" in metadata["card"] or "\n## Model and data\n" in metadata["card"]
 
 

@@ -52,7 +52,7 @@ def compare(path: Path, inputs: Arrays, expected: NDArray[Any], output: str, *, 
     Raises:
         ExportFailed: More than one row in a thousand differs, or the shapes do.
     """
-    (found,) = open_session(path).run([output], dict(inputs))
+    (found,) = open_session(path).run([output], inputs)
     expected = np.asarray(expected)
     if expected.size != found.size:
         raise ExportFailed(f"the output '{output}' has the shape {found.shape}, and the model's {expected.shape}")

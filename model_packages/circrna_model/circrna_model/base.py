@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from circrna_model.decision import DECISION_SCHEMAS, PRIOR_SCHEMA, decide
 from circrna_model.evidence import EVIDENCE_SCHEMAS, describe_evidence
 from circrna_model.examples import EXAMPLES
 from circrna_model.features import MIN_LENGTH, encode_letters, join_ends, lay_patches, number_kmers, stack_chunks
-from circrna_model.prior import PRIOR_SCHEMA, apply_prior
 from circrna_model.sequences import clean_sequence, find_sequence_violations
 from model_service import MLModel
-from model_service.fields import answer, choice, number, record, sequence
+from model_service.fields import answer, record, sequence
 from model_service.records import Violation
 
-#: By the number of the class in the data set: `is_circrna`.
-LABELS = ("lncRNA", "circRNA")
-THRESHOLD = 0.5
 #: Room for a header and line ends around the longest sequence.
 MAX_CHARACTERS = 110_000
 
@@ -56,21 +53,7 @@ class CircRnaBase(MLModel):
         },
         examples=EXAMPLES,
     )
-    output_schema = answer(
-        "Kind of RNA",
-        {
-            "label": choice(
-                "Label",
-                {LABELS[1]: "Circular RNA", LABELS[0]: "Other long non-coding RNA"},
-                "Circular RNA where the probability is at least one half.",
-            ),
-            "is_circrna": choice("Is circular RNA", {0: "No", 1: "Yes"}, "The same answer as the label, as yes or no."),
-            "probability": number(
-                "Probability", "Probability that the transcript is a circular RNA, given the prior.", least=0, most=1
-            ),
-            **EVIDENCE_SCHEMAS,
-        },
-    )
+    output_schema = answer("Kind of RNA", {**DECISION_SCHEMAS, **EVIDENCE_SCHEMAS})
 
     def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
         return self.predict_batch([payload])[0]
@@ -86,7 +69,7 @@ class CircRnaBase(MLModel):
         # Both runtimes compute in float32, whose sigmoid may leave [0, 1] in the last bit.
         rows = zip(np.clip(probabilities, 0.0, 1.0).tolist(), payloads, codes, kmers, strict=True)
         return [
-            {**_decide(apply_prior(probability, payload.get("prior"))), **describe_evidence(letters, row)}
+            {**decide(probability, payload.get("prior")), **describe_evidence(letters, row)}
             for probability, payload, letters, row in rows
         ]
 
@@ -97,8 +80,3 @@ class CircRnaBase(MLModel):
     @abstractmethod
     def _run_network(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the probability of a circular RNA for each row of tokens, as `stack_windows` lays them out."""
-
-
-def _decide(probability: float) -> dict[str, Any]:
-    is_circrna = int(probability >= THRESHOLD)
-    return {"label": LABELS[is_circrna], "is_circrna": is_circrna, "probability": probability}

@@ -34,9 +34,9 @@ PATCH = 48
 JOIN_LETTERS = (PATCH + KMER - 1) // 2
 #: Most patches that attend to each other: 3,072 nt. Longer sequences are read as several windows.
 WINDOW_PATCHES = 64
-#: Nucleotides (with padding) that are run together: bounds the memory of a batch,
-#: and the longest sequence allowed fits.
-MAX_CHUNK_NT = 131_072
+#: Nucleotides (with padding) that are run together: bounds the memory of a batch at some 400 MB.
+#: A longer sequence is run alone; the longest allowed takes some 900 MB.
+MAX_CHUNK_NT = 65_536
 
 
 def build_vocabulary() -> dict[str, int]:

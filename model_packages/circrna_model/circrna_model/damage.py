@@ -7,8 +7,8 @@ from circrna_model.frames import find_open_frame, read_along
 
 #: Long enough to say something, and at least 20 nt from either end of the shortest sequence.
 MIDDLE_NT = 160
-#: Letters cut off at each end, to see what the ends tell.
-HIDDEN_END_NT = 12
+#: Letters of each end that are replaced, or stay when the rest is changed.
+END_NT = 12
 #: A stop codon in each of the three frames, whatever the frame it begins in.
 _STOPS = np.array([LETTERS.index(letter) for letter in "TAATTAATTAA"], dtype=np.uint8)
 _STOP_EVERY_NT = 100
@@ -20,23 +20,23 @@ def keep_middle(codes: Codes) -> Codes:
     return codes[start : start + MIDDLE_NT]
 
 
-def cut_ends(codes: Codes) -> Codes:
-    """Return a sequence without the letters of its ends."""
-    return codes[HIDDEN_END_NT:-HIDDEN_END_NT]
+def take_ends(codes: Codes, other: Codes) -> Codes:
+    """Return a sequence with the ends of another."""
+    return np.concatenate((other[:END_NT], codes[END_NT:-END_NT], other[-END_NT:]))
 
 
 def plant_stops(codes: Codes) -> Codes:
     """Return a sequence of the same length in which no frame is open for long; its ends stay."""
     planted = codes.copy()
-    for start in range(_STOP_EVERY_NT // 2, len(codes) - len(_STOPS) - HIDDEN_END_NT, _STOP_EVERY_NT):
+    for start in range(_STOP_EVERY_NT // 2, len(codes) - len(_STOPS) - END_NT, _STOP_EVERY_NT):
         planted[start : start + len(_STOPS)] = _STOPS
     return planted
 
 
 def shuffle_codons(codes: Codes, rng: np.random.Generator) -> Codes:
     """Return a sequence whose codons are in another order in the frame that is open longest; its ends stay."""
-    begin = HIDDEN_END_NT + find_open_frame(read_along(number_kmers(codes))).frame
-    count = (len(codes) - HIDDEN_END_NT - begin) // KMER
+    begin = END_NT + find_open_frame(read_along(number_kmers(codes))).frame
+    count = (len(codes) - END_NT - begin) // KMER
     shuffled = codes.copy()
     codons = codes[begin : begin + count * KMER].reshape(count, KMER)
     shuffled[begin : begin + count * KMER] = rng.permutation(codons).ravel()
@@ -45,8 +45,8 @@ def shuffle_codons(codes: Codes, rng: np.random.Generator) -> Codes:
 
 def shuffle_letters(codes: Codes, rng: np.random.Generator) -> Codes:
     """Return a sequence of the same letters in another order, but for its ends."""
-    inner = rng.permutation(codes[HIDDEN_END_NT:-HIDDEN_END_NT])
-    return np.concatenate((codes[:HIDDEN_END_NT], inner, codes[-HIDDEN_END_NT:]))
+    inner = rng.permutation(codes[END_NT:-END_NT])
+    return np.concatenate((codes[:END_NT], inner, codes[-END_NT:]))
 
 
 def rotate(codes: Codes, rng: np.random.Generator) -> Codes:

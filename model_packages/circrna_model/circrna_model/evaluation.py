@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -128,6 +129,18 @@ def score_subsets(dataset: Dataset, probabilities: Probabilities) -> dict[str, d
                     **score(classes, probabilities[chosen]),
                 }
     return results
+
+
+def fit_calibration(classes: Rows, probabilities: Probabilities) -> tuple[float, float]:
+    """Return scale and offset of the logits that make probabilities true of rows (Platt)."""
+    logits = _find_logits(probabilities)[:, np.newaxis]
+    fitted = LogisticRegression(C=1e6).fit(logits, classes)
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
+def _find_logits(probabilities: Probabilities) -> Probabilities:
+    clipped = probabilities.clip(1e-7, 1 - 1e-7)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 def measure_calibration(classes: Rows, probabilities: Probabilities) -> tuple[float, dict[str, dict[str, float]]]:

@@ -2,8 +2,8 @@
 
     tokens (rows, windows, nt) -> 3-mer embedding -> three streams, one a reading frame, same weights for each
         -> convolution over codons -> one position a patch of 16 codons; the patch over the join goes in front
-        -> encoder layers, attention along each frame of each window -> masked mean and maximum over all windows
-        -> one vector a frame -> mean and maximum over frames -> logit
+        -> encoder layers, attention round the circle, frame after frame -> masked mean and maximum over all windows
+        -> one vector a frame -> mean and maximum over frames, with the front -> logit
 
 Tokens are all it reads. Attention is gated: every codon may close a gate that positions
 on either side cannot look past. Where the gates are, is learnt; a network that learns to
@@ -239,13 +239,23 @@ def close_gates(gates: Tensor, join: Tensor, shift: Tensor, is_masked: Tensor) -
 
 
 class Ensemble(nn.Module):
-    """Some networks trained from different seeds; their logits are averaged."""
+    """Some networks trained from different seeds; their logits are averaged, then scaled and moved."""
+
+    scale: Tensor
+    offset: Tensor
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("offset", torch.zeros(()))
+
+    def calibrate(self, scale: float, offset: float) -> None:
+        """Set by how much the average logit is scaled and moved: what training shows is harder than what is asked."""
+        self.scale.fill_(scale)
+        self.offset.fill_(offset)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return probabilities of a circular RNA, of shape (rows,)."""
         logits = torch.stack([network(tokens) for network in self.networks])
-        return torch.sigmoid(logits.mean(dim=0))
+        return torch.sigmoid(self.scale * logits.mean(dim=0) + self.offset)

@@ -7,7 +7,7 @@ that are shipped on all rows and writes the artifacts. Needs the extra ``circrna
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -29,16 +29,9 @@ from model_service.training import Training, run
 from model_service.training.torch import export_torch
 
 ROTATED_CIRCLES = 1_000
+_MIDDLE = f"one network, trained on the middle {damage.MIDDLE_NT} nt"
 _REPORT = partial(print, flush=True)
 _MADE_WITH = ("torch", "onnx", "onnxscript", "safetensors", "scikit-learn", "numpy")
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """The transformer with something taken away from all sequences, on one fold."""
-
-    name: str
-    dataset: Dataset
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,35 +57,29 @@ def train(training: Training) -> None:
     folds = evaluation.split_groups(dataset, folds=options.folds, seed=training.seed)
     split = f"{options.folds}-fold cross-validation by group, seed {training.seed}"
     report_baselines(training, dataset, folds, split)
-    trials = [
-        Trial(f"one network, trained on the middle {damage.MIDDLE_NT} nt", cut_sequences(dataset, damage.keep_middle)),
-        Trial(
-            f"one network, trained without {damage.HIDDEN_END_NT} nt of each end",
-            cut_sequences(dataset, damage.cut_ends),
-        ),
-    ]
-    jobs = plan_jobs(dataset, folds, trials, plan, options)
+    middle = cut_sequences(dataset, damage.keep_middle)
+    jobs = plan_jobs(dataset, middle, folds, plan, options)
     networks = iter(fit_networks(jobs, workers=options.workers, keep=options.keep))
     shipped = _take_ensemble(networks, plan)
     by_fold = [_take_ensemble(networks, plan) for _ in folds]
+    shipped.calibrate(*calibrate_folds(dataset, folds, by_fold))
     report_ensembles(training, dataset, folds, by_fold, split)
-    for trial, network in zip(trials, networks, strict=True):
-        _, test = folds[0]
-        scores = evaluation.score(dataset.classes[test], predict_rows(network, trial.dataset, test))
-        training.report(trial.name, f"the first fold of a {split}", **scores)
+    _, test = folds[0]
+    scores = evaluation.score(dataset.classes[test], predict_rows(next(networks), middle, test))
+    training.report(_MIDDLE, f"the first fold of a {split}", **scores)
     report_rotations(training, dataset, shipped, "the shipped ensemble", np.arange(len(dataset.classes)))
     export(shipped, training.out / "model.onnx")
     save_ensemble(shipped, plan.size, training.out / WEIGHTS_NAME)
 
 
 def plan_jobs(
-    dataset: Dataset, folds: list[Fold], trials: list[Trial], plan: Plan, options: argparse.Namespace
+    dataset: Dataset, middle: Dataset, folds: list[Fold], plan: Plan, options: argparse.Namespace
 ) -> list[Job]:
-    """Return what to train: the shipped ensemble, one like it per fold, and one network per trial."""
+    """Return what to train: the shipped ensemble, one like it per fold, and one network on the middle of sequences."""
     wanted = [
         ("all rows", dataset, np.arange(len(dataset.classes)), plan.networks),
         *((f"fold {number}", dataset, rows, plan.networks) for number, (rows, _) in enumerate(folds, start=1)),
-        *((trial.name, trial.dataset, folds[0][0], 1) for trial in trials),
+        (_MIDDLE, middle, folds[0][0], 1),
     ]
     jobs: list[Job] = []
     for name, part, rows, count in wanted:
@@ -112,6 +99,19 @@ def set_targets(dataset: Dataset, rows: Rows, plan: Plan, *, seed: int) -> NDArr
         return dataset.classes.astype(np.float32)
     taught = evaluation.teach(dataset, rows, seed=seed)
     return ((1 - plan.taught) * dataset.classes + plan.taught * taught).astype(np.float32)
+
+
+def calibrate_folds(dataset: Dataset, folds: list[Fold], ensembles: list[Ensemble]) -> tuple[float, float]:
+    """Calibrate the ensemble of each fold with what the others say of their own held-back rows.
+
+    Returns:
+        Scale and offset that fit all held-back rows, for an ensemble that is trained on all of them.
+    """
+    said = _predict_folds(dataset, folds, ensembles)
+    for ensemble, (_, test) in zip(ensembles, folds, strict=True):
+        others = np.setdiff1d(np.concatenate([rows for _, rows in folds]), test)
+        ensemble.calibrate(*evaluation.fit_calibration(dataset.classes[others], said[others]))
+    return evaluation.fit_calibration(dataset.classes, said)
 
 
 def report_baselines(training: Training, dataset: Dataset, folds: list[Fold], split: str) -> None:
@@ -134,8 +134,13 @@ def report_ensembles(
     name = "transformer"
     said = _predict_folds(dataset, folds, ensembles)
     training.report(name, split, **evaluation.score_folds(dataset, folds, said))
-    single = _predict_folds(dataset, folds, [Ensemble(list(ensemble.networks)[:1]) for ensemble in ensembles])
-    training.report("one network of the ensemble", split, **evaluation.score_folds(dataset, folds, single))
+    singles = [Ensemble(list(ensemble.networks)[:1]).eval() for ensemble in ensembles]
+    calibrate_folds(dataset, folds, singles)
+    training.report(
+        "one network of the ensemble",
+        split,
+        **evaluation.score_folds(dataset, folds, _predict_folds(dataset, folds, singles)),
+    )
     for subset, scores in evaluation.score_subsets(dataset, said).items():
         training.report(name, f"{split}; {subset}", **scores)
     error, bins = evaluation.measure_calibration(dataset.classes, said)
@@ -192,8 +197,11 @@ def _change_letters(dataset: Dataset, folds: list[Fold], seed: int) -> dict[str,
     order = np.arange(len(dataset.classes))
     for _, test in folds:
         order[test] = rng.permutation(test)
+    others = [dataset.codes[row] for row in order]
+    with_ends = [damage.take_ends(codes, other) for codes, other in zip(dataset.codes, others, strict=True)]
     return {
-        "letters of other rows": replace(dataset, codes=[dataset.codes[row] for row in order]),
+        "letters of other rows": replace(dataset, codes=others),
+        f"{damage.END_NT} letters of each end of other rows": replace(dataset, codes=with_ends),
         "a stop codon every 100 nt, in every frame": _change(dataset, damage.plant_stops),
         "codons of the open frame in another order": _change(dataset, partial(damage.shuffle_codons, rng=rng)),
         "all letters but the ends in another order": _change(dataset, partial(damage.shuffle_letters, rng=rng)),

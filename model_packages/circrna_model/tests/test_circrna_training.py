@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 from circrna_model import train  # noqa: E402
 from circrna_model.dataset import read_dataset  # noqa: E402
-from circrna_model.evaluation import measure_calibration, split_groups, teach  # noqa: E402
+from circrna_model.evaluation import fit_calibration, measure_calibration, split_groups, teach  # noqa: E402
 from circrna_model.features import PATCH, WINDOW_PATCHES, encode_letters, number_kmers  # noqa: E402
 from circrna_model.frames import IS_STOP, measure_frames  # noqa: E402
 from circrna_model.native import WEIGHTS_NAME, load_ensemble  # noqa: E402
@@ -184,3 +184,18 @@ def test_calibration_is_the_mean_distance_of_what_was_said_from_what_was_true():
     assert error == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
     assert [numbers["rows"] for numbers in bins.values()] == [2, 2]
     assert measure_calibration(np.array([0, 1]), np.array([0.0, 1.0]))[0] == 0
+
+
+def test_calibration_finds_by_how_much_logits_are_too_small_and_moved():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 20_000)
+    classes = (rng.random(20_000) < 1 / (1 + np.exp(-logits))).astype(int)
+    scale, offset = fit_calibration(classes, 1 / (1 + np.exp(-(logits / 2 + 0.5))))
+    assert scale == pytest.approx(2, abs=0.1)
+    assert offset == pytest.approx(-1, abs=0.1)
+
+
+def test_the_shipped_ensemble_is_calibrated(trained):
+    _, out = trained
+    ensemble = load_ensemble(out / WEIGHTS_NAME)
+    assert (float(ensemble.scale), float(ensemble.offset)) != (1.0, 0.0)

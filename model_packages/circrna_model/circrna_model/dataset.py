@@ -3,80 +3,66 @@
 import csv
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circrna_model.features import SUMMARY_PARTS, count_windows, encode_letters, locate_parts, summarize, tokenize
+from circrna_model.features import Codes, decode_letters, encode_letters
 from circrna_model.sequences import clean_sequence
+from circrna_model.summary import summarize
 
 Rows = NDArray[np.int64]
-ALL_PARTS = tuple(name for name, _ in SUMMARY_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Featurised sequences with their classes and groups; one entry per row in every field.
+    """Sequences with their classes and groups; one entry per row in every field.
 
     Attributes:
-        tokens: Tokens of each sequence, whole patches.
-        shapes: (windows, patches a window) of each.
-        summaries: Array of shape (rows, `features.SUMMARY_SIZE`).
-        lengths: Nucleotides of each sequence.
+        codes: Letters of each sequence.
+        summaries: Array of shape (rows, `summary.SUMMARY_SIZE`), for the baselines.
         classes: 1 for a circular RNA, 0 for another.
         groups: Sequences that share 31-mers have the same group and stay on one side of a split.
     """
 
-    tokens: list[NDArray[np.uint8]]
-    shapes: list[tuple[int, int]]
+    codes: list[Codes]
     summaries: NDArray[np.float32]
-    lengths: NDArray[np.int64]
     classes: NDArray[np.int64]
     groups: NDArray[np.int64]
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Nucleotides of each sequence."""
+        return np.array([len(row) for row in self.codes])
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The columns of the data file."""
+    @property
+    def payloads(self) -> list[dict[str, str]]:
+        """The rows as a caller would send them."""
+        return [{"rna_sequence": decode_letters(row)} for row in self.codes]
 
-    sequences: list[str]
-    classes: NDArray[np.int64]
-    groups: NDArray[np.int64]
+    def choose(self, rows: Rows) -> "Dataset":
+        """Return some of the rows."""
+        codes = [self.codes[row] for row in rows]
+        return Dataset(codes, self.summaries[rows], self.classes[rows], self.groups[rows])
 
 
-def read_table(path: Path) -> Table:
+def read_dataset(path: Path) -> Dataset:
     """Read a CSV file, gzipped or not, with the columns rna_sequence, is_circrna and group."""
     content = path.read_bytes()
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
     rows = list(csv.DictReader(text.splitlines()))
-    return Table(
-        sequences=[clean_sequence(row["rna_sequence"]) for row in rows],
+    codes = [encode_letters(clean_sequence(row["rna_sequence"])) for row in rows]
+    return Dataset(
+        codes=codes,
+        summaries=np.stack([summarize(row) for row in codes]),
         classes=np.array([int(row["is_circrna"]) for row in rows]),
         groups=np.array([int(row["group"]) for row in rows]),
     )
 
 
-def build_dataset(
-    table: Table, *, cut: Callable[[str], str] | None = None, hidden_parts: tuple[str, ...] = ()
-) -> Dataset:
-    """Featurise a table.
-
-    Args:
-        table: What `read_table` returned.
-        cut: Applied to every sequence first, to take information away.
-        hidden_parts: Parts of the summary, of `SUMMARY_PARTS`, that are set to zero.
-    """
-    codes = [encode_letters(cut(sequence) if cut else sequence) for sequence in table.sequences]
-    tokens = [tokenize(row) for row in codes]
-    summaries = np.stack([summarize(row) for row in codes])
-    summaries[:, locate_parts(*hidden_parts)] = 0.0
-    return Dataset(
-        tokens=tokens,
-        shapes=[count_windows(row) for row in tokens],
-        summaries=summaries,
-        lengths=np.array([len(row) for row in codes]),
-        classes=table.classes,
-        groups=table.groups,
-    )
+def cut_sequences(dataset: Dataset, cut: Callable[[Codes], Codes]) -> Dataset:
+    """Return the same rows with another sequence each, to measure what a sequence without something tells."""
+    codes = [cut(row) for row in dataset.codes]
+    return replace(dataset, codes=codes, summaries=np.stack([summarize(row) for row in codes]))

@@ -13,6 +13,6 @@ class CircRnaModel(CircRnaBase):
     def __init__(self) -> None:
         self._session = open_session(self.artifact_path("model.onnx"))
 
-    def _run_network(self, tokens: NDArray[np.int64], summary: NDArray[np.float32]) -> NDArray[np.float32]:
-        (probabilities,) = self._session.run(["probability"], {"tokens": tokens, "summary": summary})
+    def _run_network(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        (probabilities,) = self._session.run(["probability"], {"tokens": tokens})
         return np.asarray(probabilities, dtype=np.float32)

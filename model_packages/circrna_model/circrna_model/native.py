@@ -19,19 +19,21 @@ WEIGHTS_NAME = "weights.safetensors"
 _SHAPE_KEY = "networks"
 
 
-def save_ensemble(ensemble: Ensemble, sizes: list[NetworkSize], path: Path) -> None:
-    """Write the weights of an ensemble, and the sizes that rebuild it, as safetensors."""
+def save_ensemble(ensemble: Ensemble, size: NetworkSize, path: Path) -> None:
+    """Write the weights of an ensemble, and what rebuilds it, as safetensors."""
     tensors = {name: tensor.detach().contiguous() for name, tensor in ensemble.state_dict().items()}
     # Not save_file: it makes a file that only its owner may read.
-    path.write_bytes(save(tensors, metadata={_SHAPE_KEY: json.dumps([size.as_dict() for size in sizes])}))
+    shape = {"count": len(ensemble.networks), "size": size.as_dict()}
+    path.write_bytes(save(tensors, metadata={_SHAPE_KEY: json.dumps(shape)}))
 
 
 def load_ensemble(path: Path) -> Ensemble:
     """Return the ensemble that `save_ensemble` wrote, ready to predict."""
     with safe_open(path, framework="pt", device="cpu") as file:
-        sizes = [NetworkSize(**size) for size in json.loads(file.metadata()[_SHAPE_KEY])]
+        shape = json.loads(file.metadata()[_SHAPE_KEY])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    ensemble = Ensemble([CircRnaNetwork(size) for size in sizes])
+    size = NetworkSize(**shape["size"])
+    ensemble = Ensemble([CircRnaNetwork(size) for _ in range(shape["count"])])
     ensemble.load_state_dict(tensors)
     return ensemble.eval()
 
@@ -45,7 +47,7 @@ class CircRnaTorchModel(CircRnaBase):
         torch.set_num_threads(1)
         self._ensemble = load_ensemble(self.artifact_path(WEIGHTS_NAME))
 
-    def _run_network(self, tokens: NDArray[np.int64], summary: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_network(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            probabilities = self._ensemble(torch.from_numpy(tokens), torch.from_numpy(summary))
+            probabilities = self._ensemble(torch.from_numpy(tokens))
         return np.asarray(probabilities.numpy(), dtype=np.float32)

@@ -14,7 +14,9 @@ _WRONG_LETTER = re.compile(r"[^ACGTUNacgtun]")
 
 def clean_sequence(text: str) -> str:
     """Return the letters of a sequence: without a FASTA header, line ends and blanks around lines."""
-    return "".join(line for line in _split_lines(text) if not line.startswith(">"))
+    if text.isalpha():  # the usual case needs no copy
+        return text
+    return _join_lines(_split_lines(text))
 
 
 def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
@@ -39,7 +41,7 @@ def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
         ]
     if headers and headers[0] > 0:
         return [Violation(pointer, "records", "expected the FASTA header (the line with '>') to come first")]
-    sequence = clean_sequence(text)
+    sequence = _join_lines(lines)
     violations = []
     if not MIN_LENGTH <= len(sequence) <= MAX_LENGTH:
         message = (
@@ -50,6 +52,10 @@ def find_sequence_violations(text: str, pointer: str) -> list[Violation]:
     if message := _describe_wrong_letters(sequence):
         violations.append(Violation(pointer, "letters", message))
     return violations
+
+
+def _join_lines(lines: list[str]) -> str:
+    return "".join(line for line in lines if not line.startswith(">"))
 
 
 def _split_lines(text: str) -> list[str]:

@@ -1,198 +1,236 @@
 """Train the transformer and export it: ``python -m circrna_model.train --data PATH/TO/train.csv.gz``.
 
-The file needs the columns ``rna_sequence``, ``is_circrna`` and ``group``. It measures by groups
-first (the transformer, baselines, and the transformer with information taken away), then trains the
-networks that are shipped on all rows and writes ``model.onnx``, ``weights.safetensors``,
-``metrics.json`` and ``manifest.json``. Needs the extra ``circrna-model[train]``.
+The file needs the columns ``rna_sequence``, ``is_circrna`` and ``group``. It measures by groups first (baselines,
+the ensemble, what it answers when something is changed in the letters), then trains the networks
+that are shipped on all rows and writes the artifacts. Needs the extra ``circrna-model[train]``.
 """
 
 import argparse
-import json
-import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
 import torch
+from numpy.typing import NDArray
 
-from circrna_model import evaluation
-from circrna_model.dataset import ALL_PARTS, Dataset, Rows, Table, build_dataset, read_table
-from circrna_model.features import END_LETTERS, PATCH, SUMMARY_SIZE
+from circrna_model import damage, evaluation
+from circrna_model.dataset import Dataset, Rows, cut_sequences, read_dataset
+from circrna_model.evaluation import Fold, Probabilities
+from circrna_model.features import FIRST_TOKEN, PATCH, VOCABULARY, Codes
 from circrna_model.model import CircRnaModel
 from circrna_model.native import WEIGHTS_NAME, save_ensemble
 from circrna_model.network import CircRnaNetwork, Ensemble
-from circrna_model.training import PLANS, Job, Plan, fit_networks, predict_rows
-from model_service.artifacts import METRICS_NAME, write_manifest
+from circrna_model.summary import SUMMARY_SIZE
+from circrna_model.training import PLANS, Job, Plan, find_kept, fit_networks, predict_rows
+from model_service.training import Training, run
+from model_service.training.torch import export_torch
 
-OPSET = 18
-#: Long enough to say something, and at least 20 nt from either end of the shortest sequence.
-MIDDLE_NT = 160
-_TRANSFORMER = "transformer"
+ROTATED_CIRCLES = 1_000
+_MIDDLE = f"one network, trained on the middle {damage.MIDDLE_NT} nt"
 _REPORT = partial(print, flush=True)
 _MADE_WITH = ("torch", "onnx", "onnxscript", "safetensors", "scikit-learn", "numpy")
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One measurement of the transformer: on what, and on which folds."""
-
-    name: str
-    dataset: Dataset
-    folds: list[evaluation.Fold]
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure, train, export and write the manifest."""
-    options = _parse(arguments)
+    run(
+        train,
+        CircRnaModel,
+        task="binary classification",
+        made_with=_MADE_WITH,
+        add_options=_add_options,
+        arguments=arguments,
+    )
+
+
+def train(training: Training) -> None:
+    """Train the circular RNA transformer."""
+    options = training.options
     plan = PLANS[options.size].with_epochs(options.epochs)
-    table = read_table(options.data)
-    dataset = build_dataset(table)
-    print(f"{len(dataset.classes)} sequences, {dataset.classes.mean():.3f} circular", flush=True)
-    folds = evaluation.split_groups(dataset, folds=options.folds, seed=options.seed)
-    split = f"{options.folds}-fold cross-validation by group, seed {options.seed}"
-    evaluations = measure_baselines(dataset, folds, split=split, seed=options.seed)
-    trials = plan_trials(table, dataset, folds)
-    jobs = [
-        *_plan_final_jobs(dataset, plan, seed=options.seed),
-        *(
-            Job(f"{trial.name}, fold {number} of {len(trial.folds)}", trial.dataset, train, plan, options.seed, _REPORT)
-            for trial in trials
-            for number, (train, _) in enumerate(trial.folds, start=1)
-        ),
+    assert training.data is not None
+    dataset = read_dataset(training.data)
+    training.describe_data(dataset.payloads)
+    training.report("the data", "all rows", share_of_circrna=float(dataset.classes.mean()))
+    folds = evaluation.split_groups(dataset, folds=options.folds, seed=training.seed)
+    split = f"{options.folds}-fold cross-validation by group, seed {training.seed}"
+    report_baselines(training, dataset, folds, split)
+    middle = cut_sequences(dataset, damage.keep_middle)
+    jobs = plan_jobs(dataset, middle, folds, plan, options)
+    networks = iter(fit_networks(jobs, workers=options.workers, keep=options.keep))
+    shipped = _take_ensemble(networks, plan)
+    by_fold = [_take_ensemble(networks, plan) for _ in folds]
+    shipped.calibrate(*calibrate_folds(dataset, folds, by_fold))
+    report_ensembles(training, dataset, folds, by_fold, split)
+    _, test = folds[0]
+    scores = evaluation.score(dataset.classes[test], predict_rows(next(networks), middle, test))
+    training.report(_MIDDLE, f"the first fold of a {split}", **scores)
+    report_rotations(training, dataset, shipped, "the shipped ensemble", np.arange(len(dataset.classes)))
+    export(shipped, training.out / "model.onnx")
+    save_ensemble(shipped, plan.size, training.out / WEIGHTS_NAME)
+
+
+def plan_jobs(
+    dataset: Dataset, middle: Dataset, folds: list[Fold], plan: Plan, options: argparse.Namespace
+) -> list[Job]:
+    """Return what to train: the shipped ensemble, one like it per fold, and one network on the middle of sequences."""
+    wanted = [
+        ("all rows", dataset, np.arange(len(dataset.classes)), plan.networks),
+        *((f"fold {number}", dataset, rows, plan.networks) for number, (rows, _) in enumerate(folds, start=1)),
+        (_MIDDLE, middle, folds[0][0], 1),
     ]
-    networks = fit_networks(jobs, workers=options.workers)
-    ensemble = Ensemble(networks[: plan.networks]).eval()
-    evaluations.extend(measure_trials(trials, networks[plan.networks :], split=split))
-    options.out.mkdir(parents=True, exist_ok=True)
-    metrics = {
-        "task": "binary classification",
-        "data": options.data.name,
-        "rows": len(dataset.classes),
-        "epochs": plan.epochs,
-        "networks": plan.networks,
-        "evaluations": evaluations,
-    }
-    export(ensemble, options.out / "model.onnx")
-    save_ensemble(ensemble, [plan.size] * plan.networks, options.out / WEIGHTS_NAME)
-    (options.out / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    write_manifest(options.out, made_with=_MADE_WITH)
-    print(json.dumps(metrics, indent=2))
+    jobs: list[Job] = []
+    for name, part, rows, count in wanted:
+        titles = [f"{name}, network {number}" for number in range(count)]
+        targets = part.classes.astype(np.float32)
+        if not all(find_kept(options.keep, title) for title in titles):  # the trees take a minute
+            targets = set_targets(part, rows, plan, seed=options.seed)
+        jobs.extend(
+            Job(title, part, rows, targets, plan, options.seed + number, _REPORT) for number, title in enumerate(titles)
+        )
+    return jobs
 
 
-def measure_baselines(dataset: Dataset, folds: list[evaluation.Fold], *, split: str, seed: int) -> list[dict[str, Any]]:
-    """Return the scores of one number and of boosted trees."""
+def set_targets(dataset: Dataset, rows: Rows, plan: Plan, *, seed: int) -> NDArray[np.float32]:
+    """Return what the networks shall say: partly the label, partly what boosted trees say that did not see the row."""
+    if not plan.taught:
+        return dataset.classes.astype(np.float32)
+    taught = evaluation.teach(dataset, rows, seed=seed)
+    return ((1 - plan.taught) * dataset.classes + plan.taught * taught).astype(np.float32)
+
+
+def calibrate_folds(dataset: Dataset, folds: list[Fold], ensembles: list[Ensemble]) -> tuple[float, float]:
+    """Calibrate the ensemble of each fold with what the others say of their own held-back rows.
+
+    Returns:
+        Scale and offset that fit all held-back rows, for an ensemble that is trained on all of them.
+    """
+    said = _predict_folds(dataset, folds, ensembles)
+    for ensemble, (_, test) in zip(ensembles, folds, strict=True):
+        others = np.setdiff1d(np.concatenate([rows for _, rows in folds]), test)
+        ensemble.calibrate(*evaluation.fit_calibration(dataset.classes[others], said[others]))
+    return evaluation.fit_calibration(dataset.classes, said)
+
+
+def report_baselines(training: Training, dataset: Dataset, folds: list[Fold], split: str) -> None:
+    """Report one number, and boosted trees on hand-made features."""
+    boost = partial(evaluation.learn_boosting, seed=training.seed)
     learners = {
         "one threshold on the share of the longest open frame": evaluation.learn_open_share,
-        "gradient boosting: 1- to 4-mers, two letters of each end, log length": evaluation.learn_boosting(
-            evaluation.baseline_columns(), seed=seed
-        ),
-        "gradient boosting: the whole summary": evaluation.learn_boosting(list(range(SUMMARY_SIZE)), seed=seed),
+        "gradient boosting: 1- to 4-mers, two letters of each end, log length": boost(evaluation.baseline_columns()),
+        "gradient boosting: all features": boost(list(range(SUMMARY_SIZE))),
     }
-    results = []
     for name, learner in learners.items():
         probabilities = evaluation.cross_validate(dataset, folds, learner)
-        results.append({"split": split, "model": name, **evaluation.score_folds(dataset, folds, probabilities)})
-        print(results[-1], flush=True)
-    return results
+        training.report(name, split, **evaluation.score_folds(dataset, folds, probabilities))
 
 
-def plan_trials(table: Table, dataset: Dataset, folds: list[evaluation.Fold]) -> list[Trial]:
-    """Return the transformer itself and three ablations; those that take long are tried on one fold."""
-    first = folds[:1]
-    return [
-        Trial(_TRANSFORMER, dataset, folds),
-        Trial(f"{_TRANSFORMER} on the middle {MIDDLE_NT} nt: no length, no ends", _keep_middle(table), folds),
-        Trial(f"{_TRANSFORMER} without {END_LETTERS} letters of each end and lengths", _hide_ends(table), first),
-        Trial(f"{_TRANSFORMER} without the summary", build_dataset(table, hidden_parts=ALL_PARTS), first),
-    ]
+def report_ensembles(
+    training: Training, dataset: Dataset, folds: list[Fold], ensembles: list[Ensemble], split: str
+) -> None:
+    """Report the ensemble as it is shipped, its parts, its calibration, and what it answers to changed letters."""
+    name = "transformer"
+    said = _predict_folds(dataset, folds, ensembles)
+    training.report(name, split, **evaluation.score_folds(dataset, folds, said))
+    singles = [Ensemble(list(ensemble.networks)[:1]).eval() for ensemble in ensembles]
+    calibrate_folds(dataset, folds, singles)
+    training.report(
+        "one network of the ensemble",
+        split,
+        **evaluation.score_folds(dataset, folds, _predict_folds(dataset, folds, singles)),
+    )
+    for subset, scores in evaluation.score_subsets(dataset, said).items():
+        training.report(name, f"{split}; {subset}", **scores)
+    error, bins = evaluation.measure_calibration(dataset.classes, said)
+    training.report(name, split, expected_calibration_error=error)
+    for subset, numbers in bins.items():
+        training.report(name, f"{split}; {subset}", **numbers)
+    for what, changed in _change_letters(dataset, folds, training.seed).items():
+        answers = _predict_folds(changed, folds, ensembles)
+        training.report(
+            name,
+            f"{split}; {what}",
+            **evaluation.score_folds(dataset, folds, answers),
+            share_called_circrna=float((answers >= 0.5).mean()),
+            share_of_answers_changed=float(((answers >= 0.5) != (said >= 0.5)).mean()),
+        )
+    _, test = folds[0]
+    report_rotations(training, dataset, ensembles[0], f"{split}; held-back rows of the first fold", test)
 
 
-def measure_trials(trials: list[Trial], networks: list[CircRnaNetwork], *, split: str) -> list[dict[str, Any]]:
-    """Return the scores of the trials, whose networks come in order, one per fold."""
-    results = []
-    remaining = iter(networks)
-
-    def predict(dataset: Dataset, _train: Rows, test: Rows) -> evaluation.Probabilities:
-        return predict_rows(next(remaining), dataset, test)
-
-    for trial in trials:
-        probabilities = evaluation.cross_validate(trial.dataset, trial.folds, predict)
-        where = split if len(trial.folds) > 1 else f"the first fold of a {split}"
-        named = {"split": where, "model": trial.name}
-        results.append({**named, **evaluation.score_folds(trial.dataset, trial.folds, probabilities)})
-        if trial.name == _TRANSFORMER:
-            results.append({**named, "subset": "the first fold", **_score_first_fold(trial, probabilities)})
-            results.extend({**named, **subset} for subset in evaluation.score_subsets(trial.dataset, probabilities))
-    return results
-
-
-def _score_first_fold(trial: Trial, probabilities: evaluation.Probabilities) -> dict[str, Any]:
-    test = trial.folds[0][1]
-    return evaluation.score(trial.dataset.classes[test], probabilities[test])
-
-
-def _plan_final_jobs(dataset: Dataset, plan: Plan, *, seed: int) -> list[Job]:
-    rows = np.arange(len(dataset.classes))
-    return [
-        Job(f"network {number + 1} of {plan.networks} on all rows", dataset, rows, plan, seed + number, _REPORT)
-        for number in range(plan.networks)
-    ]
+def report_rotations(training: Training, dataset: Dataset, ensemble: Ensemble, where: str, rows: Rows) -> None:
+    """Report how many circles get another answer when they begin elsewhere: a circle has no beginning."""
+    rng = np.random.default_rng(training.seed)
+    circles = rng.permutation(rows[dataset.classes[rows] == 1])[:ROTATED_CIRCLES]
+    chosen = dataset.choose(circles)
+    rotated = replace(chosen, codes=[damage.rotate(codes, rng) for codes in chosen.codes])
+    everything = np.arange(len(circles))
+    before, after = (predict_rows(ensemble, part, everything) >= 0.5 for part in (chosen, rotated))
+    training.report(
+        "transformer",
+        f"{where}; circles rotated at random",
+        circles=len(circles),
+        answers_changed=int((before != after).sum()),
+        called_circrna_before=float(before.mean()),
+        called_circrna_after=float(after.mean()),
+    )
 
 
 def export(ensemble: Ensemble, path: Path) -> None:
-    """Write the ensemble as an ONNX graph: ``tokens``, ``summary`` -> ``probability``."""
-    rows, windows, patches = (torch.export.Dim(name) for name in ("rows", "windows", "patches"))
-    tokens = torch.full((3, 2, 5 * PATCH), 2, dtype=torch.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
-        program = torch.onnx.export(
-            ensemble,
-            (tokens, torch.zeros(3, SUMMARY_SIZE)),
-            input_names=["tokens", "summary"],
-            output_names=["probability"],
-            dynamic_shapes={"tokens": {0: rows, 1: windows, 2: PATCH * patches}, "summary": {0: rows}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    # The exporter writes its machine's source paths into every node; they help nobody and are not ours to ship.
-    graph = program.model_proto
-    for node in graph.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*graph.graph.value_info, *graph.graph.input, *graph.graph.output):
-        del value.metadata_props[:]
-    onnx.checker.check_model(graph)
-    path.write_bytes(graph.SerializeToString())
+    """Write the ensemble as an ONNX graph, ``tokens`` -> ``probability``, and compare both on sequences."""
+    windows, patches = torch.export.Dim("windows"), torch.export.Dim("patches")
+    tokens = np.random.default_rng(0).integers(FIRST_TOKEN, len(VOCABULARY), (3, 2, 6 * PATCH))
+    export_torch(
+        ensemble,
+        {"tokens": tokens},
+        path,
+        outputs=["probability"],
+        dynamic={"tokens": {1: windows, 2: PATCH * patches}},
+    )
 
 
-def _keep_middle(table: Table) -> Dataset:
-    def cut(sequence: str) -> str:
-        start = (len(sequence) - MIDDLE_NT) // 2
-        return sequence[start : start + MIDDLE_NT]
+def _change_letters(dataset: Dataset, folds: list[Fold], seed: int) -> dict[str, Dataset]:
+    """Return the same rows with other letters each."""
+    rng = np.random.default_rng(seed)
+    order = np.arange(len(dataset.classes))
+    for _, test in folds:
+        order[test] = rng.permutation(test)
+    others = [dataset.codes[row] for row in order]
+    with_ends = [damage.take_ends(codes, other) for codes, other in zip(dataset.codes, others, strict=True)]
+    return {
+        "letters of other rows": replace(dataset, codes=others),
+        f"{damage.END_NT} letters of each end of other rows": replace(dataset, codes=with_ends),
+        "a stop codon every 100 nt, in every frame": _change(dataset, damage.plant_stops),
+        "codons of the open frame in another order": _change(dataset, partial(damage.shuffle_codons, rng=rng)),
+        "all letters but the ends in another order": _change(dataset, partial(damage.shuffle_letters, rng=rng)),
+    }
 
-    return build_dataset(table, cut=cut)
+
+def _change(dataset: Dataset, change: Callable[[Codes], Codes]) -> Dataset:
+    return replace(dataset, codes=[change(codes) for codes in dataset.codes])
 
 
-def _hide_ends(table: Table) -> Dataset:
-    hidden = ("open_frame_lengths", "log_length", "ends")
-    return build_dataset(table, cut=lambda sequence: sequence[END_LETTERS:-END_LETTERS], hidden_parts=hidden)
+def _predict_folds(dataset: Dataset, folds: list[Fold], ensembles: list[Ensemble]) -> Probabilities:
+    remaining = iter(ensembles)
+
+    def predict(part: Dataset, _train: Rows, test: Rows) -> Probabilities:
+        return predict_rows(next(remaining), part, test)
+
+    return evaluation.cross_validate(dataset, folds, predict)
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="CSV file, gzipped or not")
-    parser.add_argument("--out", type=Path, default=CircRnaModel.artifact_path(""), help="folder for the artifacts")
-    parser.add_argument("--seed", type=int, default=0)
+def _take_ensemble(networks: Iterator[CircRnaNetwork], plan: Plan) -> Ensemble:
+    return Ensemble(list(islice(networks, plan.networks))).eval()
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", choices=sorted(PLANS), default="full", help="tiny is for tests")
     parser.add_argument("--epochs", type=int, help="passes over the rows; default: the plan's")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="networks trained side by side, a thread each")
-    return parser.parse_args(arguments)
+    parser.add_argument("--keep", type=Path, help="folder for trained networks; those it has are not trained again")
 
 
 if __name__ == "__main__":

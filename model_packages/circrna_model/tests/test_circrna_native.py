@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from circrna_model import CircRnaModel
-from circrna_model.features import PATCH, WINDOW_PATCHES, encode_letters, stack_windows, summarize, tokenize
+from circrna_model.features import PATCH, WINDOW_PATCHES
 from model_service.artifacts import verify_artifacts
 
 torch = pytest.importorskip("torch")
 from circrna_model.native import CircRnaTorchModel  # noqa: E402 - only where PyTorch is installed
+from circrna_model.network import CLOSED, close_gates  # noqa: E402
 
 SEQUENCES = 2_000
 
@@ -52,18 +53,43 @@ def test_a_batch_of_64_answers_as_one_by_one():
 
 
 def test_attention_does_not_cross_the_batch():
-    networks = CircRnaTorchModel()._ensemble
-    codes = [encode_letters(payload["rna_sequence"][:200]) for payload in make_payloads(4, seed=13)]
-    tokens = torch.from_numpy(stack_windows([tokenize(row) for row in codes], [(1, 5)] * 4))
-    summaries = torch.from_numpy(np.stack([summarize(row) for row in codes])).requires_grad_()
-    networks(tokens, summaries)[2].backward()
-    touched = summaries.grad.abs().sum(dim=1) > 0
-    assert touched.tolist() == [False, False, True, False]
+    network = CircRnaTorchModel()._ensemble.networks[0]
+    embedded = []
+    network.embedding.register_forward_hook(lambda _module, _inputs, output: embedded.append(output))
+    network(torch.randint(2, 66, (4, 1, 6 * PATCH)))[2].backward(inputs=embedded)
+    # Of the join, one entry per row; of the codons, three per row, one per frame.
+    for states, frames in zip(embedded, (1, 3), strict=True):
+        touched = states.grad.abs().flatten(1).sum(dim=1) > 0
+        assert touched.reshape(4, frames).tolist() == [[False] * frames] * 2 + [[True] * frames, [False] * frames]
 
 
 def test_a_window_of_padding_alone_gives_a_number():
-    networks = CircRnaTorchModel()._ensemble
-    tokens = torch.zeros(1, 2, WINDOW_PATCHES * PATCH, dtype=torch.int64)
+    tokens = torch.zeros(1, 2, (WINDOW_PATCHES + 1) * PATCH, dtype=torch.int64)
     tokens[0, 0] = 2
     with torch.inference_mode():
-        assert torch.isfinite(networks(tokens, torch.from_numpy(summarize(encode_letters("A" * 3072))[None]))).all()
+        assert torch.isfinite(CircRnaTorchModel()._ensemble(tokens)).all()
+
+
+@pytest.mark.parametrize("letters", [598, 599, 600])
+def test_a_gate_is_as_far_as_the_shorter_way_round_the_circle(letters):
+    """The function that closes gates against a walk from patch to patch, frame after frame."""
+    torch.manual_seed(letters)
+    patches, join, shift = 4, 0.7, letters % 3
+    gates = torch.rand(1, 1, 3, patches)
+    bias, _ = close_gates(gates, torch.tensor([[join]]), torch.tensor([shift]), torch.zeros(1, 1, 1, patches))
+    for start in range(3 * patches):
+        place, far = divmod(start, patches), {}
+        passed = gates[0, 0][place].item() / 2
+        for _ in range(3 * patches if shift else patches):
+            frame, patch = place
+            place = (frame, patch + 1) if patch + 1 < patches else ((frame - shift) % 3, 0)
+            passed += join if place[1] == 0 else 0.0
+            taken = gates[0, 0][place].item()
+            far[place[0] * patches + place[1]] = passed + taken / 2
+            passed += taken
+        whole = far.pop(start)
+        for end in range(3 * patches):
+            expected = min(far[end], whole - far[end]) if end in far else (0.0 if end == start else CLOSED)
+            assert -bias[0, 0, 1 + start, 1 + end].item() == pytest.approx(
+                expected, abs=2 if expected == CLOSED else 1e-4
+            )

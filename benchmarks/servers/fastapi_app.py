@@ -35,6 +35,9 @@ class Decision(BaseModel):
     Loan_ID: str | None
     Loan_Status: str
     probability: float
+    reasons: dict[str, float]
+    usual_probability: float
+    filled_in: list[str]
 
 
 class Sequence(BaseModel):

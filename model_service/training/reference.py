@@ -24,7 +24,8 @@ def describe_rows(payloads: Sequence[Payload]) -> dict[str, Any]:
 
 
 def _describe(values: list[Any]) -> dict[str, Any]:
-    present = [value for value in values if value is not None]
+    # Tables write NaN for a missing number and an empty text for a missing text, as `model_service.columns` does.
+    present = [value for value in values if value is not None and value != "" and value == value]
     missing = {"missing": round(1 - len(present) / len(values), 4)}
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
         return {"kind": "number", **missing, "quantiles": find_quantiles(present)}

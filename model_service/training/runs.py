@@ -157,7 +157,8 @@ def _summarise(measured: Any) -> tuple[float, float | None]:
         value, spread = measured, None
     if not math.isfinite(value):
         raise ValueError(f"a metric must be a finite number, not {value}")
-    return round(float(value), _DIGITS), None if spread is None else round(float(spread), _DIGITS)
+    rounded = value if isinstance(value, int) else round(float(value), _DIGITS)  # a count stays a count
+    return rounded, None if spread is None else round(float(spread), _DIGITS)
 
 
 def _write_json(path: Path, document: Any) -> None:

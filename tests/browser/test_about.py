@@ -54,7 +54,7 @@ def test_measured_quality_is_a_table_of_numbers(page, site):
     page.goto(f"{site}/models/iris_model")
     quality = page.get_by_role("region", name="Measured quality")
     expect(quality.get_by_role("columnheader", name="accuracy", exact=True)).to_be_visible()
-    expect(quality.get_by_role("cell", name="0.972", exact=True)).to_be_visible()
+    expect(quality.get_by_role("cell", name="0.972 ± 0.0444", exact=True)).to_be_visible()
     expect(quality).not_to_contain_text("{")
     expect(quality).not_to_contain_text("[object")
 

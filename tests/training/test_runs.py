@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 import pytest
 
@@ -10,6 +11,8 @@ from model_service.artifacts import verify_artifacts
 from model_service.training import run
 
 ROWS = [{"size": 1.0, "kind": "a"}, {"size": 3.0, "kind": None}, {"size": None, "kind": "b"}]
+#: The same as tables write them.
+TABLE_ROWS = [{"size": 1.0, "kind": "a"}, {"size": 3.0, "kind": ""}, {"size": math.nan, "kind": "b"}]
 
 
 class Trained(MLModel):
@@ -20,7 +23,7 @@ class Trained(MLModel):
 def fit(training):
     """Train nothing."""
     training.describe_data(ROWS, labels=[0, 1, 0])
-    training.report("mean", "two folds, seed 0", accuracy=[0.5, 1.0], log_loss=0.123456, gain=(0.1, 0.05))
+    training.report("mean", "two folds, seed 0", accuracy=[0.5, 1.0], log_loss=0.123456, gain=(0.1, 0.05), rows=3)
     (training.out / "weights").mkdir()
     (training.out / "weights/a.bin").write_bytes(bytes([training.seed]))
 
@@ -44,7 +47,9 @@ def test_a_run_leaves_metrics_reference_and_a_manifest_over_everything(tmp_path,
         {**named, "metric": "accuracy", "value": 0.75, "spread": 0.25},
         {**named, "metric": "log_loss", "value": 0.1235, "spread": None},
         {**named, "metric": "gain", "value": 0.1, "spread": 0.05},
+        {**named, "metric": "rows", "value": 3, "spread": None},
     ]
+    assert '"value": 3,' in (tmp_path / "metrics.json").read_text()
     assert set(read(tmp_path, "manifest.json")["artifacts"]) == {"metrics.json", "reference.json", "weights/a.bin"}
     assert (tmp_path / "weights/a.bin").read_bytes() == b"\7"
     monkeypatch.setattr(Trained, "artifact_path", lambda name: tmp_path / name)
@@ -67,6 +72,8 @@ def test_the_digest_is_of_the_file_or_else_of_rows_and_labels(tmp_path):
 def test_the_reference_keeps_quantiles_shares_and_what_was_missing(tmp_path):
     train("--out", tmp_path)
     reference = read(tmp_path, "reference.json")
+    train("--out", tmp_path, fit=lambda training: training.describe_data(TABLE_ROWS))
+    assert read(tmp_path, "reference.json") == reference
     assert reference["rows"] == 3
     size, kind = reference["fields"]["size"], reference["fields"]["kind"]
     assert (size["kind"], size["missing"], kind["kind"], kind["missing"]) == ("number", 0.3333, "category", 0.3333)
@@ -75,10 +82,10 @@ def test_the_reference_keeps_quantiles_shares_and_what_was_missing(tmp_path):
 
 
 def test_long_texts_are_described_by_their_lengths(tmp_path):
-    rows = [{"dna": "A" * length} for length in range(101)]
+    rows = [{"dna": "A" * length} for length in range(1, 102)]
     train("--out", tmp_path, fit=lambda training: training.describe_data(rows))
     described = read(tmp_path, "reference.json")["fields"]["dna"]
-    assert (described["kind"], described["length_quantiles"]["0.5"]) == ("text", 50)
+    assert (described["kind"], described["length_quantiles"]["0.5"]) == ("text", 51)
 
 
 def test_a_new_run_removes_what_the_last_one_wrote_and_nothing_else(tmp_path):

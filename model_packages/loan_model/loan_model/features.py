@@ -1,55 +1,62 @@
-"""From an application to the numbers the graph reads. Imputing and one-hot encoding are inside the graph.
+"""From an application to the numbers the graph reads. Training and serving both call `encode_applications`."""
 
-Training and serving both call `encode_applications`, so both see the same float32 numbers; a
-value that is missing becomes NaN, and the graph puts in its place what training learnt.
-"""
-
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-#: Category values in the order of their numbers. The order matters to the graph: `Dependents`
-#: counts upwards, and training and serving must number alike.
+from model_service.columns import Numbers, read_codes, read_numbers
+
+#: Category values in the order of their numbers, which training and serving must share.
 CATEGORIES: dict[str, tuple[str, ...]] = {
-    "Gender": ("Female", "Male"),
-    "Married": ("No", "Yes"),
-    "Dependents": ("0", "1", "2", "3+"),
     "Education": ("Not Graduate", "Graduate"),
     "Self_Employed": ("No", "Yes"),
     "Property_Area": ("Rural", "Semiurban", "Urban"),
 }
+#: Facts about the person that are accepted and play no part: without them the model is as good (see the card).
+UNUSED: dict[str, tuple[str, ...]] = {
+    "Gender": ("Female", "Male"),
+    "Married": ("No", "Yes"),
+    "Dependents": ("0", "1", "2", "3+"),
+}
+#: The first columns; `encode_applications` knows where the incomes and the loan are.
 NUMBERS = ("Credit_History", "ApplicantIncome", "CoapplicantIncome", "LoanAmount", "Loan_Amount_Term")
-#: The order of the graph's input columns.
-COLUMNS = (*CATEGORIES, *NUMBERS, "loan_to_income")
-#: Features that are empty in some rows of the data, and may be null or absent in a payload.
-OPTIONAL = ("Gender", "Married", "Dependents", "Self_Employed", "LoanAmount", "Loan_Amount_Term", "Credit_History")
-REQUIRED = ("Education", "ApplicantIncome", "CoapplicantIncome", "Property_Area")
-
-MISSING = float("nan")
-#: Months; an income of a fraction of a cent must not overflow float32.
-MAX_LOAN_TO_INCOME = 1e6
+#: Fields that the model uses and that may be unknown.
+FILLED = ("Credit_History", "LoanAmount", "Loan_Amount_Term", "Self_Employed")
+#: The order of the graph's input columns. `loan_to_income`: how many months of both incomes the loan equals.
+COLUMNS = (*NUMBERS, "loan_to_income", *CATEGORIES)
+#: An income of a fraction of a cent must not overflow.
+MIN_INCOME, MAX_LOAN_TO_INCOME = 0.01, 1e6
 _THOUSAND = 1000
 
 
-def encode_applications(payloads: list[dict[str, Any]]) -> npt.NDArray[np.float32]:
-    """Return shape (payloads, columns) in the order of `COLUMNS`, NaN where a value is null or absent."""
-    return np.array([_encode(payload) for payload in payloads], dtype=np.float32).reshape(-1, len(COLUMNS))
+def learn_usual(payloads: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return what stands for each unknown value: the median, which for two codes is the more frequent one."""
+    usual = {name: _find_median(read_numbers(payloads, name)) for name in ("Credit_History", "Loan_Amount_Term")}
+    usual["Self_Employed"] = _find_median(read_codes(payloads, "Self_Employed", CATEGORIES["Self_Employed"]))
+    known = [payload for payload in payloads if payload.get("LoanAmount") is not None]
+    months = encode_applications(known, usual | {"loan_to_income": 0.0})[:, COLUMNS.index("loan_to_income")]
+    return usual | {"loan_to_income": _find_median(months)}
 
 
-def _encode(payload: dict[str, Any]) -> list[float]:
-    numbers = [MISSING if payload.get(name) is None else float(payload[name]) for name in NUMBERS]
-    return [*(_number_category(name, payload.get(name)) for name in CATEGORIES), *numbers, _loan_to_income(payload)]
+def encode_applications(payloads: Sequence[dict[str, Any]], usual: Mapping[str, float]) -> Numbers:
+    """Return shape (payloads, columns) in the order of `COLUMNS`.
+
+    Args:
+        payloads: Applications.
+        usual: From `learn_usual`; an unknown loan is the usual one for the incomes.
+    """
+    encoded = np.empty((len(payloads), len(COLUMNS)), np.float32)
+    for place, name in enumerate(NUMBERS):
+        encoded[:, place] = read_numbers(payloads, name, missing=usual.get(name, np.nan))
+    for place, (name, values) in enumerate(CATEGORIES.items(), start=len(NUMBERS) + 1):
+        encoded[:, place] = read_codes(payloads, name, values, missing=usual.get(name, np.nan))
+    income, loan = np.maximum(encoded[:, 1] + encoded[:, 2], MIN_INCOME), encoded[:, 3]
+    np.copyto(loan, usual["loan_to_income"] * income / _THOUSAND, where=np.isnan(loan))
+    encoded[:, len(NUMBERS)] = np.minimum(loan * _THOUSAND / income, MAX_LOAN_TO_INCOME)
+    return encoded
 
 
-def _number_category(name: str, value: str | None) -> float:
-    return MISSING if value is None else float(CATEGORIES[name].index(value))
-
-
-def _loan_to_income(payload: dict[str, Any]) -> float:
-    """Return how many months of both incomes together the loan equals."""
-    loan = payload.get("LoanAmount")
-    if loan is None:
-        return MISSING
-    income = float(payload["ApplicantIncome"]) + float(payload["CoapplicantIncome"])
-    return min(float(loan) * _THOUSAND / income, MAX_LOAN_TO_INCOME)
+def _find_median(values: npt.NDArray[np.float32]) -> float:
+    return float(np.nanmedian(values))

@@ -1,52 +1,72 @@
-"""The model that is served: the ONNX graph that ``loan_model.train`` exports."""
+"""The model that is served: the ONNX graph that ``loan_model.train`` exports, and the reasons for its answers."""
 
+import json
 from typing import Any
 
 import numpy as np
 
-from loan_model.features import CATEGORIES, OPTIONAL, REQUIRED, encode_applications
-from model_service import MLModel
-from model_service.onnx import open_session
+from loan_model.features import CATEGORIES, COLUMNS, FILLED, UNUSED, encode_applications
+from loan_model.reasons import Reasons
+from model_service.fields import answer, choice, integer, number, optional, record, text
+from model_service.onnx import OnnxModel
 from model_service.records import Violation
 
 #: The answer is ``Y`` from this probability on; training compares candidates at the same one.
 APPROVAL_THRESHOLD = 0.5
 # The bounds are some ten times the largest values of the data: they catch another unit or a
 # slipped digit, not an unusual applicant.
-MAX_INCOME = 1_000_000
-MAX_LOAN_THOUSANDS = 10_000
-MAX_TERM_MONTHS = 600
+MAX_INCOME, MAX_LOAN_THOUSANDS, MAX_TERM_MONTHS = 1_000_000, 10_000, 600
+USUAL_NAME, REASONS_NAME = "usual.json", "reasons.npz"
 
-_LOAN_ID: dict[str, Any] = {
-    "type": ["string", "null"],
-    "title": "Loan ID",
-    "description": "Identifier of the application, repeated in the answer. It plays no part in the prediction.",
-    "minLength": 1,
-    "maxLength": 64,
+_UNUSED = "Accepted, and plays no part: the model is as good without it."
+_LOAN_ID = text("Loan ID", "Identifier of the application, repeated in the answer. It plays no part.", least=1, most=64)
+FIELDS = {
+    "Loan_ID": optional(_LOAN_ID),
+    "Gender": optional(choice("Gender", UNUSED["Gender"], _UNUSED)),
+    "Married": optional(choice("Married", UNUSED["Married"], _UNUSED)),
+    "Dependents": optional(
+        choice("Dependents", UNUSED["Dependents"], f"People who depend on the applicant. {_UNUSED}")
+    ),
+    "Education": choice("Education", CATEGORIES["Education"], "Education of the applicant."),
+    "Self_Employed": optional(
+        choice("Self-employed", CATEGORIES["Self_Employed"], "Whether the applicant is self-employed.")
+    ),
+    "ApplicantIncome": number(
+        "Applicant's income", "In the currency of the application.", unit="a month", least=0, most=MAX_INCOME
+    ),
+    "CoapplicantIncome": number(
+        "Co-applicant's income", "0 without a co-applicant.", unit="a month", least=0, most=MAX_INCOME
+    ),
+    "LoanAmount": optional(
+        number(
+            "Loan amount",
+            "Amount of the loan in thousands, in the currency of the incomes: 110 is 110,000.",
+            unit="thousands",
+            above=0,
+            most=MAX_LOAN_THOUSANDS,
+            messages={"maximum": f"The loan amount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."},
+        )
+    ),
+    "Loan_Amount_Term": optional(integer("Term", "360 is usual.", unit="months", least=1, most=MAX_TERM_MONTHS)),
+    "Credit_History": optional(
+        choice(
+            "Credit history",
+            {1: "Debts paid as agreed", 0: "Debts not paid as agreed"},
+            "Whether earlier debts were paid as agreed.",
+            messages={"oneOf": "Credit history must be 1 (debts paid as agreed), 0 (not) or null."},
+        )
+    ),
+    "Property_Area": choice("Property area", CATEGORIES["Property_Area"], "Kind of area the property is in."),
 }
+_EXAMPLES = (
+    ("LP001015", "Male", "Yes", "0", "Graduate", "No", 5720, 0, 110, 360, 1, "Urban"),
+    ("no-credit-history", None, "Yes", "3+", "Not Graduate", None, 3200, 1450.5, None, None, None, "Semiurban"),
+    (None, "Female", "No", "1", "Graduate", "Yes", 4100, 0, 130, 180, 0, "Rural"),
+)
+_TITLES = {"loan_to_income": "Loan against the incomes", **{name: field["title"] for name, field in FIELDS.items()}}
 
 
-def _category(name: str, *, title: str, description: str) -> dict[str, Any]:
-    values: list[str | None] = [*CATEGORIES[name]]
-    kind: str | list[str] = "string"
-    if name in OPTIONAL:
-        values.append(None)
-        kind = ["string", "null"]
-    return {"type": kind, "enum": values, "title": title, "description": description}
-
-
-def _income(title: str, *, description: str) -> dict[str, Any]:
-    return {
-        "type": "number",
-        "title": title,
-        "description": description,
-        "unit": "a month",
-        "minimum": 0,
-        "maximum": MAX_INCOME,
-    }
-
-
-class LoanModel(MLModel):
+class LoanModel(OnnxModel):
     """Random forest on the labelled rows of Analytics Vidhya's "Loan Prediction III"."""
 
     qualified_name = "loan_model"
@@ -55,155 +75,67 @@ class LoanModel(MLModel):
         "Tells whether a home loan would be approved, from facts about the applicant and the loan. "
         "An estimate from historical data, not a basis for deciding about people."
     )
-    version = "1.0.0"
-    input_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Loan application",
-        "description": "Facts that are unknown or left out are filled in with what is usual in the training data.",
-        "type": "object",
-        "properties": {
-            "Loan_ID": _LOAN_ID,
-            "Gender": _category("Gender", title="Gender", description="Gender of the applicant."),
-            "Married": _category("Married", title="Married", description="Whether the applicant is married."),
-            "Dependents": _category(
-                "Dependents",
-                title="Dependents",
-                description="Number of people who depend on the applicant; 3+ is three or more.",
+    version = "1.1.0"
+    input_schema = record(
+        "Loan application",
+        FIELDS,
+        description="Facts that are unknown or left out are filled in with what is usual in the training data.",
+        examples=[dict(zip(FIELDS, row, strict=True)) for row in _EXAMPLES],
+    )
+    output_schema = answer(
+        "Loan decision",
+        {
+            "Loan_ID": optional(_LOAN_ID),
+            "Loan_Status": choice(
+                "Loan status",
+                {"Y": "Approved", "N": "Not approved"},
+                "Approved where the probability is at least one half.",
             ),
-            "Education": _category("Education", title="Education", description="Education of the applicant."),
-            "Self_Employed": _category(
-                "Self_Employed", title="Self-employed", description="Whether the applicant is self-employed."
+            "probability": number("Probability", "Probability that the loan is approved.", least=0, most=1),
+            "reasons": answer(
+                "Reasons",
+                {name: number(_TITLES[name]) for name in COLUMNS},
+                description="What each fact adds to the probability (Shapley values). They add up to the difference "
+                "between the probability and usual_probability.",
             ),
-            "ApplicantIncome": _income(
-                "Applicant's income",
-                description="Income of the applicant a month, in the currency of the application.",
-            ),
-            "CoapplicantIncome": _income(
-                "Co-applicant's income",
-                description="Income of the co-applicant a month, in the same currency; 0 without a co-applicant.",
-            ),
-            "LoanAmount": {
-                "type": ["number", "null"],
-                "title": "Loan amount",
-                "description": "Amount of the loan in thousands, in the currency of the incomes: 110 is 110,000.",
-                "unit": "thousands",
-                "exclusiveMinimum": 0,
-                "maximum": MAX_LOAN_THOUSANDS,
-                "x-error-messages": {
-                    "maximum": f"The loan amount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."
-                },
-            },
-            "Loan_Amount_Term": {
-                "type": ["integer", "null"],
-                "title": "Term",
-                "description": "Term of the loan in months; 360 is usual.",
-                "unit": "months",
-                "minimum": 1,
-                "maximum": MAX_TERM_MONTHS,
-            },
-            "Credit_History": {
-                "type": ["integer", "null"],
-                "oneOf": [
-                    {"const": 1, "title": "Debts paid as agreed"},
-                    {"const": 0, "title": "Debts not paid as agreed"},
-                    {"const": None, "title": "Unknown"},
-                ],
-                "title": "Credit history",
-                "description": "Whether earlier debts were paid as agreed.",
-                "x-error-messages": {"oneOf": "Credit history must be 1 (debts paid as agreed), 0 (not) or null."},
-            },
-            "Property_Area": _category(
-                "Property_Area", title="Property area", description="Kind of area the property is in."
-            ),
-        },
-        "required": list(REQUIRED),
-        "additionalProperties": False,
-        "examples": [
-            {
-                "Loan_ID": "LP001015",
-                "Gender": "Male",
-                "Married": "Yes",
-                "Dependents": "0",
-                "Education": "Graduate",
-                "Self_Employed": "No",
-                "ApplicantIncome": 5720,
-                "CoapplicantIncome": 0,
-                "LoanAmount": 110,
-                "Loan_Amount_Term": 360,
-                "Credit_History": 1,
-                "Property_Area": "Urban",
-            },
-            {
-                "Loan_ID": "no-credit-history",
-                "Gender": None,
-                "Married": "Yes",
-                "Dependents": "3+",
-                "Education": "Not Graduate",
-                "Self_Employed": None,
-                "ApplicantIncome": 3200,
-                "CoapplicantIncome": 1450.5,
-                "LoanAmount": None,
-                "Loan_Amount_Term": None,
-                "Credit_History": None,
-                "Property_Area": "Semiurban",
-            },
-            {
-                "Loan_ID": None,
-                "Gender": "Female",
-                "Married": "No",
-                "Dependents": "1",
-                "Education": "Graduate",
-                "Self_Employed": "Yes",
-                "ApplicantIncome": 4100,
-                "CoapplicantIncome": 0,
-                "LoanAmount": 130,
-                "Loan_Amount_Term": 180,
-                "Credit_History": 0,
-                "Property_Area": "Rural",
-            },
-        ],
-    }
-    output_schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Loan decision",
-        "type": "object",
-        "properties": {
-            "Loan_ID": _LOAN_ID | {"description": "Identifier from the application, if it gave one."},
-            "Loan_Status": {
-                "type": "string",
-                "oneOf": [{"const": "Y", "title": "Approved"}, {"const": "N", "title": "Not approved"}],
-                "title": "Loan status",
-                "description": "Approved where the probability is at least one half.",
-            },
-            "probability": {
-                "type": "number",
-                "title": "Probability",
-                "description": "Probability that the loan is approved.",
-                "minimum": 0,
-                "maximum": 1,
+            "usual_probability": number("Usual probability", "Its mean over the training data.", least=0, most=1),
+            "filled_in": {
+                "type": "array",
+                "title": "Filled in",
+                "description": "Facts that the model uses, that were unknown, and for which it took what is usual.",
+                "items": choice("Fact", FILLED),
             },
         },
-        "required": ["Loan_ID", "Loan_Status", "probability"],
-        "additionalProperties": False,
-    }
+    )
+    inputs = ("features",)
+    outputs = ("probabilities",)
+    chunk_rows = 64  # what the reasons compute for more rows no longer fits the cache
 
     def __init__(self) -> None:
-        self._session = open_session(self.artifact_path("model.onnx"))
+        super().__init__()
+        self._usual = json.loads(self.artifact_path(USUAL_NAME).read_text(encoding="utf-8"))
+        self._reasons = Reasons.load(self.artifact_path(REASONS_NAME))
+        self._base = float(self._reasons.base)
 
-    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return self.predict_batch([payload])[0]
+    def encode(self, payloads: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"features": encode_applications(payloads, self._usual)}
 
-    def predict_batch(self, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        (probabilities,) = self._session.run(["probabilities"], {"features": encode_applications(payloads)})
-        # The graph adds up a hundred trees in float32, whose sum may leave [0, 1] in the last bit.
-        approvals = np.clip(probabilities[:, 1], 0.0, 1.0).tolist()
+    def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        return super().run(inputs) | {"reasons": self._reasons.explain(inputs["features"])}
+
+    def decode(self, payloads: list[dict[str, Any]], outputs: dict[str, Any]) -> list[dict[str, Any]]:
+        # The graph adds up the trees in float32, whose sum may leave [0, 1] in the last bit.
+        approvals = np.clip(outputs["probabilities"][:, 1], 0.0, 1.0).tolist()
         return [
             {
                 "Loan_ID": payload.get("Loan_ID"),
                 "Loan_Status": "Y" if approval >= APPROVAL_THRESHOLD else "N",
                 "probability": approval,
+                "reasons": dict(zip(COLUMNS, reasons, strict=True)),
+                "usual_probability": self._base,
+                "filled_in": [name for name in FILLED if payload.get(name) is None],
             }
-            for payload, approval in zip(payloads, approvals, strict=True)
+            for payload, approval, reasons in zip(payloads, approvals, outputs["reasons"].tolist(), strict=True)
         ]
 
     @classmethod

@@ -142,8 +142,8 @@ def find_artifact_warnings(model_class: type[MLModel]) -> list[str]:
         )
     if pickles := ", ".join(sorted(file for file in files if Path(file).suffix.lower() in _PICKLES)[:_MAX_LISTED]):
         warnings.append(
-            f"{folder.name} holds {pickles}, the kind of file that can run any code when it is opened: export the model "
-            "as ONNX, safetensors or .keras"
+            f"{folder.name} holds {pickles}, the kind of file that can run any code when it is opened: export the "
+            "model as ONNX, safetensors or .keras"
         )
     return warnings
 

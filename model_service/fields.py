@@ -68,6 +68,20 @@ def optional(field: Schema, *, title: str = "Unknown") -> Schema:
     return nullable
 
 
+def either(first: str, second: str) -> Schema:
+    """Return the rule that exactly one of two optional fields is given: for the ``allOf`` of a `record`."""
+    one, both = f"give {first}, or {second} instead", f"give either {first} or {second}, not both"
+    return {
+        "if": {"properties": {second: {"type": "null"}}},
+        "then": {
+            "required": [first],
+            "properties": {first: {"not": {"type": "null"}, "x-error-messages": {"not": one}}},
+            "x-error-messages": {"required": one},
+        },
+        "else": {"properties": {first: {"type": "null", "x-error-messages": {"type": both}}}},
+    }
+
+
 def number(
     title: str,
     description: str = "",

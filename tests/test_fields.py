@@ -88,3 +88,22 @@ def test_a_field_may_be_a_dictionary_and_a_bound_of_zero_is_a_bound():
     assert fields.record("R", {"day": own})["properties"] == {"day": own}
     assert fields.number("N", least=0)["minimum"] == 0
     assert "description" not in fields.number("N")
+
+
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        ({"celsius": 20}, None),
+        ({"share": 0.5}, None),
+        ({"celsius": 20, "share": None}, None),
+        ({"celsius": None, "share": 0.5}, None),
+        ({}, "give celsius, or share instead"),
+        ({"celsius": None, "share": None}, "give celsius, or share instead"),
+        ({"celsius": 20, "share": 0.5}, "give either celsius or share, not both"),
+    ],
+)
+def test_of_two_fields_exactly_one_is_given(payload, fault):
+    entries = {name: fields.optional(fields.number(name)) for name in ("celsius", "share")}
+    schema = fields.record("R", entries) | {"allOf": [fields.either("celsius", "share")]}
+    assert find_schema_faults(schema, "input_schema") == []
+    assert [each.message for each in SchemaValidator(schema).find_violations(payload)] == ([fault] if fault else [])

@@ -9,7 +9,7 @@ from bike_model.days import DATE_PATTERN, FIRST_DAY, LAST_DAY, read_date
 from bike_model.features import NATURAL, Parameters, build_features, is_overcast, normalise
 from bike_model.notes import find_contradictions, find_extrapolations, find_mended, require_day
 from model_service.arrays import Arrays
-from model_service.fields import answer, choice, flag, integer, number, optional, record, text
+from model_service.fields import answer, choice, either, flag, integer, number, optional, record, text
 from model_service.onnx import OnnxModel
 from model_service.records import Output, Payload, Schema, Violation
 
@@ -41,21 +41,6 @@ def _derived(title: str, *words: str, first: int = 0, description: str = _FOLLOW
 
 def _measured(title: str, unit: str, description: str, *, least: float = 0, most: float = 1) -> Schema:
     return optional(number(title, description, unit=unit, least=least, most=most))
-
-
-def _either(natural: str, normalised: str) -> Schema:
-    """Return the rule that exactly one of two fields is given."""
-    one = f"give {natural}, or {normalised} instead"
-    both = f"give either {natural} or {normalised}, not both"
-    return {
-        "if": {"properties": {normalised: {"type": "null"}}},
-        "then": {
-            "required": [natural],
-            "properties": {natural: {"not": {"type": "null"}, "x-error-messages": {"not": one}}},
-            "x-error-messages": {"required": one},
-        },
-        "else": {"properties": {natural: {"type": "null", "x-error-messages": {"type": both}}}},
-    }
 
 
 class BikeModel(OnnxModel):
@@ -103,7 +88,7 @@ class BikeModel(OnnxModel):
             },
             {"dteday": "2013-05-19T00:00:00Z", "weathersit": 2, "temp": 0.56, "hum": 0.73, "windspeed": 0.17},
         ],
-    ) | {"allOf": [_either(natural, normalised) for normalised, (natural, _) in NATURAL.items()]}
+    ) | {"allOf": [either(natural, normalised) for normalised, (natural, _) in NATURAL.items()]}
     output_schema = answer(
         "Bike rentals of a day",
         {

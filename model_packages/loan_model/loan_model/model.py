@@ -1,6 +1,7 @@
 """The model that is served: the ONNX graph that ``loan_model.train`` exports, and the reasons for its answers."""
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,41 +21,24 @@ USUAL_NAME, REASONS_NAME = "usual.json", "reasons.npz"
 
 _UNUSED = "Accepted, and plays no part: the model is as good without it."
 _LOAN_ID = text("Loan ID", "Identifier of the application, repeated in the answer. It plays no part.", least=1, most=64)
+_THOUSANDS = f"The loan amount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."
+_HISTORY = "Credit history must be 1 (debts paid as agreed), 0 (not) or null."
+_PAID = {1: "Debts paid as agreed", 0: "Debts not paid as agreed"}
+_income = partial(number, unit="a month", least=0, most=MAX_INCOME)
 FIELDS = {
     "Loan_ID": optional(_LOAN_ID),
-    "Gender": optional(choice("Gender", UNUSED["Gender"], _UNUSED)),
-    "Married": optional(choice("Married", UNUSED["Married"], _UNUSED)),
-    "Dependents": optional(
-        choice("Dependents", UNUSED["Dependents"], f"People who depend on the applicant. {_UNUSED}")
-    ),
+    **{name: optional(choice(name, values, _UNUSED)) for name, values in UNUSED.items()},
     "Education": choice("Education", CATEGORIES["Education"], "Education of the applicant."),
-    "Self_Employed": optional(
-        choice("Self-employed", CATEGORIES["Self_Employed"], "Whether the applicant is self-employed.")
-    ),
-    "ApplicantIncome": number(
-        "Applicant's income", "In the currency of the application.", unit="a month", least=0, most=MAX_INCOME
-    ),
-    "CoapplicantIncome": number(
-        "Co-applicant's income", "0 without a co-applicant.", unit="a month", least=0, most=MAX_INCOME
-    ),
+    "Self_Employed": optional(choice("Self-employed", CATEGORIES["Self_Employed"], "Whether the applicant is.")),
+    "ApplicantIncome": _income("Applicant's income", "In the currency of the application."),
+    "CoapplicantIncome": _income("Co-applicant's income", "0 without a co-applicant."),
     "LoanAmount": optional(
-        number(
-            "Loan amount",
-            "Amount of the loan in thousands, in the currency of the incomes: 110 is 110,000.",
-            unit="thousands",
-            above=0,
-            most=MAX_LOAN_THOUSANDS,
-            messages={"maximum": f"The loan amount is counted in thousands and must be at most {MAX_LOAN_THOUSANDS}."},
-        )
+        number("Loan amount", "110 is 110,000.", unit="thousands", above=0, most=MAX_LOAN_THOUSANDS)
+        | {"x-error-messages": {"maximum": _THOUSANDS}}
     ),
     "Loan_Amount_Term": optional(integer("Term", "360 is usual.", unit="months", least=1, most=MAX_TERM_MONTHS)),
     "Credit_History": optional(
-        choice(
-            "Credit history",
-            {1: "Debts paid as agreed", 0: "Debts not paid as agreed"},
-            "Whether earlier debts were paid as agreed.",
-            messages={"oneOf": "Credit history must be 1 (debts paid as agreed), 0 (not) or null."},
-        )
+        choice("Credit history", _PAID, "Whether earlier debts were paid as agreed.", messages={"oneOf": _HISTORY})
     ),
     "Property_Area": choice("Property area", CATEGORIES["Property_Area"], "Kind of area the property is in."),
 }
@@ -63,6 +47,8 @@ _EXAMPLES = (
     ("no-credit-history", None, "Yes", "3+", "Not Graduate", None, 3200, 1450.5, None, None, None, "Semiurban"),
     (None, "Female", "No", "1", "Graduate", "Yes", 4100, 0, 130, 180, 0, "Rural"),
 )
+_REASONS = "What each fact adds to the probability (Shapley values): together, its distance from usual_probability."
+_FILLED = "Facts that the model uses, that were unknown, and for which it took what is usual."
 _TITLES = {"loan_to_income": "Loan against the incomes", **{name: field["title"] for name, field in FIELDS.items()}}
 
 
@@ -87,22 +73,15 @@ class LoanModel(OnnxModel):
         {
             "Loan_ID": optional(_LOAN_ID),
             "Loan_Status": choice(
-                "Loan status",
-                {"Y": "Approved", "N": "Not approved"},
-                "Approved where the probability is at least one half.",
+                "Loan status", {"Y": "Approved", "N": "Not approved"}, "Approved from a probability of one half on."
             ),
             "probability": number("Probability", "Probability that the loan is approved.", least=0, most=1),
-            "reasons": answer(
-                "Reasons",
-                {name: number(_TITLES[name]) for name in COLUMNS},
-                description="What each fact adds to the probability (Shapley values). They add up to the difference "
-                "between the probability and usual_probability.",
-            ),
+            "reasons": answer("Reasons", {name: number(_TITLES[name]) for name in COLUMNS}, description=_REASONS),
             "usual_probability": number("Usual probability", "Its mean over the training data.", least=0, most=1),
             "filled_in": {
                 "type": "array",
                 "title": "Filled in",
-                "description": "Facts that the model uses, that were unknown, and for which it took what is usual.",
+                "description": _FILLED,
                 "items": choice("Fact", FILLED),
             },
         },

@@ -19,6 +19,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.PayloadMalformed: 400,
     errors.PayloadInvalid: 422,
     errors.PayloadTooLarge: 413,
+    errors.FileUnreadable: 400,
     errors.MediaTypeUnsupported: 415,
     errors.PredictionFailed: 500,
     errors.OutputInvalid: 500,

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from model_service import errors
-from model_service.cli.scorers import Described, in_order, insist
+from model_service.cli.scorers import Described, Scorer, in_order, insist
 from model_service.errors import ConfigInvalid, ModelNotFound, PayloadTooLarge, PredictionTimeout, ServerBusy
 from model_service.files.rows import Outcome, Row
 from model_service.records import Violation
@@ -24,7 +24,7 @@ _KINDS: dict[str, type[errors.ServiceError]] = {
 }
 
 
-class RemoteScorer:
+class RemoteScorer(Scorer):
     """Scores on a server. See `Scorer`.
 
     Args:

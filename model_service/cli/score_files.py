@@ -122,6 +122,7 @@ class Meter(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
+        """Read into a buffer, and count."""
         count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
         self._taken += count
         return count

@@ -58,7 +58,7 @@ class Scorer(Protocol):
         ...
 
 
-class LocalScorer:
+class LocalScorer(Scorer):
     """Scores with a model that is loaded here: in this process, and, if that takes long, then in others.
 
     Args:

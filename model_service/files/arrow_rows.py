@@ -20,6 +20,8 @@ from model_service.schema.cells import MISSING, PlaceFinder, read_value
 _MAX_CHUNK_CELLS = 1_000_000
 #: What a footer may say of itself; real ones have kilobytes.
 _MAX_FOOTER_BYTES = 100 * 1024 * 1024
+#: What a row group may be inflated to: it is not read in smaller parts than the pages that it says it has.
+_MAX_GROUP_BYTES = 256 * 1024 * 1024
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
@@ -94,6 +96,11 @@ class ParquetReader(_BatchReader):
             arrow_schema = self._file.schema_arrow
         except _FAULTS as error:
             raise _unreadable(error, "at its footer") from None
+        metadata = self._file.metadata
+        if any(metadata.row_group(i).total_byte_size > _MAX_GROUP_BYTES for i in range(metadata.num_row_groups)):
+            raise FileUnreadable(
+                f"a row group of the file inflates to more than {_MAX_GROUP_BYTES} bytes; write smaller row groups"
+            )
         super().__init__(arrow_schema, schema, bounds)
 
     def _read_batches(self) -> Iterator[pa.RecordBatch]:

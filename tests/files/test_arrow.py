@@ -173,3 +173,10 @@ def test_a_small_file_of_many_rows_is_read_in_chunks():
     assert len(raw) < 1_000_000
     reader = open_rows(FORMATS["parquet"], io.BytesIO(raw), FLOWER, bounds=Bounds(chunk_rows=500))
     assert [len(rows) for rows, _ in zip(reader, range(3), strict=False)] == [500, 500, 500]
+
+
+def test_a_small_file_that_inflates_to_much_is_refused():
+    raw = make({"kind": pa.array(["a" * 1_000_000] * 300)}, use_dictionary=False, compression="zstd")
+    assert len(raw) < 100_000
+    with pytest.raises(FileUnreadable, match="write smaller row groups"):
+        read(raw, name="parquet")

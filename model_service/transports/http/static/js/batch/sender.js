@@ -114,7 +114,7 @@ export class Sender {
     const { status, document } = answer;
     if (status === 429 || status === 503) return this.#wait(chunk, answer);
     this.#busyAnswers = 0;
-    if (status === 200 && Array.isArray(document) && document.length === chunk.length) return this.#accept(chunk, document, took_ms);
+    if (status === 200 && isAnswer(document, chunk.length)) return this.#accept(chunk, document, took_ms);
     if (status === 413 || status === 504) this.#size = Math.max(1, Math.floor(chunk.length / 2));
     if ([400, 413, 504].includes(status)) return this.#halve(chunk, answer);
     this.#stop("paused", explain(answer));
@@ -184,8 +184,14 @@ export class Sender {
   }
 }
 
+// Each row has its output or its error; a proxy that drops the header `Prefer` would bring something else.
+function isAnswer(document, count) {
+  return Array.isArray(document) && document.length === count && document.every((answer) => answer?.output || answer?.error);
+}
+
 function explain({ status, document }) {
-  if (!status) return "The connection to the server failed. What is done is kept; resume when the server can be reached.";
+  // A server that is stopped in the middle, or a proxy before it, has no words of ours.
+  if (!status || (status >= 500 && !document)) return "The connection to the server failed. What is done is kept; resume when the server can be reached.";
   if (status === 200) return "The server's answer does not fit what was sent. Resume to try again.";
   return `The server answered ${status}: ${document?.detail ?? "it gave no reason"}. Resume to try again.`;
 }

@@ -109,8 +109,9 @@ def requirements(light) -> dict[str, list[str]]:
     return stated
 
 
-def test_the_wheel_alone_requires_nothing_and_has_an_extra_for_onnx_and_one_for_the_server(requirements):
-    assert set(requirements) == {"onnx", "serve"}
+def test_the_wheel_alone_requires_nothing_and_has_extras_for_arrow_onnx_and_the_server(requirements):
+    assert set(requirements) == {"arrow", "onnx", "serve"}
+    assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
 
@@ -118,7 +119,7 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
     providers = metadata.packages_distributions()
     missing = []
     for path in sorted((ROOT / "model_service").rglob("*.py")):
-        extras = ("onnx",) if path.name == "onnx.py" else ("serve",)
+        extras = {"onnx": ("onnx",), "arrow_rows": ("arrow",), "arrow_writing": ("arrow",)}.get(path.stem, ("serve",))
         known = {name.replace("_", "-") for extra in extras for name in requirements[extra]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:

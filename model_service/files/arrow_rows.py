@@ -93,7 +93,7 @@ class ParquetReader(_BatchReader):
                 thrift_string_size_limit=_MAX_FOOTER_BYTES,
                 thrift_container_size_limit=1_000_000,
             )
-            arrow_schema = self._file.schema_arrow
+            arrow_schema = _check_names(self._file.schema_arrow)
         except _FAULTS as error:
             raise _unreadable(error, "at its footer") from None
         metadata = self._file.metadata
@@ -122,15 +122,22 @@ class ArrowReader(_BatchReader):
     def __init__(self, stream: BinaryIO, schema: Schema, bounds: Bounds) -> None:
         try:
             self._stream = pa.ipc.open_stream(stream)
+            arrow_schema = _check_names(self._stream.schema)
         except _FAULTS as error:
             raise _unreadable(error, "at its start") from None
-        super().__init__(self._stream.schema, schema, bounds)
+        super().__init__(arrow_schema, schema, bounds)
 
     def _read_batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self._stream:
             batch.validate(full=True)
             for start in range(0, batch.num_rows, self._size):
                 yield batch.slice(start, self._size)
+
+
+def _check_names(arrow_schema: pa.Schema) -> pa.Schema:
+    """Return the schema; the library finds only here that a name is no text."""
+    list(arrow_schema.names)
+    return arrow_schema
 
 
 def _unreadable(error: Exception, where: str) -> FileUnreadable:

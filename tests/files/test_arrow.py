@@ -180,3 +180,10 @@ def test_a_small_file_that_inflates_to_much_is_refused():
     assert len(raw) < 100_000
     with pytest.raises(FileUnreadable, match="write smaller row groups"):
         read(raw, name="parquet")
+
+
+@NAMES
+def test_a_column_whose_name_is_no_text_is_told(name):
+    raw = make({"length": [1.0], "kind": ["a"]}, name).replace(b"kind", b"\xff\xfend")
+    with pytest.raises(FileUnreadable, match="cannot be read"):
+        read(raw, name=name)

@@ -112,8 +112,9 @@ def requirements(light) -> dict[str, list[str]]:
     return stated
 
 
-def test_the_wheel_alone_requires_nothing_and_has_extras_for_graphs_training_and_the_server(requirements):
-    assert set(requirements) == {"onnx", "serve", "train"}
+def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
+    assert set(requirements) == {"arrow", "onnx", "serve", "train"}
+    assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
 
@@ -123,6 +124,7 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
     for path in sorted((ROOT / "model_service").rglob("*.py")):
         place = path.relative_to(ROOT / "model_service").parts[0]
         extra = "train" if place == "training" else "onnx" if place in GRAPH_MODULES else "serve"
+        extra = "arrow" if path.stem in ("arrow_rows", "arrow_writing") else extra
         known = {name.replace("_", "-") for name in requirements[extra]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:

@@ -645,7 +645,7 @@ class Gateway(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _forward(self, body):
-        headers = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
+        headers = {name: self.headers[name] for name in ("Accept", "Content-Type", "Prefer") if name in self.headers}
         with httpx.Client(base_url=self.server.target) as client:
             answer = client.request(self.command, self.path, content=body, headers=headers)
         self.send_response(answer.status_code)

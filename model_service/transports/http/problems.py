@@ -19,6 +19,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.PayloadMalformed: 400,
     errors.PayloadInvalid: 422,
     errors.PayloadTooLarge: 413,
+    errors.FileUnreadable: 400,
     errors.MediaTypeUnsupported: 415,
     errors.PredictionFailed: 500,
     errors.OutputInvalid: 500,
@@ -54,11 +55,15 @@ def make_document(
         "detail": detail,
         "code": code,
         "request_id": request_id,
-        "errors": [
-            {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message}
-            for violation in violations
-        ],
+        "errors": make_violations(violations),
     }
+
+
+def make_violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
+    """Return violations as a document lists them."""
+    return [
+        {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message} for violation in violations
+    ]
 
 
 def find_retry_after(error: errors.ServiceError) -> str | None:

@@ -12,7 +12,7 @@ export async function postRows(path, body, signal) {
   try {
     response = await fetch(path, {
       method: "POST",
-      headers: { Accept: "application/json", "Content-Type": "application/json" },
+      headers: { Accept: "application/json", "Content-Type": "application/json", Prefer: "handling=lenient" },
       body,
       signal,
     });
@@ -36,15 +36,11 @@ function waitOf(response) {
   return seconds > 0 ? Math.min(seconds, LONGEST_WAIT_S) : DEFAULT_WAIT_S;
 }
 
-// The violations of a problem document by the row that they name: Map of row to [{field, message}].
-export function faultsByRow(problem, count) {
-  const rows = new Map();
-  for (const { pointer = "", message = "" } of problem?.errors ?? []) {
-    const [, index, ...path] = String(pointer).split("/");
-    if (!/^\d+$/.test(index ?? "") || Number(index) >= count) continue;
-    const field = path.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join(".");
-    const faults = rows.get(Number(index)) ?? [];
-    rows.set(Number(index), [...faults, { field, message: String(message) }]);
-  }
-  return rows;
+// What is wrong with a row, of the error that it is answered by: [{field, message}].
+export function faultsOf({ detail = "", errors = [] }) {
+  if (!errors.length) return [{ field: "", message: String(detail) }];
+  return errors.map(({ pointer = "", message = "" }) => {
+    const [, ...path] = String(pointer).split("/");
+    return { field: path.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join("."), message: String(message) };
+  });
 }

@@ -1,10 +1,10 @@
 // Sends the rows of a table in chunks and hands each row its output or its faults. It knows no file and no page: whoever
 // runs rows elsewhere (a job of the server, say) needs `run`, `cancel`, `state` and `reason`, and the same four reports.
 //
-// A request is all or nothing, so a chunk that fails is narrowed: rows that the answer names are marked and the others sent
-// again; where it names none, the chunk is halved until a row fails alone. Chunks grow while answers come quickly, so
-// that progress shows with slow models and round trips are few with quick ones.
-import { faultsByRow, postRows } from "./predict_call.js";
+// Rows of a request succeed or fail alone. A chunk is halved only where the request as a whole is too large or too slow, or
+// a row is no strict JSON. Chunks grow while answers come quickly, so that progress shows with slow models and round
+// trips are few with quick ones.
+import { faultsOf, postRows } from "./predict_call.js";
 
 const MAX_CHUNK_ROWS = 500;
 const FIRST_CHUNK_ROWS = 32;
@@ -12,8 +12,9 @@ const QUICK_MS = 1000;
 const SLOW_MS = 4000;
 const MAX_IN_FLIGHT = 2;
 const MAX_BUSY_ANSWERS = 5;
-//: A model that fails on this many rows in a row fails on all; sending each alone would only cost time.
+//: A model that fails on this many rows in a row fails on all.
 const MAX_FAILURES_IN_A_ROW = 100;
+const FAULTS_OF_MODELS = new Set(["prediction_failed", "output_invalid"]);
 
 export class Sender {
   state = "ready"; // running, paused, cancelled, done
@@ -113,27 +114,32 @@ export class Sender {
     const { status, document } = answer;
     if (status === 429 || status === 503) return this.#wait(chunk, answer);
     this.#busyAnswers = 0;
-    if (status === 200 && Array.isArray(document) && document.length === chunk.length) return this.#accept(chunk, document, took_ms);
-    if (status === 422) return this.#mark(chunk, document);
+    if (status === 200 && isAnswer(document, chunk.length)) return this.#accept(chunk, document, took_ms);
     if (status === 413 || status === 504) this.#size = Math.max(1, Math.floor(chunk.length / 2));
-    if ([400, 413, 500, 504].includes(status)) return this.#halve(chunk, answer);
+    if ([400, 413, 504].includes(status)) return this.#halve(chunk, answer);
     this.#stop("paused", explain(answer));
     return [chunk];
   }
 
-  #accept(chunk, outputs, took_ms) {
-    chunk.forEach(({ row }, i) => this.#reports.onOutput(row, outputs[i]));
-    this.#failures = 0;
+  #accept(chunk, answers, took_ms) {
+    chunk.forEach(({ row }, i) => {
+      const { output, error } = answers[i];
+      if (error) this.#reports.onFaults(row, faultsOf(error));
+      else this.#reports.onOutput(row, output);
+      this.#count(error);
+    });
     if (took_ms > SLOW_MS) this.#size = Math.max(1, Math.floor(this.#size / 2));
     else if (took_ms < QUICK_MS) this.#size = Math.min(this.#limit, this.#size * 2);
     return [];
   }
 
-  #mark(chunk, problem) {
-    const faults = faultsByRow(problem, chunk.length);
-    if (!faults.size) return this.#halve(chunk, { status: 422, document: problem });
-    faults.forEach((found, i) => this.#reports.onFaults(chunk[i].row, found));
-    return [chunk.filter((_, i) => !faults.has(i))];
+  // Stops when the model fails again and again; what is wrong with a row is no fault of the model.
+  #count(error) {
+    if (!error) this.#failures = 0;
+    else if (FAULTS_OF_MODELS.has(error.code)) this.#failures += 1;
+    if (this.#failures >= MAX_FAILURES_IN_A_ROW) {
+      this.#stop("paused", `${MAX_FAILURES_IN_A_ROW} rows failed one after the other, so the model may be at fault. Resume to go on anyway.`);
+    }
   }
 
   #halve(chunk, answer) {
@@ -148,10 +154,6 @@ export class Sender {
       return [chunk];
     }
     this.#fail(only.row, answer.document?.detail ?? `the server answered ${answer.status}`);
-    this.#failures += 1;
-    if (this.#failures >= MAX_FAILURES_IN_A_ROW) {
-      this.#stop("paused", `${MAX_FAILURES_IN_A_ROW} rows failed one after the other, so the model may be at fault. Resume to go on anyway.`);
-    }
     return [];
   }
 
@@ -182,8 +184,14 @@ export class Sender {
   }
 }
 
+// Each row has its output or its error; a proxy that drops the header `Prefer` would bring something else.
+function isAnswer(document, count) {
+  return Array.isArray(document) && document.length === count && document.every((answer) => answer?.output || answer?.error);
+}
+
 function explain({ status, document }) {
-  if (!status) return "The connection to the server failed. What is done is kept; resume when the server can be reached.";
+  // A server that is stopped in the middle, or a proxy before it, has no words of ours.
+  if (!status || (status >= 500 && !document)) return "The connection to the server failed. What is done is kept; resume when the server can be reached.";
   if (status === 200) return "The server's answer does not fit what was sent. Resume to try again.";
   return `The server answered ${status}: ${document?.detail ?? "it gave no reason"}. Resume to try again.`;
 }

@@ -1,0 +1,189 @@
+import contextlib
+import datetime
+import io
+import struct
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from samples import FLOWER, read, read_documents, write
+
+from model_service.errors import FileUnreadable, PayloadInvalid
+from model_service.files.converting import finish_part
+from model_service.files.formats import FORMATS
+from model_service.records import Violation
+
+BARE = {"species": "tulip", "shares": {"a": 0.5}}
+INVALID = PayloadInvalid("a fault", [Violation("/length", "maximum", "too long")])
+COLUMNS = {"id": [7, 8, 9], "length": [1.5, 200.0, 3.0], "kind": ["a", None, "b"]}
+
+
+def make(columns, name="parquet", **options):
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    sink = io.BytesIO()
+    if name == "parquet":
+        pq.write_table(table, sink, **options)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+    return sink.getvalue()
+
+
+def open_table(raw, name):
+    return pq.read_table(io.BytesIO(raw)) if name == "parquet" else pa.ipc.open_stream(raw).read_all()
+
+
+NAMES = pytest.mark.parametrize("name", ["parquet", "arrow"])
+
+
+@NAMES
+def test_columns_are_rows_and_nulls_are_missing_where_they_are_not_allowed(name):
+    rows = read(make(COLUMNS, name), name=name)
+    assert [row.document for row in rows] == [
+        {"length": 1.5, "kind": "a"},
+        {"length": 200.0},
+        {"length": 3.0, "kind": "b"},
+    ]
+    assert rows[0].source == {"id": 7, "length": 1.5, "kind": "a"}
+    assert [row.number for row in rows] == [1, 2, 3]
+
+
+@NAMES
+def test_every_type_of_a_column_becomes_one_of_json(name):
+    columns = {
+        "length": pa.array([1], pa.decimal128(5, 2)),
+        "width": pa.array([float("nan")]),
+        "kind": pa.array(["a"]).dictionary_encode(),
+        "is_wild": pa.array([True]),
+        "day": pa.array([datetime.date(2024, 5, 1)]),
+        "at": pa.array([datetime.datetime(2024, 5, 1, 10)]),
+        "raw": pa.array([b"\xff"]),
+        "span": pa.array([datetime.timedelta(seconds=1.5)]),
+        "price": pa.array([Decimal("1.50")]),
+        "nothing": pa.nulls(1),
+    }
+    [row] = read(make(columns, name), name=name)
+    assert row.document == {"length": 1, "width": None, "kind": "a", "is_wild": True}
+    told = {key: row.source[key] for key in ("day", "at", "raw", "span", "price", "nothing")}
+    assert told == {
+        "day": "2024-05-01",
+        "at": "2024-05-01T10:00:00",
+        "raw": "/w==",
+        "span": 1.5,
+        "price": 1.5,
+        "nothing": None,
+    }
+
+
+@NAMES
+def test_dotted_columns_are_fields_of_nested_objects(name):
+    schema = {"properties": {"size": {"type": "object", "properties": {"x": {"type": "number"}}}}}
+    assert read_documents(make({"size.x": [1.0]}, name), schema, name) == [{"size": {"x": 1.0}}]
+
+
+@NAMES
+@pytest.mark.parametrize("target", ["parquet", "arrow"])
+def test_a_table_is_written_with_predictions_and_errors_in_types_of_their_own(name, target):
+    raw = write(make(COLUMNS, name), [BARE, INVALID, BARE], source=name, target="arrow", chunk_rows=2)
+    table = open_table(raw, "arrow")
+    assert table.num_rows == 3
+    assert table.column("id").to_pylist() == [7, 8, 9]
+    assert table.schema.field("id").type == pa.int64()
+    assert table.column("shares.a").to_pylist() == [0.5, None, 0.5]
+    assert table.column("species").to_pylist() == ["tulip", None, "tulip"]
+    assert table.column("error.code").to_pylist() == [None, "payload_invalid", None]
+    assert table.column("error.column").to_pylist() == [None, "length", None]
+
+
+def test_a_text_table_becomes_a_typed_one(tmp_path):
+    raw = write(b"id,length,is_wild\n007,1,yes\n008,x,no\n", [BARE, INVALID], target="arrow")
+    table = open_table(raw, "arrow")
+    assert table.column("id").to_pylist() == ["007", "008"]
+    assert table.column("length").to_pylist() == [1.0, None]
+    assert table.column("is_wild").to_pylist() == [True, False]
+    part = tmp_path / "out.part"
+    part.write_bytes(raw)
+    finish_part(part, tmp_path / "out.parquet", FORMATS["parquet"])
+    assert pq.read_table(tmp_path / "out.parquet").equals(table)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_parquet_is_written_by_one_writer_in_parts():
+    from samples import Bounds, open_rows, open_writer
+
+    reader = open_rows(FORMATS["csv"], io.BytesIO(b"length\n1\n2\n3\n"), FLOWER, bounds=Bounds(chunk_rows=2))
+    writer = open_writer(FORMATS["parquet"], reader.head, FLOWER, {"properties": {"y": {"type": "integer"}}})
+    raw = writer.begin() + b"".join(writer.write(rows, [{"y": 1}] * len(rows)) for rows in reader) + writer.end()
+    assert open_table(raw, "parquet").column("y").to_pylist() == [1, 1, 1]
+
+
+@NAMES
+@pytest.mark.parametrize(
+    "nested", [[{"x": 1}], [[1, 2]], pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))], ids=["s", "l", "m"]
+)
+def test_a_nested_column_is_refused_by_its_name(name, nested):
+    with pytest.raises(FileUnreadable, match="the column 'deep' is nested; make each of its fields a column"):
+        read(make({"length": [1.0], "deep": nested}, name), name=name)
+
+
+@NAMES
+def test_a_table_without_rows_or_with_wrong_columns_is_refused(name):
+    with pytest.raises(FileUnreadable, match="columns and no rows"):
+        read(make({"length": pa.array([], pa.float64())}, name), name=name)
+    with pytest.raises(FileUnreadable, match="the column 'length' is missing"):
+        read(make({"width": [1.0]}, name), name=name)
+    twice = pa.Table.from_arrays([pa.array([1.0])] * 2, ["length", "length"])
+    with pytest.raises(FileUnreadable, match="'length' twice"):
+        read(make(twice, name), name=name)
+
+
+@NAMES
+@pytest.mark.parametrize("cut", [0, 1, 3, 7, 8, 20, -1, -4, -8, -30])
+def test_a_file_that_is_cut_off_anywhere_is_told(name, cut):
+    raw = make({"length": [float(i) for i in range(1000)]}, name)
+    if name == "arrow" and cut in (-1, -4, -8):
+        raw = raw[:-8]  # without the mark of the end, which readers do not ask for
+    with pytest.raises(FileUnreadable, match="cannot be read"):
+        read(raw[:cut], name=name)
+
+
+def test_a_footer_that_lies_is_told():
+    raw = make({"length": [float(i) for i in range(1000)]})
+    (size,) = struct.unpack("<I", raw[-8:-4])
+    for lie in (0, size - 1, size + 1, len(raw), 2**31, 2**32 - 1):
+        with pytest.raises(FileUnreadable, match="cannot be read"):
+            read(raw[:-8] + struct.pack("<I", lie) + raw[-4:], name="parquet")
+    with pytest.raises(FileUnreadable, match="cannot be read"):
+        read(b"PAR1" + b"\xff" * 1000 + raw[-8:], name="parquet")
+
+
+def test_damaged_pages_are_told_or_read_and_never_crash():
+    raw = make({"length": [float(i) for i in range(1000)], "kind": ["abc"] * 1000})
+    for place in range(4, len(raw) - 8, 41):
+        damaged = raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :]
+        with contextlib.suppress(FileUnreadable):
+            assert len(read(damaged, name="parquet")) <= 1000
+
+
+def test_a_small_file_of_many_rows_is_read_in_chunks():
+    from samples import Bounds, open_rows
+
+    raw = make({"length": pa.array([1.0]).take(pa.array([0] * 3_000_000, pa.int32()))}, use_dictionary=True)
+    assert len(raw) < 1_000_000
+    reader = open_rows(FORMATS["parquet"], io.BytesIO(raw), FLOWER, bounds=Bounds(chunk_rows=500))
+    assert [len(rows) for rows, _ in zip(reader, range(3), strict=False)] == [500, 500, 500]
+
+
+def test_a_small_file_that_inflates_to_much_is_refused():
+    raw = make({"kind": pa.array(["a" * 1_000_000] * 300)}, use_dictionary=False, compression="zstd")
+    assert len(raw) < 100_000
+    with pytest.raises(FileUnreadable, match="write smaller row groups"):
+        read(raw, name="parquet")
+
+
+@NAMES
+def test_a_column_whose_name_is_no_text_is_told(name):
+    raw = make({"length": [1.0], "kind": ["a"]}, name).replace(b"kind", b"\xff\xfend")
+    with pytest.raises(FileUnreadable, match="cannot be read"):
+        read(raw, name=name)

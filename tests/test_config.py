@@ -14,9 +14,9 @@ from model_service.config import (
     ModelConfig,
     ServerConfig,
     ServiceConfig,
-    describe_settings,
 )
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
+from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import model_service
 from model_service.cli.main import COMMANDS, cli
-from model_service.config import describe_settings
+from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, PayloadMalformed, PayloadTooLarge
 
 pytestmark = pytest.mark.usefixtures("manager")  # each command loads models into the one manager

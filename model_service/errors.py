@@ -17,6 +17,7 @@
     |  |- PayloadMalformed
     |  |- PayloadInvalid
     |  |- PayloadTooLarge
+    |  |- FileUnreadable
     |  `- MediaTypeUnsupported
     |- ModelError         fix the model
     |  |- PredictionFailed
@@ -205,6 +206,16 @@ class PayloadTooLarge(CallerError):
 
     code = "payload_too_large"
     title = "The request is too large."
+
+
+class FileUnreadable(CallerError):
+    """A file of rows cannot be read any further: no header, another encoding, a row without an end.
+
+    A row alone that cannot be read is no such error: it has a `PayloadMalformed` of its own.
+    """
+
+    code = "file_unreadable"
+    title = "The file cannot be read."
 
 
 class MediaTypeUnsupported(CallerError):

@@ -26,6 +26,7 @@ _LONG_INTEGER = b"0" * 19
 _DIGITS = bytes(ord("0") if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _UNMARKED = bytes(byte for byte in range(256) if byte not in b":{[")
 _UNSURE: Final = object()
+_NUMBERS = frozenset({int, float, type(None)})
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"
 _STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
@@ -56,6 +57,23 @@ def decode_json(raw: bytes) -> Any:
     """
     document = _decode_plain(raw)
     return _decode_strictly(raw) if document is _UNSURE else document
+
+
+def decode_numbers(texts: list[str]) -> list[int | float | None] | None:
+    """Return the numbers, or nulls, that many texts are; ``None`` where one is something else, or may be.
+
+    One call for a column of a file is ten times faster than one for each of its cells.
+    """
+    joined = ",".join(texts)
+    try:
+        raw = joined.encode("ascii")
+        values: list[Any] = orjson.loads(b"[" + raw + b"]")
+    except (UnicodeEncodeError, orjson.JSONDecodeError):
+        return None
+    # As many values as texts, all plain, and no comma beside those between them: each text is one value.
+    if len(values) != len(texts) or joined.count(",") != len(texts) - 1 or not {*map(type, values)} <= _NUMBERS:
+        return None
+    return values if raw.translate(_DIGITS).find(_LONG_INTEGER) < 0 else None
 
 
 def holds_more_values(raw: bytes, most: int) -> bool:
@@ -148,6 +166,18 @@ def encode_json(document: Any) -> bytes:
         TypeError: It holds something that is no JSON type.
     """
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+
+
+def encode_document(document: Any) -> bytes:
+    """Return the JSON of plain types, which validation has accepted, many times faster; NaN would become null.
+
+    Raises:
+        TypeError: It holds something that is no JSON type.
+    """
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # an integer beyond 64 bits
+        return encode_json(document)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

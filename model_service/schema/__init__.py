@@ -13,6 +13,7 @@ form.py             schema -> tree of form fields
 outline.py          schema -> rows that people read
 compatibility.py    two schemas -> whether the payloads of one fit the other
 columns.py          schema -> columns; texts by column -> typed payload
+cells.py            columns of a file -> places in a payload; cells -> values there
 openapi_dialect.py  one subschema as generators of clients like it
 openapi_names.py    names of components and operations
 openapi.py          models -> paths and components of an OpenAPI document

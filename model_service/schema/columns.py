@@ -49,7 +49,7 @@ def describe_columns(schema: Schema) -> list[Column]:
             name=name,
             title=field.text("title") or name,
             description=field.text("description"),
-            types=tuple(sorted(_find_types(field))),
+            types=tuple(sorted(find_types(field))),
             is_required=name in document.required,
             example=_example(document, name, field),
         )
@@ -64,7 +64,7 @@ def parse_columns(schema: Schema, texts: Mapping[str, str]) -> Payload:
     Arrays and objects are written as JSON.
     """
     fields = read_node(schema).fields()
-    return {name: _parse(_find_types(fields[name]) if name in fields else [], text) for name, text in texts.items()}
+    return {name: _parse(find_types(fields[name]) if name in fields else [], text) for name, text in texts.items()}
 
 
 def _parse(types: list[str], text: str) -> Any:
@@ -79,14 +79,14 @@ def _parse(types: list[str], text: str) -> Any:
     return text if isinstance(value, str) else value
 
 
-def _find_types(node: Node, depth: int = 0) -> list[str]:
+def find_types(node: Node, depth: int = 0) -> list[str]:
     """Return the JSON types that a field may have; empty when the schema does not say."""
     lists = [node.types] if node.types is not None else []
     if not lists and (choices := node.choices):
         lists.append([find_type(choice.value) for choice in choices])
     if not lists and depth < _MAX_DEPTH:
         for alternatives in node.alternatives():
-            found = [name for branch in alternatives.branches for name in _find_types(branch, depth + 1)]
+            found = [name for branch in alternatives.branches for name in find_types(branch, depth + 1)]
             lists += [found] if found else []
     types = lists[0] if lists else node.likely_types
     for others in lists:

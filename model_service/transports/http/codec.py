@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import orjson
 from flask import Request, Response
 from werkzeug.exceptions import NotAcceptable
 
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
 from model_service.records import Output
-from model_service.strict_json import decode_json, encode_json, holds_more_values
+from model_service.strict_json import decode_json, encode_document, encode_json, holds_more_values
 from model_service.transports.http.accept import EXACT, rate
 from model_service.transports.http.inflating import inflate
 
@@ -76,14 +75,6 @@ def write_outputs(outputs: list[Output], version: str, *, is_many: bool) -> Resp
     response = Response(encode_document(outputs if is_many else outputs[0]), content_type=JSON)
     response.headers["X-Model-Version"] = version
     return response
-
-
-def encode_document(document: Any) -> bytes:
-    """Return the JSON of an output, or of an array of outputs, which validation has accepted."""
-    try:
-        return orjson.dumps(document)
-    except TypeError:  # an integer beyond 64 bits
-        return encode_json(document)
 
 
 def is_acceptable(request: Request, media_type: str = JSON) -> bool:

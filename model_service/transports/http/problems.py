@@ -21,6 +21,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.PayloadMalformed: 400,
     errors.PayloadInvalid: 422,
     errors.PayloadTooLarge: 413,
+    errors.FileUnreadable: 400,
     errors.MediaTypeUnsupported: 415,
     job_errors.JobNotFound: 404,
     job_errors.JobInvalid: 400,

@@ -15,8 +15,7 @@ from email.utils import formatdate
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
-from model_service.strict_json import decode_json, holds_more_values
-from model_service.transports.http.codec import encode_document
+from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.plain import PlainRequest
 from model_service.transports.http.wire import write_happy, write_problem

@@ -1,0 +1,59 @@
+"""A format to the reader of a file, and to a writer of what became of its rows."""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from model_service.errors import PayloadTooLarge
+from model_service.files.formats import Format
+from model_service.files.rows import Bounds, Head, Row, RowReader, RowWriter
+from model_service.records import Schema
+
+
+def open_rows(file_format: Format, stream: BinaryIO, schema: Schema, *, bounds: Bounds | None = None) -> RowReader:
+    """Return a reader of a file, which has read its head.
+
+    Args:
+        file_format: Of the file.
+        stream: The file; Parquet needs one that can seek.
+        schema: The model's input schema.
+        bounds: How much of it is held.
+
+    Raises:
+        FileUnreadable: It has no head, or not the model's.
+        MissingDependency: The format needs what is not installed.
+    """
+    bounds = bounds or Bounds()
+    reader: RowReader = file_format.find_reader()(stream, schema, bounds)
+    return reader if bounds.max_rows is None else _BoundedReader(reader, bounds.max_rows)
+
+
+def open_writer(file_format: Format, head: Head, input_schema: Schema, output_schema: Schema) -> RowWriter:
+    """Return a writer of the rows of a file with what became of them.
+
+    Args:
+        file_format: What is written.
+        head: Of the file that is read.
+        input_schema: The model's.
+        output_schema: The model's.
+
+    Raises:
+        MediaTypeUnsupported: The format is only read.
+        MissingDependency: The format needs what is not installed.
+    """
+    writer: RowWriter = file_format.find_writer()(head, input_schema, output_schema)
+    return writer
+
+
+class _BoundedReader:
+    """Ends with an error where a file has more rows than may be."""
+
+    def __init__(self, reader: RowReader, max_rows: int) -> None:
+        self.head = reader.head
+        self._reader = reader
+        self._most = max_rows
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        for rows in self._reader:
+            if rows[-1].number > self._most:
+                raise PayloadTooLarge(f"the file has more than {self._most} rows; send fewer, or send it as a job")
+            yield rows

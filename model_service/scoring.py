@@ -1,0 +1,59 @@
+"""Rows of files through the one road: each row's output or its error, whatever a model's rules do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from model_service.backends.ticket import RowOutcome
+from model_service.errors import CapacityError, ModelError
+from model_service.files.rows import Row
+from model_service.prediction import PredictionService
+from model_service.records import RequestContext
+from model_service.registry.entry import ServedModel
+
+
+def score_chunk(
+    predictions: PredictionService, target: ServedModel, rows: Sequence[Row], context: RequestContext | None = None
+) -> list[RowOutcome]:
+    """Return what became of each row of a file, in order.
+
+    Args:
+        predictions: The road.
+        target: From `PredictionService.find_target`.
+        rows: Those with a fault keep it.
+        context: As in `PredictionService.predict`.
+
+    Raises:
+        CapacityError, PayloadTooLarge: As `score_documents`.
+    """
+    if all(row.fault is None for row in rows):
+        return score_documents(predictions, target, [row.document for row in rows], context)
+    scored = iter(score_documents(predictions, target, [row.document for row in rows if row.fault is None], context))
+    return [row.fault if row.fault is not None else next(scored) for row in rows]
+
+
+def score_documents(
+    predictions: PredictionService, target: ServedModel, documents: list[Any], context: RequestContext | None = None
+) -> list[RowOutcome]:
+    """Return what became of each document, in order: its output, or an error that is the row's own.
+
+    Raises:
+        CapacityError: There was no room, or no time: that is no fault of a row, and the same rows may be sent again.
+        PayloadTooLarge: They are more than may ever wait.
+    """
+    if not documents:
+        return []
+    try:
+        outcomes = predictions.predict_rows(target, documents, context)
+    except ModelError as error:  # the model's own rules raised, and nothing tells for which row
+        if len(documents) == 1:
+            return [error.with_traceback(None)]
+        middle = len(documents) // 2
+        return [
+            outcome
+            for half in (documents[:middle], documents[middle:])
+            for outcome in score_documents(predictions, target, half, context)
+        ]
+    for outcome in outcomes:
+        if isinstance(outcome, CapacityError):
+            raise outcome
+    return outcomes

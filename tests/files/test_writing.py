@@ -1,0 +1,138 @@
+import csv
+import io
+import json
+
+import pytest
+from samples import FLOWER, OUTPUT, read, write
+
+from model_service.errors import MediaTypeUnsupported, PayloadInvalid, PredictionFailed
+from model_service.files.formats import FORMATS, find_format
+from model_service.records import Violation
+
+ROSE = {"species": "rose, red", "shares": {"a": 0.25, "b": 1e-9}, "is_sure": True}
+BARE = {"species": "tulip"}
+INVALID = PayloadInvalid(
+    "2 faults", [Violation("/length", "maximum", "too long"), Violation("/a~1b/0", "type", "expected a text")]
+)
+TABLE = b"id,length,kind\n007,1.50,a\n008,200,\n009,3,b\n"
+NAMES = ["species", "shares.a", "shares.b", "is_sure", "error.code", "error.column", "error.message"]
+
+
+def read_table(raw):
+    return list(csv.reader(io.StringIO(raw.decode(), newline="")))
+
+
+def test_a_table_is_written_with_its_own_cells_then_the_prediction_then_the_error():
+    assert read_table(write(TABLE, [ROSE, INVALID, BARE])) == [
+        ["id", "length", "kind", *NAMES],
+        ["007", "1.50", "a", "rose, red", "0.25", "1e-09", "true", "", "", ""],
+        *[["008", "200", "", "", "", "", "", "payload_invalid", "length", "too long; a/b.0: expected a text"]],
+        ["009", "3", "b", "tulip", "", "", "", "", "", ""],
+    ]
+
+
+@pytest.mark.parametrize("target", ["csv", "ndjson"])
+@pytest.mark.parametrize("chunk_rows", [1, 2, 1000])
+def test_parts_by_different_writers_make_the_same_file(chunk_rows, target):
+    outcomes = [ROSE, INVALID, BARE]
+    assert write(TABLE, outcomes, target=target, chunk_rows=chunk_rows) == write(TABLE, outcomes, target=target)
+
+
+def test_a_table_keeps_the_delimiter_that_it_had():
+    raw = write(b"length;kind\n1;a\n", [BARE])
+    assert raw.splitlines() == [";".join(["length", "kind", *NAMES]).encode(), b"1;a;tulip;;;;;;"]
+
+
+def test_a_carriage_return_in_a_cell_stays_in_its_cell():
+    raw = write(b'length,kind\n1,"a\rb"\n', [BARE])
+    assert read_table(raw)[1] == ["1", "a\rb", "tulip", "", "", "", "", "", ""]
+    assert [row.document for row in read(raw)] == [{"length": 1, "kind": "a\rb"}]
+
+
+def test_a_ragged_row_stays_in_its_place_with_its_error():
+    table = read_table(write(b"length,kind\n1\n2,b\n", [BARE]))
+    assert table[1][:2] == ["1", ""]
+    assert table[1][6:8] == ["payload_malformed", ""]
+    assert table[1][8].startswith("row 1 has 1 cell")
+    assert table[2][:3] == ["2", "b", "tulip"]
+
+
+def test_columns_whose_names_are_taken_are_prefixed():
+    raw = b"length,species,error.code\n1,mine,kept\n"
+    header, row = read_table(write(raw, [BARE]))
+    assert header[:4] == ["length", "species", "error.code", "prediction.species"]
+    assert header[-3:] == ["prediction.error.code", "error.column", "error.message"]
+    assert row[:4] == ["1", "mine", "kept", "tulip"]
+    [line] = write(
+        b'{"length": 1, "species": "mine", "error": 5}\n', [BARE], source="ndjson", target="ndjson"
+    ).splitlines()
+    assert json.loads(line) == {"length": 1, "species": "mine", "error": 5, "prediction.species": "tulip"}
+
+
+def test_lines_hold_the_row_and_its_output_or_its_error():
+    raw = b'{"id": 7, "length": 1, "kind": null}\n{"length": 200}\nbroken\n'
+    lines = write(raw, [ROSE, INVALID], source="ndjson", target="ndjson").splitlines()
+    first, second, third = map(json.loads, lines)
+    assert first == {"id": 7, "length": 1, "kind": None, **ROSE}
+    error = {"code": "payload_invalid", "column": "length", "message": "too long; a/b.0: expected a text"}
+    assert second == {"length": 200, "error": error}
+    assert third["error"]["code"] == "payload_malformed"
+    assert third["error"]["message"].startswith("row 3: the document is not valid JSON")
+
+
+def test_a_table_becomes_lines_of_typed_values():
+    lines = write(TABLE, [ROSE, PredictionFailed("the model failed"), BARE], target="ndjson").splitlines()
+    first, second, third = map(json.loads, lines)
+    assert first == {"id": "007", "length": 1.5, "kind": "a", **ROSE}
+    assert second["error"] == {"code": "prediction_failed", "column": "", "message": "the model failed"}
+    assert third == {"id": "009", "length": 3, "kind": "b", **BARE}
+
+
+def test_lines_become_a_table_of_dotted_columns():
+    schema = {
+        "properties": {
+            "size": {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}},
+            "tags": {"type": "array"},
+            "is_new": {"type": "boolean"},
+        }
+    }
+    raw = b'{"size": {"x": 1}, "tags": ["a", null], "is_new": false, "id": 1}\n{"size.y": 2, "id": null}\n'
+    table = read_table(write(raw, [BARE, BARE], source="ndjson", schema=schema))
+    assert table[0][:5] == ["size.x", "size.y", "tags", "is_new", "id"]
+    assert table[1][:6] == ["1", "", '["a",null]', "false", "1", "tulip"]
+    assert table[2][:6] == ["", "2", "", "", "", "tulip"]
+
+
+def test_an_output_without_named_fields_is_one_column_of_json():
+    [header, row] = read_table(write(b"length\n1\n", [{"x": [1]}], output={"type": "object"}))
+    assert header == ["length", "prediction", "error.code", "error.column", "error.message"]
+    assert row == ["1", '{"x":[1]}', "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ({"media_type": "text/csv"}, "csv"),
+        ({"media_type": "Application/X-NDJSON"}, "ndjson"),
+        ({"file_name": "a/b.CSV"}, "csv"),
+        ({"file_name": "rows.csv.gz"}, "csv"),
+        ({"file_name": "rows.jsonl"}, "ndjson"),
+        ({"file_name": "genome.fa"}, "fasta"),
+        ({"file_name": "rows.parquet"}, "parquet"),
+    ],
+)
+def test_media_types_and_names_tell_the_format(words, name):
+    assert find_format(**words) is FORMATS[name]
+
+
+def test_what_no_format_has_is_told():
+    assert find_format(media_type="text/html") is None
+    assert find_format(file_name="rows.xlsx") is None
+    with pytest.raises(MediaTypeUnsupported, match="fasta is read, not written; choose csv, ndjson"):
+        FORMATS["fasta"].find_writer()
+
+
+def test_every_format_but_those_that_are_read_only_has_a_writer():
+    assert [name for name, each in FORMATS.items() if not each.writer] == ["json", "fasta"]
+    assert OUTPUT["properties"].keys() >= set(BARE)
+    assert FLOWER["required"] == ["length"]

@@ -266,9 +266,7 @@ class JobsConfig:
         bounds=(0, 64),
         help="Processes of `serve` that work on jobs. 0: none, for a service whose jobs run in `model-service work`.",
     )
-    niceness: int = setting(
-        10, bounds=(0, 19), help="By how much workers give way to other processes: see `nice`."
-    )
+    niceness: int = setting(10, bounds=(0, 19), help="By how much workers give way to other processes: see `nice`.")
     chunk_rows: int = setting(
         2000, bounds=(1, 1_000_000), help="Rows that are recorded at once; what a worker's death costs at most."
     )

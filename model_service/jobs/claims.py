@@ -242,5 +242,3 @@ class JobClaims:
         if row is None:
             raise ClaimLost
         return make_job(row)
-
-

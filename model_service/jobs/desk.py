@@ -3,15 +3,21 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import BinaryIO
 
 from model_service.config import JobsConfig
+from model_service.files.formats import FORMATS
+from model_service.files.opening import open_rows
+from model_service.files.rows import Bounds
 from model_service.jobs.database import Database
 from model_service.jobs.errors import JobStoreUnavailable
 from model_service.jobs.objects import ObjectStore, translated
 from model_service.jobs.places import find_database_url, find_store_url, find_uploads
-from model_service.jobs.records import Chunk, Job, JobRequest
-from model_service.jobs.store import JobFilter, JobStore, make_id
+from model_service.jobs.reading import inflate
+from model_service.jobs.records import Chunk, Job, JobRequest, JobState
+from model_service.jobs.store import JobStore, make_id
 from model_service.jobs.uploads import Upload
+from model_service.records import Schema
 from model_service.strict_json import encode_json
 
 #: Output is read in parts of at most so many bytes.
@@ -43,6 +49,21 @@ class JobDesk:
             StorageFull, JobStoreUnavailable: There is no room for it.
         """
         return Upload(find_uploads(self._config), self._config.max_input_bytes)
+
+    def check(self, upload: Upload, request: JobRequest, schema: Schema) -> None:
+        """Read the beginning of a file that has arrived: who sends the wrong one is told at once.
+
+        Raises:
+            FileUnreadable: It is not what the request says, or not for the model.
+            MediaTypeUnsupported, MissingDependency: A format cannot be read, or not be written.
+            PayloadMalformed: It is no gzip file.
+        """
+        upload.finish()
+        FORMATS[request.output_format].find_writer()
+        with translated(), upload.path.open("rb") as file:
+            stream: BinaryIO = inflate(file, self._config.max_input_bytes) if request.encoding else file
+            reader = open_rows(FORMATS[request.input_format], stream, schema, bounds=Bounds(chunk_rows=1))
+            next(iter(reader), None)
 
     def submit(self, upload: Upload, request: JobRequest, *, wanted_version: str | None) -> Job:
         """Make a job of a file that has arrived.
@@ -95,9 +116,11 @@ class JobDesk:
         """Return those of some jobs that there are."""
         return self._store.find(job_ids)
 
-    def list_jobs(self, wanted: JobFilter) -> list[Job]:
-        """Return jobs, the newest first."""
-        return self._store.list_jobs(wanted)
+    def list_jobs(
+        self, *, state: JobState | None, qualified_name: str | None, before: str | None, limit: int
+    ) -> list[Job]:
+        """Return jobs, the newest first; see `JobStore.list_jobs`."""
+        return self._store.list_jobs(state=state, qualified_name=qualified_name, before=before, limit=limit)
 
     def end(self, job_id: str) -> Job | None:
         """Cancel a job; or remove it, with its files, when it is over already.

@@ -1,9 +1,9 @@
 """The errors of jobs, as leaves of the tree in `model_service.errors`.
 
-    OperatorError    DatabaseOutdated
-    CallerError      JobNotFound, JobInvalid, IdempotencyKeyReused, TooManyFailedRows
-    ModelError       JobStuck
-    CapacityError    TooManyJobs, JobStoreUnavailable, StorageFull
+OperatorError    DatabaseOutdated
+CallerError      JobNotFound, JobInvalid, IdempotencyKeyReused, TooManyFailedRows
+ModelError       JobStuck
+CapacityError    TooManyJobs, JobStoreUnavailable, StorageFull
 """
 
 from model_service.errors import CallerError, CapacityError, ModelError, OperatorError
@@ -70,3 +70,8 @@ class StorageFull(CapacityError):
 
     code = "storage_full"
     title = "The storage of jobs is full."
+
+
+def job_not_found() -> JobNotFound:
+    """Return the error of a job that is not there."""
+    return JobNotFound("no job has this identifier; it may have been removed: GET /api/jobs lists those that there are")

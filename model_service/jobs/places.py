@@ -1,12 +1,14 @@
-"""Where jobs are kept, and the way in for processes that have not loaded what jobs need. It imports no library."""
+"""Where jobs are kept, and `JobAccess`, the way in for processes that serve without jobs. It imports no library."""
 
 import importlib
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_service.config import JobsConfig
 from model_service.errors import MissingDependency
+from model_service.jobs.errors import job_not_found
 
 if TYPE_CHECKING:
     from model_service.jobs.desk import JobDesk
@@ -51,12 +53,53 @@ def load(module: str) -> Any:
     return importlib.import_module(f"model_service.jobs.{module}")
 
 
-def open_desk(config: JobsConfig) -> "JobDesk":
-    """Return what the doors call; its libraries are loaded now.
+class JobAccess:
+    """The desk of one process, which is opened when it is first needed. Thread-safe.
 
-    Raises:
-        MissingDependency: The extra is not installed.
-        ConfigInvalid, DatabaseOutdated, JobStoreUnavailable, StorageFull: From the desk.
+    Args:
+        config: Where jobs are kept.
     """
-    desk: JobDesk = load("desk").JobDesk(config)
-    return desk
+
+    def __init__(self, config: JobsConfig) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._desk: JobDesk | None = None
+
+    def open(self) -> "JobDesk":
+        """Return the desk; the first time, libraries are loaded and a database may be made.
+
+        Raises:
+            MissingDependency: The extra is not installed.
+            ConfigInvalid, DatabaseOutdated, JobStoreUnavailable, StorageFull: From the desk.
+        """
+        with self._lock:
+            if self._desk is None:
+                self._desk = load("desk").JobDesk(self.config)
+            return self._desk
+
+    def find(self) -> "JobDesk | None":
+        """Return the desk, or ``None`` where there cannot be a job: to look for one makes no database.
+
+        Raises:
+            MissingDependency, ConfigInvalid, DatabaseOutdated, JobStoreUnavailable, StorageFull: As `open`.
+        """
+        return self.open() if self._desk is not None or have_begun(self.config) else None
+
+    def require(self) -> "JobDesk":
+        """Return the desk for who looks for one job.
+
+        Raises:
+            JobNotFound: There cannot be a job.
+            MissingDependency, ConfigInvalid, DatabaseOutdated, JobStoreUnavailable, StorageFull: As `open`.
+        """
+        desk = self.find()
+        if desk is None:
+            raise job_not_found()
+        return desk
+
+    def close(self) -> None:
+        """Close its connections."""
+        with self._lock:
+            if self._desk is not None:
+                self._desk.close()
+                self._desk = None

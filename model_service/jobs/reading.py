@@ -31,7 +31,7 @@ class JobInput:
         self._file = _Stored(objects.open(f"{job.id}/input"))
         self.stream: BinaryIO = cast(BinaryIO, io.BufferedReader(self._file, _BUFFER_BYTES))
         if job.request.encoding == "gzip":
-            self.stream = cast(BinaryIO, io.BufferedReader(_Inflated(self.stream, max_bytes), _BUFFER_BYTES))
+            self.stream = inflate(self.stream, max_bytes)
 
     @property
     def position(self) -> int:
@@ -44,6 +44,11 @@ class JobInput:
     def __exit__(self, *_: object) -> None:
         self.stream.close()
         self._file.close()
+
+
+def inflate(stream: BinaryIO, max_bytes: int) -> BinaryIO:
+    """Return the contents of a gzip stream, which end with an error where they become too large."""
+    return cast(BinaryIO, io.BufferedReader(_Inflated(stream, max_bytes), _BUFFER_BYTES))
 
 
 class _Stored(io.RawIOBase):

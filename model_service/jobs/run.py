@@ -209,10 +209,8 @@ class JobRun:
         if tries == 1:
             logger.warning("job %s waits: %s", self._job.id, error.message, extra={"code": error.code})
         if tries:
-            try:
+            with suppress(JobStoreUnavailable, StorageFull):  # that may be the very reason
                 self._tools.claims.tell(self._claim, error.code, error.message)
-            except (JobStoreUnavailable, StorageFull):
-                pass  # that may be the very reason
         self._tools.stopping.wait(min(_FIRST_PAUSE_S * 2**tries, _LONGEST_PAUSE_S))
         self._check()
 

@@ -7,14 +7,14 @@ Every change is one short transaction, and a state changes only from the states 
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from model_service.jobs.database import Database
-from model_service.jobs.errors import IdempotencyKeyReused, JobNotFound, TooManyJobs
+from model_service.jobs.errors import IdempotencyKeyReused, TooManyJobs, job_not_found
 from model_service.jobs.records import Chunk, Job, JobRequest, JobState
 from model_service.jobs.tables import CHUNKS, JOBS
 
@@ -22,20 +22,6 @@ _REQUEST = tuple(field.name for field in fields(JobRequest))
 _PROGRESS = tuple(field.name for field in fields(Job) if field.name not in ("request", "state"))
 #: Times that the end of a job is told to who asked for that.
 CALLBACK_ATTEMPTS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
-    """Which jobs to list; ``None`` is any.
-
-    Attributes:
-        before: Only jobs that were made before the one with this identifier.
-    """
-
-    state: JobState | None = None
-    qualified_name: str | None = None
-    before: str | None = None
-    limit: int = 50
 
 
 class JobStore:
@@ -71,7 +57,9 @@ class JobStore:
             return known
         try:
             with self._database.write() as connection:
-                waiting = connection.scalar(_count(JOBS.c.state.in_([JobState.QUEUED, JobState.RUNNING]))) or 0
+                waiting = connection.execute(
+                    sa.select(sa.func.count(JOBS.c.id)).where(JOBS.c.state.in_([JobState.QUEUED, JobState.RUNNING]))
+                ).scalar_one()
                 if waiting >= max_waiting:
                     raise TooManyJobs(f"{waiting} jobs wait or run; the bound is 'jobs.max_waiting'", retry_after_s=30)
                 connection.execute(JOBS.insert().values(**_begin(job_id, request, self._clock())))
@@ -112,18 +100,35 @@ class JobStore:
         with self._database.read() as connection:
             row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).one_or_none()
         if row is None:
-            raise _not_found()
+            raise job_not_found()
         return make_job(row)
 
-    def list_jobs(self, wanted: JobFilter) -> list[Job]:
-        """Return jobs, the newest first."""
-        query = sa.select(JOBS).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(wanted.limit)
-        if wanted.state is not None:
-            query = query.where(JOBS.c.state == wanted.state)
-        if wanted.qualified_name is not None:
-            query = query.where(JOBS.c.qualified_name == wanted.qualified_name)
-        if wanted.before is not None:
-            last = self.get(wanted.before)
+    def list_jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        qualified_name: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Return jobs, the newest first.
+
+        Args:
+            state: Only those in this state.
+            qualified_name: Only those of this model.
+            before: Only those that were made before the one with this identifier.
+            limit: At most so many.
+
+        Raises:
+            JobNotFound: There is none with the identifier ``before``.
+        """
+        query = sa.select(JOBS).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(JOBS.c.state == state)
+        if qualified_name is not None:
+            query = query.where(JOBS.c.qualified_name == qualified_name)
+        if before is not None:
+            last = self.get(before)
             query = query.where(sa.tuple_(JOBS.c.created_at, JOBS.c.id) < sa.tuple_(last.created_at, last.id))
         with self._database.read() as connection:
             return [make_job(row) for row in connection.execute(query)]
@@ -146,7 +151,7 @@ class JobStore:
             chunks = [Chunk(row.name, row.start, row.size) for row in connection.execute(query)]
             row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).one_or_none()
         if row is None:
-            raise _not_found()
+            raise job_not_found()
         return make_job(row), chunks
 
     def cancel(self, job_id: str) -> bool:
@@ -212,11 +217,3 @@ def _begin(job_id: str, request: JobRequest, now: float) -> dict[str, Any]:
     }
     del begun["request"]
     return begun
-
-
-def _count(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
-    return sa.select(sa.func.count()).select_from(JOBS).where(condition)
-
-
-def _not_found() -> JobNotFound:
-    return JobNotFound("no job has this identifier; it may have been removed: GET /api/jobs lists those that there are")

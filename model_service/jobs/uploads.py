@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from model_service.errors import PayloadTooLarge
@@ -56,7 +57,7 @@ class Upload:
         self._digest.update(content)
 
     def finish(self) -> str:
-        """Let it be complete; return its SHA-256.
+        """Let it be complete; return its SHA-256. May be called again.
 
         Raises:
             StorageFull, JobStoreUnavailable: The last of it could not be written.
@@ -67,8 +68,6 @@ class Upload:
 
     def discard(self) -> None:
         """Remove what is left of it; for a file that has been moved away, nothing."""
-        try:
+        with suppress(OSError):  # the disk is full: what waited in memory is not wanted any more
             self._file.close()
-        except OSError:  # the disk is full: what waited in memory is not wanted any more
-            pass
         self.path.unlink(missing_ok=True)

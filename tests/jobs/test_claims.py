@@ -6,7 +6,7 @@ import pytest
 from model_service.jobs.claims import ClaimLost, JobClaims
 from model_service.jobs.errors import IdempotencyKeyReused, JobNotFound, TooManyJobs
 from model_service.jobs.records import JobRequest, JobState, Progress
-from model_service.jobs.store import JobFilter, JobStore, make_id
+from model_service.jobs.store import JobStore, make_id
 
 
 class Clock:
@@ -286,15 +286,15 @@ def test_jobs_are_listed_newest_first_in_pages_and_filtered(database):
         made.append(make(store, qualified_name="a" if number % 3 else "b").id)
     store.cancel(made[0])
     seen, last = [], None
-    while page := store.list_jobs(JobFilter(before=last, limit=2)):
+    while page := store.list_jobs(before=last, limit=2):
         seen += [job.id for job in page]
         last = page[-1].id
     assert sorted(seen) == sorted(made)
     assert len(seen) == 7
     times = [store.get(job).created_at for job in seen]
     assert times == sorted(times, reverse=True)
-    assert [job.id for job in store.list_jobs(JobFilter(state=JobState.CANCELLED))] == [made[0]]
-    assert {job.id for job in store.list_jobs(JobFilter(qualified_name="b"))} == {made[0], made[3], made[6]}
+    assert [job.id for job in store.list_jobs(state=JobState.CANCELLED)] == [made[0]]
+    assert {job.id for job in store.list_jobs(qualified_name="b")} == {made[0], made[3], made[6]}
 
 
 def test_every_change_has_another_revision(database, store, clock):

@@ -36,7 +36,8 @@ class Service:
         self.manager = ModelManager()
         self.predictions = PredictionService(self.manager, max_rows=config.server.max_request_rows)
         self.log = RequestLog(config.logging)
-        self.jobs = JobAccess(config.jobs)
+        # Files travel in the loop of a server; there is none in a notebook, or behind another server.
+        self.jobs = JobAccess(config.jobs) if loop is not None else None
         self._loop = loop
         self._home = home
 
@@ -66,7 +67,8 @@ class Service:
     def close(self) -> None:
         """Close the models and write out the log; calling it twice is fine."""
         self.manager.close()
-        self.jobs.close()
+        if self.jobs is not None:
+            self.jobs.close()
         self.log.flush()
 
     def __enter__(self) -> Self:

@@ -65,6 +65,10 @@ class JobAccess:
         self._lock = threading.Lock()
         self._desk: JobDesk | None = None
 
+    def are_offered(self) -> bool:
+        """Whether files can be sent: what jobs need is installed."""
+        return are_installed()
+
     def open(self) -> "JobDesk":
         """Return the desk; the first time, libraries are loaded and a database may be made.
 

@@ -38,6 +38,8 @@ def build_app(
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.jinja_env.globals["service_version"] = model_service.__version__
+    has_jobs = jobs is not None and jobs.are_offered()
+    app.jinja_env.globals["has_jobs"] = has_jobs
     Bootstrap5(app)
     app.before_request(lambda: _start_request(hosts))
     app.after_request(lambda response: _finish_request(response, log))
@@ -49,7 +51,7 @@ def build_app(
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
-    app.register_blueprint(pages.build_blueprint(manager, config))
+    app.register_blueprint(pages.build_blueprint(manager, config, has_jobs=has_jobs))
     return app
 
 

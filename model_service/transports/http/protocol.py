@@ -77,6 +77,7 @@ class PredictProtocol(ShortWay):
         self.paused_since: float | None = None
         self.is_surplus = False
         self.is_upload = False
+        self._most_received = self.front.config.max_body_bytes + _MAX_DISCARDED_BYTES
         self._current: PlainRequest | None = None
         self._trailers = 0
         # Most callers send the same address and headers again and again.
@@ -117,11 +118,7 @@ class PredictProtocol(ShortWay):
             self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it, or its headers are too many or too long")
         if self.phase is _HEAD and self.received > MAX_HEAD_BYTES:
             self.reject(431, f"the headers may have {MAX_HEAD_BYTES} bytes")
-        elif (
-            self.phase is _BODY
-            and not self.is_upload  # which has a bound of its own
-            and self.received > self.front.config.max_body_bytes + _MAX_DISCARDED_BYTES
-        ):
+        elif self.phase is _BODY and not self.is_upload and self.received > self._most_received:
             self.transport.abort()
 
     # What the parser calls

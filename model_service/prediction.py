@@ -126,7 +126,7 @@ class PredictionService:
             PayloadInvalid: Every violation, with pointers that start with the row's index.
             PredictionFailed, OutputInvalid, CapacityError: As `predict`.
         """
-        self._check_rows(payloads)
+        self.check_rows(payloads)
         return self._predict(target, payloads, context, is_many=True)
 
     def check(self, target: ServedModel, document: Any) -> None:
@@ -138,9 +138,21 @@ class PredictionService:
         """
         is_many = isinstance(document, list)
         if is_many:
-            self._check_rows(document)
+            self.check_rows(document)
         found = outcomes.find_faults(target, document if is_many else [document], enough=MAX_VIOLATIONS)
         outcomes.raise_faults(target, found, is_many=is_many)
+
+    def check_rows(self, documents: list[Any]) -> None:
+        """Hold the number of rows of one request against the bound.
+
+        Raises:
+            PayloadMalformed: There are none.
+            PayloadTooLarge: There are more than ``max_rows``.
+        """
+        if not documents:
+            raise PayloadMalformed("the array is empty; send at least one payload")
+        if len(documents) > self._max_rows:
+            raise PayloadTooLarge(f"{len(documents)} rows in one request; at most {self._max_rows} are accepted")
 
     def predict_rows(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None = None
@@ -166,12 +178,6 @@ class PredictionService:
             settled = outcomes.settle_rows(target, target.backend.wait_for(waiter))
         left = iter(settled)
         return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
-
-    def _check_rows(self, payloads: list[Any]) -> None:
-        if not payloads:
-            raise PayloadMalformed("the array is empty; send at least one payload")
-        if len(payloads) > self._max_rows:
-            raise PayloadTooLarge(f"{len(payloads)} rows in one request; at most {self._max_rows} are accepted")
 
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool

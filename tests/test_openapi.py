@@ -94,10 +94,10 @@ def generated(tmp_path_factory) -> Path:
     """The folder of a client that was generated from the committed document."""
     folder = tmp_path_factory.mktemp("generated")
     generator = Path(sys.executable).with_name("openapi-python-client")
-    subprocess.run(
+    done = subprocess.run(
         [
             *(str(generator), "generate", "--path", str(ROOT / "openapi.yaml"), "--output-path", "client"),
-            *("--meta", "none", "--fail-on-warning"),
+            *("--meta", "none"),
         ],
         cwd=folder,
         # The generator formats what it wrote with the ruff it finds.
@@ -105,7 +105,11 @@ def generated(tmp_path_factory) -> Path:
         capture_output=True,
         check=True,
         timeout=120,
+        text=True,
     )
+    # The generator has no words for files, and leaves them out; it has nothing else to say.
+    said = done.stdout.splitlines()
+    assert sum("WARNING" in line for line in said) == sum("Unsupported content type" in line for line in said)
     return folder
 
 
@@ -185,7 +189,8 @@ def test_operations_are_told_apart_by_generators_that_drop_separators(manager):
 def test_every_status_and_header_of_an_answer_is_declared(shipped):
     document = httpx.get(f"{shipped.url}/openapi.json").json()
     predict = document["paths"]["/api/models/iris_model/predict"]["post"]
-    assert set(predict["responses"]["200"]["headers"]) == {"X-Request-ID", "X-Model-Version"}
+    of_rows = {"X-Failed-Rows", "Preference-Applied"}
+    assert set(predict["responses"]["200"]["headers"]) == {"X-Request-ID", "X-Model-Version", *of_rows}
     problems = document["components"]["responses"]
     assert all("X-Request-ID" in problems[name]["headers"] for name in problems)
     assert {name for name in problems if "Retry-After" in problems[name]["headers"]} == {"Problem429", "Problem503"}

@@ -4,6 +4,11 @@ main.py      the group, its options, errors to exit codes
 commands.py  models, predict, openapi, check-config, settings
 serve.py     serve
 jobs.py      work, database
+score.py     score: files of rows
+score_files.py    which files are read and written; how far an interrupted run came
+scorers.py   rows scored here, in this process or in several
+remote_scorer.py  rows scored by a server
+progress.py  a bar on a terminal, lines elsewhere
 tracebacks.py  what commands show of the log
 source.py    where every command reads its configuration
 errors.py    the table of exit codes

@@ -40,7 +40,7 @@ _STATE_WORDS = {ModelState.LOADING: "configured", ModelState.READY: "ready", Mod
 @click.pass_obj
 def models(source: ConfigSource) -> None:
     """List the configured models, without loading their weights."""
-    _quiet()
+    quiet()
     config = source.load()
     with show_tracebacks():
         listed = Service(config).describe()
@@ -50,7 +50,7 @@ def models(source: ConfigSource) -> None:
         click.echo(
             f"{status.qualified_name:<24} {status.version or '-':<10} {_STATE_WORDS[status.state]}  {name}{default}"
         )
-        _echo_problem(status)
+        echo_problem(status)
     if not listed:
         click.echo(NO_MODELS)
 
@@ -77,12 +77,12 @@ def predict(
     """
     if json_text is not None and columns:
         raise click.UsageError("give --json or --set, not both")
-    _quiet()
-    with Service(_only(source.load(), qualified_name, version)) as service, show_tracebacks():
+    quiet()
+    with Service(only_model(source.load(), qualified_name, version)) as service, show_tracebacks():
         status = service.start().manager.get_model_metadata(qualified_name, version)
         if status.problem is not None:
             click.echo(f"Error: {qualified_name} cannot be loaded", err=True)
-            _echo_problem(status, err=True)
+            echo_problem(status, err=True)
             click.get_current_context().exit(EXIT_CODES[PackageError])
         target = service.predictions.find_target(qualified_name, version)
         if columns:
@@ -102,7 +102,7 @@ def predict(
 @click.pass_obj
 def openapi(source: ConfigSource, format_name: str) -> None:
     """Print the OpenAPI document of the configured models, without loading their weights."""
-    _quiet()
+    quiet()
     config = source.load()
     document = build_document(Service(config).describe(), max_rows=config.server.max_request_rows)
     click.echo(write_yaml(document) if format_name == "yaml" else encode_json(document).decode(), nl=False)
@@ -116,13 +116,13 @@ def check_config(context: click.Context) -> None:
 
     What a model that failed has raised, or its process has written, goes to standard error.
     """
-    _quiet()
+    quiet()
     source: ConfigSource = context.obj
     with Service(source.load()) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
-        _echo_problem(status)
+        echo_problem(status)
         for warning in status.info.warnings if status.info else ():
             click.echo(f"    warning: {warning}")
     if not listed:
@@ -140,12 +140,12 @@ def list_settings() -> None:
         click.echo(f"| `{path}` | {kind} | `{default}` | {sentence} |")
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep standard error to what a person must see: each command prints its own result."""
     logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
 
 
-def _only(config: ServiceConfig, qualified_name: str, version: str | None) -> ServiceConfig:
+def only_model(config: ServiceConfig, qualified_name: str, version: str | None) -> ServiceConfig:
     """Return the configuration with the entries of one model, so that no other one is loaded.
 
     Raises:
@@ -177,7 +177,8 @@ def _has_twins(status: ModelStatus, listed: list[ModelStatus]) -> bool:
     return sum(other.qualified_name == status.qualified_name for other in listed) > 1
 
 
-def _echo_problem(status: ModelStatus, *, err: bool = False) -> None:
+def echo_problem(status: ModelStatus, *, err: bool = False) -> None:
+    """Print why a model is quarantined, if it is."""
     if status.problem is not None:
         for label in ("problem", "cause", "remedy"):
             click.echo(f"    {label}: {getattr(status.problem, label)}", err=err)

@@ -10,6 +10,8 @@ EXIT_CODES: dict[type[errors.ServiceError], int] = {
     errors.ModelError: 6,
     errors.CapacityError: 7,
 }
+#: What `score` ends with when it is done and rows have failed: their errors stand in the output.
+ROWS_FAILED = 8
 
 
 def find_exit_code(error: errors.ServiceError) -> int:

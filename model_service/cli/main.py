@@ -21,6 +21,7 @@ COMMANDS = {
     "database": "model_service.cli.jobs:database",
     "models": "model_service.cli.commands:models",
     "predict": "model_service.cli.commands:predict",
+    "score": "model_service.cli.score:score",
     "openapi": "model_service.cli.commands:openapi",
     "check-config": "model_service.cli.commands:check_config",
     "settings": "model_service.cli.commands:list_settings",
@@ -53,7 +54,7 @@ def cli(context: click.Context, config_path: Path) -> None:
 
     \b
     Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 configuration or environment,
-    4 model package, 5 payload or name, 6 model, 7 try again later.
+    4 model package, 5 payload, file or name, 6 model, 7 try again later, 8 done, and rows of a file failed.
     """
     context.obj = ConfigSource(config_path, os.environ)
 

@@ -12,6 +12,7 @@ columns.py        the columns of an output: those of the input, of the predictio
 csv_writing.py    rows and what became of them -> CSV
 json_writing.py   the same -> JSON lines
 arrow_writing.py  the same -> Parquet and Arrow IPC streams
+converting.py     what is written in parts and becomes Parquet at its end
 
 Nothing here knows HTTP, a model's code or a job. Nothing holds more of a file than a chunk of rows.
 """

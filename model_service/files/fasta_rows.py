@@ -1,5 +1,6 @@
 """FASTA to rows, for models of exactly one sequence; the id of each record is kept."""
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -20,7 +21,12 @@ class FastaReader:
 
     def __init__(self, stream: BinaryIO, schema: Schema, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._field, self._is_upper = _find_sequence(schema)
+        found = _find_sequence(schema)
+        if found is None:
+            raise FileUnreadable(
+                "FASTA is for models that take one sequence and need nothing else; send CSV or JSON lines to this one"
+            )
+        self._field, self._is_upper = found
         self._source = TextLines(stream, bounds.max_row_bytes)
         id_name = "id" if self._field != "id" else "record_id"
         self.head = Head((id_name, self._field), (None, Place((self._field,), ("string",))))
@@ -69,13 +75,17 @@ def _read_id(title: str) -> str:
     return (title[1:].split() or [""])[0]
 
 
-def _find_sequence(schema: Schema) -> tuple[str, bool]:
+def takes_fasta(schema: Schema) -> bool:
+    """Whether a model takes one sequence and needs nothing else."""
+    return _find_sequence(schema) is not None
+
+
+def _find_sequence(schema: Schema) -> tuple[str, bool] | None:
     """Return the name of the one field that is a sequence, and whether its alphabet has capitals only."""
     form = build_form(schema)
     found = [child for child in form.children if child.widget == "sequence" and child.name is not None]
     others = [child.name for child in form.children if child.is_required and child not in found]
     if len(found) != 1 or others:
-        raise FileUnreadable(
-            "FASTA is for models that take one sequence and need nothing else; send CSV or JSON lines to this one"
-        )
-    return found[0].name or "", found[0].attributes["data-alphabet"].isupper()
+        return None
+    pattern = re.sub(r"\\.", "", found[0].attributes.get("data-pattern", ""))
+    return found[0].name or "", not re.search("[a-z]", pattern)

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any
 
@@ -20,6 +21,7 @@ class Format:
         reader: The class that reads it, as ``module:class``.
         writer: The class that writes it; empty where it is only read.
         extra: The extra of the distribution that it needs; empty for none.
+        library: What that installs.
     """
 
     name: str
@@ -28,11 +30,17 @@ class Format:
     reader: str
     writer: str = ""
     extra: str = ""
+    library: str = ""
 
     @property
     def media_type(self) -> str:
         """What an answer of this format says."""
         return self.media_types[0]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what it needs is there."""
+        return not self.library or find_spec(self.library) is not None
 
     def find_reader(self) -> Any:
         """Return the class that reads it.
@@ -55,14 +63,11 @@ class Format:
 
     def _find(self, path: str) -> Any:
         module, _, name = path.partition(":")
-        try:
-            return getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            if not self.extra or (error.name or "").partition(".")[0] == "model_service":
-                raise
+        if not self.is_installed:
             raise MissingDependency(
-                f"{self.name} needs {error.name}: install 'model-service[{self.extra}]', or send another format"
-            ) from None
+                f"{self.name} needs {self.library}: install 'model-service[{self.extra}]', or choose another format"
+            )
+        return getattr(importlib.import_module(module), name)
 
 
 _HERE = "model_service.files"
@@ -102,6 +107,7 @@ FORMATS = {
             f"{_HERE}.arrow_rows:ParquetReader",
             f"{_HERE}.arrow_writing:ParquetWriter",
             extra="arrow",
+            library="pyarrow",
         ),
         Format(
             "arrow",
@@ -110,6 +116,7 @@ FORMATS = {
             f"{_HERE}.arrow_rows:ArrowReader",
             f"{_HERE}.arrow_writing:ArrowWriter",
             extra="arrow",
+            library="pyarrow",
         ),
     )
 }

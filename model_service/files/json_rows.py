@@ -1,4 +1,4 @@
-"""JSON lines, or one JSON array, to rows."""
+"""JSON lines, one JSON array, or one JSON object, to rows."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -127,8 +127,8 @@ class ArrayReader(_Chunks):
                 f"a file of one JSON array may have {bounds.max_row_bytes} bytes; write one object per line (ndjson)"
             )
         documents = decode_json(raw)
-        if not isinstance(documents, list):
-            raise FileUnreadable("expected a JSON array of objects")
+        if not isinstance(documents, list):  # one object is one row
+            documents = [documents]
         size = bounds.chunk_rows
         self._begin(documents[start : start + size] for start in range(0, len(documents), size))
 

@@ -22,6 +22,7 @@ class Bounds:
         max_row_bytes: A longer row, such as a file of one line, is not read to its end.
         max_columns: Most columns.
         max_rows: Most rows; ``None`` for any number.
+        max_cells: Most cells, of all rows; ``None`` for any number.
     """
 
     chunk_rows: int = 1000
@@ -29,6 +30,7 @@ class Bounds:
     max_row_bytes: int = 16 * 1024 * 1024
     max_columns: int = 10_000
     max_rows: int | None = None
+    max_cells: int | None = None
 
 
 class Row(NamedTuple):

@@ -15,6 +15,19 @@ from model_service.schema.validation import make_pointer
 from model_service.schema.walk import HOLD_DATA, HOLD_MAPS, REFERENCES, Path, resolve_reference
 
 _COMPONENTS = "#/components/schemas/"
+#: Media types of files that are written.
+WRITTEN_FILES = (
+    *("text/csv", "application/x-ndjson", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
+)
+_FILE = {"type": "string", "format": "binary"}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`handling=lenient` (RFC 7240): the rows of an array succeed or fail alone.",
+    "schema": {"type": "string"},
+    "example": "handling=lenient",
+}
+_PREDICT_HEADERS = ("X-Request-ID", "X-Model-Version", "X-Failed-Rows", "Preference-Applied")
 #: Meaningless or wrong once a schema is part of another document.
 _DROPPED_KEYWORDS = frozenset({"$schema", "$id", "$anchor", "$dynamicAnchor", "x-error-messages"})
 #: What can go wrong where a document is read.
@@ -29,6 +42,7 @@ class ModelRoute:
         path: Such as ``/api/models/iris_model``.
         operation_suffix: What makes the operation ids unique, such as ``iris_model``.
         component: Prefix of the model's components, such as ``IrisModel``.
+        files: Media types of files of rows that it reads.
         tag: Name of the group the operations are shown in.
         is_default: Whether it is the route of a name, without a version.
     """
@@ -39,6 +53,7 @@ class ModelRoute:
     component: str
     tag: str
     is_default: bool = False
+    files: tuple[str, ...] = ()
 
 
 def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
@@ -52,6 +67,7 @@ def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
             if isinstance(subschema, bool):  # as an object, because apispec takes no other
                 subschema = {} if subschema else {"not": {}}
             components[component_name] = _rebase(subschema, schema, name)
+    components[f"{component}RowOutcome"] = _make_row_outcome(component)
     for component_schema in components.values():
         # Generators of clients would name the class after the title, and two versions have the same.
         component_schema.pop("title", None)
@@ -108,21 +124,47 @@ def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any
     payload = {"$ref": f"{_COMPONENTS}{route.component}Input"}
     output = {"$ref": f"{_COMPONENTS}{route.component}Output"}
     payloads = {"type": "array", "items": payload, "minItems": 1, "maxItems": max_rows}
-    ok = _json_response("The output, or the array of outputs in order.", {"anyOf": [output, _array(output)]})
-    ok["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", "X-Model-Version")}
+    outcomes = _array({"$ref": f"{_COMPONENTS}{route.component}RowOutcome"})
+    ok = _json_response(
+        "The output, or the array of outputs in order; of a lenient request, the array of each row's output or error; "
+        "of a file, the same rows with the columns of the prediction, or of the error, in the format that is accepted.",
+        {"anyOf": [output, _array(output), outcomes]},
+    )
+    ok["content"].update({media_type: {"schema": _FILE} for media_type in WRITTEN_FILES})
+    ok["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _PREDICT_HEADERS}
     return {
         "operationId": f"predict_{route.operation_suffix}",
         "tags": [route.tag],
         "summary": f"Predict with {route.info.display_name} {route.info.version}",
         "description": f"{route.info.description}\n\nOne payload is answered by its output; "
-        f"an array of up to {max_rows} payloads by the array of their outputs, all or nothing.",
+        f"an array of up to {max_rows} payloads by the array of their outputs, all or nothing. With the header "
+        "`Prefer: handling=lenient` an array is answered by each row's output or error. A file of rows is answered "
+        "by a file; its columns are named after the fields, those of nested objects by dots.",
+        "parameters": [_PREFER],
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": {"anyOf": [payload, payloads]}, **_examples(route.info, max_rows)}
+                "application/json": {"schema": {"anyOf": [payload, payloads]}, **_examples(route.info, max_rows)},
+                **{media_type: {"schema": _FILE} for media_type in route.files},
             },
         },
         "responses": {"200": ok, **problems},
+    }
+
+
+def _make_row_outcome(component: str) -> Schema:
+    """Return the schema of what became of one row: the one member that is there tells."""
+    members = {"output": f"{component}Output", "error": "RowError"}
+    return {
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {name: {"$ref": f"{_COMPONENTS}{target}"}},
+                "required": [name],
+                "additionalProperties": False,
+            }
+            for name, target in members.items()
+        ]
     }
 
 

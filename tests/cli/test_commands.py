@@ -8,6 +8,7 @@ import models
 import pytest
 import yaml
 from click.testing import CliRunner
+from commanding import invoke, misuse
 
 import model_service
 from model_service.cli.main import COMMANDS, cli
@@ -16,23 +17,6 @@ from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, P
 
 pytestmark = pytest.mark.usefixtures("manager")  # each command loads models into the one manager
 TESTS = Path(models.__file__).parent
-
-
-@pytest.fixture
-def configure(tmp_path):
-    """Return a function that writes a configuration file of classes and server settings, and returns its path."""
-
-    def write(*entries, **server):
-        listed = [{"class": entry} if isinstance(entry, str) else entry for entry in entries]
-        path = tmp_path / "config.yaml"
-        path.write_text(yaml.safe_dump({"models": listed, "server": server}), encoding="utf-8")
-        return path
-
-    return write
-
-
-def invoke(path, *arguments, stdin=None):
-    return CliRunner().invoke(cli, ["--config", str(path), *arguments], input=stdin, prog_name="model-service")
 
 
 def run(path, *arguments, stdin=None):
@@ -48,13 +32,6 @@ def fail(kind, path, *arguments, stdin=None):
     assert isinstance(result.exception, kind), result.exception
     assert result.stdout == ""
     return result.exception
-
-
-def misuse(path, *arguments, stdin=None):
-    """Return what a wrong command line prints."""
-    result = invoke(path, *arguments, stdin=stdin)
-    assert (result.exit_code, result.stdout) == (2, "")
-    return result.stderr
 
 
 def run_process(*arguments, stdin="", cwd):

@@ -35,7 +35,7 @@ REQUESTS = {
     "no address": (404, request_of(b" " * 100_000, "/nothing")),
     "no page": (404, get("/nothing", Accept="text/html")),
     "no such method": (405, request_of(b" " * 100_000, "/api/models")),
-    "not acceptable": (406, request_of(ROW, Accept="text/csv")),
+    "not acceptable": (406, request_of(ROW, Accept="text/html")),
     "too many rows": (413, request_of(rows(301))),
     "too many values": (413, request_of(rows(6000, b"1"))),
     "another media type": (415, request_of(b" " * 100_000, Content_Type="text/plain")),

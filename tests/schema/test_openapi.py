@@ -11,6 +11,7 @@ from model_service.schema.openapi import ModelRoute, build_components, build_mod
 from model_service.schema.openapi_names import name_components
 from model_service.schema.validation import SchemaValidator
 
+HEADERS = ("X-Model-Version", "X-Request-ID", "X-Failed-Rows", "Preference-Applied", "ETag")
 PROBLEMS = {status: {"description": status} for status in ("404", "406", "422", "500")}
 
 
@@ -57,8 +58,8 @@ def assemble(infos):
         "info": {"title": "models", "version": "1"},
         "paths": {},
         "components": {
-            "schemas": {"ModelMetadata": {"type": "object"}},
-            "headers": {name: {"schema": {"type": "string"}} for name in ("X-Model-Version", "X-Request-ID", "ETag")},
+            "schemas": {"ModelMetadata": {"type": "object"}, "RowError": {"type": "object"}},
+            "headers": {name: {"schema": {"type": "string"}} for name in HEADERS},
             "responses": {"NotModified": {"description": "Nothing has changed."}},
         },
     }
@@ -82,7 +83,10 @@ def test_a_model_has_a_component_for_each_schema_and_definition():
         input_schema={"type": "object", "$defs": {"a": {"type": "number"}, "b": {}}},
         output_schema={"type": "object", "$defs": {"a": {"type": "string"}}},
     )
-    assert build_components(info, "M") == {
+    components = build_components(info, "M")
+    outcome = components.pop("MRowOutcome")
+    assert [branch["required"] for branch in outcome["oneOf"]] == [["output"], ["error"]]
+    assert components == {
         "MInput": {"type": "object"},
         "MInput_a": {"type": "number"},
         "MInput_b": {},
@@ -318,9 +322,22 @@ def test_an_answer_is_one_output_or_an_array_of_them_and_names_the_version():
     output = {"$ref": "#/components/schemas/SomeModelOutput"}
     assert list(predict["responses"]) == ["200", *PROBLEMS]
     assert predict["responses"]["200"]["content"]["application/json"]["schema"] == {
-        "anyOf": [output, {"type": "array", "items": output, "minItems": 1}]
+        "anyOf": [
+            output,
+            {"type": "array", "items": output, "minItems": 1},
+            {"type": "array", "items": {"$ref": "#/components/schemas/SomeModelRowOutcome"}, "minItems": 1},
+        ]
     }
-    assert list(predict["responses"]["200"]["headers"]) == ["X-Request-ID", "X-Model-Version"]
+    headers = ["X-Request-ID", "X-Model-Version", "X-Failed-Rows", "Preference-Applied"]
+    assert list(predict["responses"]["200"]["headers"]) == headers
+    assert [each["name"] for each in predict["parameters"]] == ["Prefer"]
+
+
+def test_files_are_read_and_written_beside_json():
+    route = replace(make_route(make_info()), files=("text/csv",))
+    predict = build_model_paths(route, max_rows=7, problems=PROBLEMS)["/api/models/some_model/predict"]["post"]
+    assert list(predict["requestBody"]["content"]) == ["application/json", "text/csv"]
+    assert {"application/json", "text/csv", "application/x-ndjson"} <= set(predict["responses"]["200"]["content"])
 
 
 def read_examples(examples, max_rows=10):

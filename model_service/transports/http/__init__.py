@@ -33,6 +33,7 @@ cards.py        model cards: Markdown -> safe HTML
 codec.py        bytes <-> documents, media types, size bounds
 inflating.py    compressed bodies, within the bound
 accept.py       the header Accept
+file_answers.py  rows that succeed or fail alone: lenient arrays, files
 forms.py        payloads in the form of another server
 errors.py       every error -> one problem document, or a page
 problems.py     problem documents, and the table of statuses

@@ -6,6 +6,7 @@ from flask import Request, Response
 from werkzeug.exceptions import NotAcceptable
 
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge
+from model_service.files.formats import FORMATS
 from model_service.records import Output
 from model_service.strict_json import decode_json, encode_document, encode_json, holds_more_values
 from model_service.transports.http.accept import EXACT, rate
@@ -22,7 +23,6 @@ _SENT_TYPES = {
     "multipart/form-data": "'multipart/form-data' was sent",
     "application/octet-stream": "'application/octet-stream' was sent",
     "text/plain": "'text/plain' was sent",
-    "text/csv": "'text/csv' was sent",
 }
 
 
@@ -37,18 +37,37 @@ def read_json(request: Request, *, max_bytes: int, max_values: int) -> Any:
     """
     if request.mimetype != JSON:
         sent = _SENT_TYPES.get(request.mimetype, "a body of another media type was sent")
-        raise MediaTypeUnsupported(f"{sent}; send the header 'content-type: {JSON}'")
-    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise MediaTypeUnsupported("the body must be UTF-8; leave the charset out")
-    raw = inflate(_read_body(request, max_bytes), request.headers.get("Content-Encoding", ""), max_bytes)
-    if len(raw) > max_bytes:
-        raise body_too_large(max_bytes)
+        raise MediaTypeUnsupported(
+            f"{sent}; send the header 'content-type: {JSON}', or of a file of rows its own: {list_media_types()}"
+        )
+    raw = read_body(request, max_bytes=max_bytes)
     if holds_more_values(raw, max_values):
         raise PayloadTooLarge(f"the body holds more than {max_values} JSON values; send fewer rows in one request")
     return decode_json(raw)
 
 
-def _read_body(request: Request, max_bytes: int) -> bytes:
+def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """Return a request's body of UTF-8 text, or of bytes, inflated, and neither read nor inflated beyond the bound.
+
+    Raises:
+        MediaTypeUnsupported: It says another charset, or is compressed in a way that is not read.
+        PayloadTooLarge: It has more than ``max_bytes``, as it was sent or when it is inflated.
+        PayloadMalformed: It cannot be inflated.
+    """
+    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise MediaTypeUnsupported("the body must be UTF-8; leave the charset out")
+    raw = inflate(_read_raw(request, max_bytes), request.headers.get("Content-Encoding", ""), max_bytes)
+    if len(raw) > max_bytes:
+        raise body_too_large(max_bytes)
+    return raw
+
+
+def list_media_types() -> str:
+    """Return the media types of files of rows, for a message."""
+    return ", ".join(each.media_type for each in FORMATS.values() if each.media_type != JSON)
+
+
+def _read_raw(request: Request, max_bytes: int) -> bytes:
     if (request.content_length or 0) > max_bytes:
         raise body_too_large(max_bytes)
     # Of a body without a stated length werkzeug returns what fits the bound, without a word

@@ -14,6 +14,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, request
 
 import model_service
+from model_service.files.fasta_rows import takes_fasta
+from model_service.files.formats import FORMATS
 from model_service.manager import ModelManager
 from model_service.records import ModelInfo, ModelStatus
 from model_service.schema.openapi import ModelRoute, build_components, build_model_paths, document_responses
@@ -24,12 +26,12 @@ from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
 _PROBLEMS = {
-    "400": "The body is not JSON, or the request is not HTTP.",
+    "400": "The body is not JSON, the file cannot be read, or the request is not HTTP.",
     "404": "There is no such model or version; the detail lists what is loaded.",
     "405": "The address does not take this method; `Allow` lists those that it takes.",
-    "406": "The answer is JSON, which `Accept` excludes.",
+    "406": "`Accept` excludes every format of the answer.",
     "413": "The body has too many bytes or rows.",
-    "415": "The body is not `application/json`, or compressed in a way that is not read.",
+    "415": "The body is neither JSON nor a file of rows, or compressed in a way that is not read.",
     "421": "The service does not answer for this host.",
     "422": "A payload breaks the model's input schema; `errors` names each field.",
     "429": "Too many rows wait; `Retry-After` says when to try again.",
@@ -40,6 +42,8 @@ _PROBLEMS = {
 _HEADERS = {
     "X-Request-ID": ("Finds the lines of this request in the log.", "string"),
     "X-Model-Version": ("The version that answered.", "string"),
+    "X-Failed-Rows": ("Of a file or a lenient request: how many rows have an error.", "integer"),
+    "Preference-Applied": ("`handling=lenient` where that was asked for and applies.", "string"),
     "Retry-After": ("Seconds to wait.", "integer"),
     "ETag": ("Send it as `If-None-Match` to be told that nothing has changed.", "string"),
     "Allow": ("The methods that the address takes.", "string"),
@@ -124,9 +128,13 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     """Return where a model is served: under its name if it is the default version, and under its version."""
     name = info.qualified_name
     plain, versioned = operations
-    routes = [ModelRoute(info, model_path(name, info.version), versioned, component, name)]
+    # The document does not depend on which extras are installed; the metadata of a model says what is.
+    read = [each for each in FORMATS.values() if each.name not in ("json", "fasta")]
+    read += [FORMATS["fasta"]] if takes_fasta(info.input_schema) else []
+    files = tuple(each.media_type for each in read)
+    routes = [ModelRoute(info, model_path(name, info.version), versioned, component, name, files=files)]
     if is_default:
-        routes.insert(0, ModelRoute(info, model_path(name), plain, component, name, is_default=True))
+        routes.insert(0, ModelRoute(info, model_path(name), plain, component, name, is_default=True, files=files))
     return routes
 
 
@@ -148,6 +156,7 @@ def _add_platform(spec: APISpec) -> None:
         ("ModelList", schemas.ModelListSchema),
         ("ModelMetadata", schemas.ModelMetadataSchema),
         ("ProblemDocument", schemas.ProblemDocumentSchema),
+        ("RowError", schemas.RowErrorSchema),
     ):
         spec.components.schema(name, schema=schema)
     for name, (description, kind) in _HEADERS.items():

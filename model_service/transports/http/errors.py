@@ -9,7 +9,7 @@ from model_service import errors
 from model_service.observability import get_request_id
 from model_service.records import Violation
 from model_service.transports.http.accept import rate
-from model_service.transports.http.codec import JSON, PROBLEM_JSON, write_json
+from model_service.transports.http.codec import JSON, PROBLEM_JSON, list_media_types, write_json
 from model_service.transports.http.inflating import ENCODINGS
 from model_service.transports.http.problems import (
     HTTP_PROBLEMS,
@@ -47,7 +47,7 @@ def handle_service_error(error: errors.ServiceError) -> Response:
         # not told would send its next request into it.
         response.headers["Connection"] = "close"
     if isinstance(error, errors.MediaTypeUnsupported):
-        response.headers["Accept"] = JSON
+        response.headers["Accept"] = f"{JSON}, {list_media_types()}"
         response.headers["Accept-Encoding"] = ENCODINGS
     retry_after = find_retry_after(error)
     if retry_after is not None:

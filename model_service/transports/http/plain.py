@@ -31,7 +31,7 @@ _JSON = frozenset(
 )
 _ACCEPT = frozenset({b"*/*", b"application/json", b"application/json, */*", b"application/json, text/plain, */*"})
 #: Their presence asks for something that is not plain.
-_NOT_PLAIN = frozenset({b"content-encoding", b"upgrade"})
+_NOT_PLAIN = frozenset({b"content-encoding", b"prefer", b"upgrade"})
 #: They may stand in a path for anything, or end it.
 _ODD = frozenset(b"%?#")
 

@@ -66,11 +66,15 @@ def make_document(
         "detail": detail,
         "code": code,
         "request_id": request_id,
-        "errors": [
-            {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message}
-            for violation in violations
-        ],
+        "errors": make_violations(violations),
     }
+
+
+def make_violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
+    """Return violations as a document lists them."""
+    return [
+        {"pointer": violation.pointer, "rule": violation.rule, "message": violation.message} for violation in violations
+    ]
 
 
 def find_retry_after(error: errors.ServiceError) -> str | None:

@@ -9,9 +9,11 @@ from model_service.config import ServerConfig
 from model_service.errors import PayloadInvalid
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
-from model_service.records import ModelStatus
+from model_service.records import ModelStatus, RequestContext
+from model_service.registry.entry import ServedModel
 from model_service.transports.http import urls
 from model_service.transports.http.codec import is_acceptable, read_json, require_acceptable, write_json, write_outputs
+from model_service.transports.http.file_answers import answer_file, answer_rows, find_pairing, prefers_lenient
 from model_service.transports.http.forms import explain_form
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
@@ -53,15 +55,26 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
         context = handed.context if handed is not None else None
         with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
-            document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
-            is_many = isinstance(document, list)
-            try:
-                if not is_acceptable(request):  # what is wrong with the payload is the more urgent news
-                    service.check(target, document)
-                require_acceptable(request)
-                prediction = (service.predict_many if is_many else service.predict)(target, document, context)
-            except PayloadInvalid as error:
-                raise explain_form(error, document, target.info.input_schema) from None
-        return write_outputs(prediction.outputs, prediction.version, is_many=is_many)
+            return _answer(service, target, config, context)
 
     return blueprint
+
+
+def _answer(
+    service: PredictionService, target: ServedModel, config: ServerConfig, context: RequestContext | None
+) -> Response:
+    """Return the answer to the predict request that is under way."""
+    if (pairing := find_pairing(request)) is not None:
+        return answer_file(request, pairing, service, target, config)
+    document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
+    is_many = isinstance(document, list)
+    try:
+        if not is_acceptable(request):  # what is wrong with the payload is the more urgent news
+            service.check(target, document)
+        require_acceptable(request)
+        if is_many and prefers_lenient(request):
+            return answer_rows(service, target, document, context)
+        prediction = (service.predict_many if is_many else service.predict)(target, document, context)
+    except PayloadInvalid as error:
+        raise explain_form(error, document, target.info.input_schema) from None
+    return write_outputs(prediction.outputs, prediction.version, is_many=is_many)

@@ -8,7 +8,10 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from model_service.config import ServerConfig
+from model_service.files.fasta_rows import takes_fasta
+from model_service.files.formats import FORMATS, WRITTEN
 from model_service.records import Execution, ModelState, ModelStatus
+from model_service.records import Schema as JsonSchema
 from model_service.schema.messages import RULES
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.inflating import ENCODINGS
@@ -180,6 +183,19 @@ class ProblemDocumentSchema(Schema):
     errors = fields.List(fields.Nested(ViolationSchema), required=True, metadata={"description": "Every broken rule."})
 
 
+class RowErrorSchema(Schema):
+    """What is wrong with one row of several, where rows succeed or fail alone."""
+
+    code = _text("Stable identifier of the kind of error, for programs.", enum=list(CODES))
+    title = _text("The kind of error, for people.")
+    detail = _text("What happened here, and the way out.")
+    errors = fields.List(
+        fields.Nested(ViolationSchema),
+        required=True,
+        metadata={"description": "Every broken rule, with pointers into the row."},
+    )
+
+
 def model_fields(status: ModelStatus, root: str) -> dict[str, Any]:
     """Return what `ModelSchema` writes; links begin with a root."""
     info = status.info
@@ -211,7 +227,11 @@ def metadata_fields(
             "timeout_s": status.timeout_s,
             "queue_rows": status.max_queue_rows,
         },
-        "formats": {"request": [JSON], "request_encodings": ENCODINGS.split(", "), "response": [JSON]},
+        "formats": {
+            "request": list_read(info.input_schema) if info else [JSON],
+            "request_encodings": ENCODINGS.split(", "),
+            "response": list_written() if info else [JSON],
+        },
         "input_schema": info.input_schema if info else None,
         "output_schema": info.output_schema if info else None,
         "examples": info.examples if info else (),
@@ -221,6 +241,17 @@ def metadata_fields(
         "batching": status.batching,
         "card": info.card if info else "",
     }
+
+
+def list_read(schema: JsonSchema) -> list[str]:
+    """Return the media types of bodies that a model of an input schema takes."""
+    files = [each for each in FORMATS.values() if each.is_installed and (each.name != "fasta" or takes_fasta(schema))]
+    return [JSON, *(each.media_type for each in files if each.media_type != JSON)]
+
+
+def list_written() -> list[str]:
+    """Return the media types of answers."""
+    return [JSON, *(each.media_type for each in WRITTEN if each.is_installed)]
 
 
 def health_fields(models: list[ModelStatus], *, is_healthy: bool) -> dict[str, Any]:

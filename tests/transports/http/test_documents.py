@@ -1,6 +1,7 @@
 """The documents about models: addresses, what they say, how they are asked for again, links behind a proxy."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 from fronts import FrontServer, read_answers, request_of
@@ -55,10 +56,13 @@ def test_metadata_says_what_a_request_may_ask_for_and_which_versions_there_are(c
         "timeout_s": 60.0,
         "queue_rows": 20_000,
     }
+    files = ["text/csv", "application/x-ndjson"]
+    if find_spec("pyarrow") is not None:
+        files += ["application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"]
     assert metadata["formats"] == {
-        "request": ["application/json"],
+        "request": ["application/json", *files],
         "request_encodings": ["gzip", "deflate"],
-        "response": ["application/json"],
+        "response": ["application/json", *files],
     }
     assert metadata["versions"] == [
         {"version": "1.0.0", "state": "ready", "is_default": False},

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from model_service.jobs.database import Database
 from model_service.jobs.records import Chunk, Claim, Job, JobState, Progress
-from model_service.jobs.store import count_callbacks, make_job
+from model_service.jobs.store import make_job
 from model_service.jobs.tables import CHUNKS, JOBS
 
 
@@ -121,7 +121,7 @@ class JobClaims:
         except (ClaimLost, IntegrityError):
             return self._find_recorded(claim, progress)
 
-    def replace_output(self, claim: Claim, chunk: Chunk, *, rows_total: int) -> None:
+    def replace_output(self, claim: Claim, chunk: Chunk, *, rows_total: int) -> Job:
         """Let a job succeed with one object in place of its chunks, for formats that are written as a whole.
 
         Raises:
@@ -129,12 +129,14 @@ class JobClaims:
         """
         values = {**self._end(JobState.SUCCEEDED), "chunks": 1, "output_bytes": chunk.size, "rows_total": rows_total}
         with self._database.write() as connection:
-            if not connection.execute(self._update(claim).values(values)).rowcount:
+            done = connection.execute(self._update(claim).values(values).returning(*JOBS.c)).one_or_none()
+            if done is None:
                 raise ClaimLost
             connection.execute(CHUNKS.delete().where(CHUNKS.c.job_id == claim.job.id))
             connection.execute(
                 CHUNKS.insert().values(job_id=claim.job.id, number=0, name=chunk.name, start=0, size=chunk.size)
             )
+            return make_job(done)
 
     def fail(self, claim: Claim, code: str, problem: str) -> None:
         """Let a job fail; what has been recorded stays.
@@ -226,7 +228,6 @@ class JobClaims:
             "ended_at": self._clock(),
             "token": None,
             "revision": JOBS.c.revision + 1,
-            **count_callbacks(),
         }
 
     def _find_recorded(self, claim: Claim, progress: Progress) -> Job:

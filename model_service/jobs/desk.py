@@ -84,7 +84,7 @@ class JobDesk:
         digest = upload.finish()
         what = [
             *(request.qualified_name, wanted_version, request.input_format, request.output_format, request.encoding),
-            *(request.max_failed_rows, request.callback_url, digest),
+            *(request.max_failed_rows, digest),
         ]
         fingerprint = hashlib.sha256(encode_json(what)).hexdigest()
         request = replace(request, input_bytes=upload.size, input_sha256=digest, fingerprint=fingerprint)

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, cast
 
 from model_service.errors import PayloadMalformed, PayloadTooLarge
 from model_service.jobs.objects import ObjectStore, translated
-from model_service.jobs.records import Job
+from model_service.jobs.records import Chunk, Job
 
 _BUFFER_BYTES = 256 * 1024
 
@@ -46,6 +46,11 @@ class JobInput:
         self._file.close()
 
 
+def join_chunks(objects: ObjectStore, job_id: str, chunks: list[Chunk], tail: bytes) -> BinaryIO:
+    """Return the output of a job so far as a stream, with something more at its end."""
+    return cast(BinaryIO, io.BufferedReader(_Joined(objects, job_id, chunks, tail), _BUFFER_BYTES))
+
+
 def inflate(stream: BinaryIO, max_bytes: int) -> BinaryIO:
     """Return the contents of a gzip stream, which end with an error where they become too large."""
     return cast(BinaryIO, io.BufferedReader(_Inflated(stream, max_bytes), _BUFFER_BYTES))
@@ -82,6 +87,35 @@ class _Stored(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _Joined(io.RawIOBase):
+    """The pieces of an output, one after the other."""
+
+    def __init__(self, objects: ObjectStore, job_id: str, chunks: list[Chunk], tail: bytes) -> None:
+        self._objects = objects
+        self._job_id = job_id
+        self._left = iter(chunks)
+        self._tail = tail
+        self._chunk: Chunk | None = None
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        view = memoryview(target)
+        while self._chunk is None or self._at == self._chunk.size:
+            self._chunk, self._at = next(self._left, None), 0
+            if self._chunk is None:
+                content, self._tail = self._tail[: len(view)], self._tail[len(view) :]
+                break
+        else:
+            until = min(self._at + len(view), self._chunk.size)
+            content = self._objects.read(f"{self._job_id}/{self._chunk.name}", self._at, until)
+            self._at = until
+        view[: len(content)] = content
+        return len(content)
 
 
 class _Inflated(io.RawIOBase):

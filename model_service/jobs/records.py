@@ -37,7 +37,6 @@ class JobRequest:
         caller: Who asks, by the name that a door has found true.
         idempotency_key: What makes a second request with the same key the same job; ``None`` without one.
         fingerprint: Digest of everything that must be the same in such a second request.
-        callback_url: Who is told of its end; ``None``: nobody.
     """
 
     qualified_name: str
@@ -53,7 +52,6 @@ class JobRequest:
     caller: str = ""
     idempotency_key: str | None = None
     fingerprint: str = ""
-    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,24 +7,28 @@ is recorded, and writes what the first one would have written.
 """
 
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from model_service.config import JobsConfig
 from model_service.errors import CallerError, CapacityError, ModelNotFound, ServiceError
+from model_service.files.converting import format_of_part
 from model_service.files.formats import FORMATS
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds
 from model_service.jobs.claims import ClaimLost, JobClaims
 from model_service.jobs.errors import JobStoreUnavailable, JobStuck, StorageFull, TooManyFailedRows
 from model_service.jobs.models import JobModels
-from model_service.jobs.objects import ObjectStore
-from model_service.jobs.reading import JobInput
-from model_service.jobs.records import Claim, Job, Progress
+from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.places import find_uploads
+from model_service.jobs.reading import JobInput, join_chunks
+from model_service.jobs.records import Chunk, Claim, Job, Progress
 from model_service.jobs.scoring import SlicedScorer
 from model_service.jobs.store import JobStore
 from model_service.registry.entry import ServedModel
@@ -130,7 +134,8 @@ class JobRun:
         with self._open_input() as source:
             bounds = Bounds(chunk_rows=request.chunk_rows)
             reader = open_rows(FORMATS[request.input_format], source.stream, info.input_schema, bounds=bounds)
-            writer = open_writer(FORMATS[request.output_format], reader.head, info.input_schema, info.output_schema)
+            chunk_format = format_of_part(FORMATS[request.output_format])
+            writer = open_writer(chunk_format, reader.head, info.input_schema, info.output_schema)
             scorer = SlicedScorer(self._tools.models.predictions, target, self._check, self._wait_for_model)
             prefix, recorded, began = writer.begin(), self._job.chunks, time.monotonic()
             for place, rows in enumerate(reader):
@@ -144,7 +149,10 @@ class JobRun:
                 began = time.monotonic()
                 self._check_failed()
             rest = (prefix if self._job.chunks == 0 else b"") + writer.end()
-            self._record(rest, 0, 0, position=source.position, since=began, is_last=True)
+            if chunk_format.name == request.output_format:
+                self._record(rest, 0, 0, position=source.position, since=began, is_last=True)
+            else:
+                self._patiently(lambda: self._convert(rest))
         logger.info("job %s: done, %d rows, %d failed", self._job.id, self._job.rows_done, self._job.rows_failed)
 
     def _open_input(self) -> JobInput:
@@ -169,6 +177,28 @@ class JobRun:
             busy_s=time.monotonic() - since,
         )
         self._job = self._patiently(lambda: self._tools.claims.record(self._claim, progress, is_last=is_last))
+
+    def _convert(self, tail: bytes) -> None:
+        """Write all chunks as one object of a format that cannot grow, and record it in their place."""
+        tools, job_id = self._tools, self._job.id
+        _, chunks = tools.store.read_output(job_id)
+        name = f"output/whole-{self._claim.token[:8]}"
+        folder = find_uploads(tools.config)
+        with translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, path = tempfile.mkstemp(dir=folder)
+        try:
+            with translated(), open(descriptor, "wb") as sink:
+                stream = join_chunks(tools.objects, job_id, chunks, tail)
+                FORMATS[self._job.request.output_format].find_writer().convert(stream, sink)
+            size = Path(path).stat().st_size
+            tools.objects.move_in(Path(path), f"{job_id}/{name}")
+        finally:
+            Path(path).unlink(missing_ok=True)
+        self._check()
+        rows = self._job.rows_done
+        self._job = tools.claims.replace_output(self._claim, Chunk(name, 0, size), rows_total=rows)
+        tools.objects.remove(job_id, but=frozenset({"input", name}))
 
     def _check(self) -> None:
         if self._lost.is_set():

@@ -20,8 +20,6 @@ from model_service.jobs.tables import CHUNKS, JOBS
 
 _REQUEST = tuple(field.name for field in fields(JobRequest))
 _PROGRESS = tuple(field.name for field in fields(Job) if field.name not in ("request", "state"))
-#: Times that the end of a job is told to who asked for that.
-CALLBACK_ATTEMPTS = 8
 
 
 class JobStore:
@@ -186,7 +184,7 @@ class JobStore:
                 JOBS.update()
                 .where(JOBS.c.id == job_id, JOBS.c.state.in_(before))
                 .values(state=state, ended_at=self._clock(), token=None, revision=JOBS.c.revision + 1)
-                .values(problem_code="", problem="", **count_callbacks())
+                .values(problem_code="", problem="")
             )
         return bool(done.rowcount)
 
@@ -203,17 +201,11 @@ def make_job(row: Any) -> Job:
     return Job(request=request, state=JobState(values["state"]), **{name: values[name] for name in _PROGRESS})
 
 
-def count_callbacks() -> dict[str, Any]:
-    """Return what a change that ends a job says of who is to be told."""
-    return {"callbacks_left": sa.case((JOBS.c.callback_url.is_(None), 0), else_=CALLBACK_ATTEMPTS)}
-
-
 def _begin(job_id: str, request: JobRequest, now: float) -> dict[str, Any]:
     begun = {
         **asdict(Job(id=job_id, state=JobState.QUEUED, request=request, created_at=now)),
         **asdict(request),
         "beat": 0,
-        "callbacks_left": 0,
     }
     del begun["request"]
     return begun

@@ -24,7 +24,6 @@ JOBS = sa.Table(
     sa.Column("caller", sa.String(200), nullable=False),
     sa.Column("idempotency_key", sa.String(200)),
     sa.Column("fingerprint", sa.String(64), nullable=False),
-    sa.Column("callback_url", sa.Text),
     # How far it has come
     sa.Column("rows_done", sa.BigInteger, nullable=False),
     sa.Column("rows_failed", sa.BigInteger, nullable=False),
@@ -42,8 +41,6 @@ JOBS = sa.Table(
     sa.Column("token", sa.String(32)),
     sa.Column("beat", sa.Integer, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    # Who is to be told of its end
-    sa.Column("callbacks_left", sa.Integer, nullable=False),
     sa.UniqueConstraint("caller", "idempotency_key", name="one_job_per_key"),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_age", "created_at", "id"),

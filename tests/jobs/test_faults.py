@@ -1,11 +1,13 @@
 """Everything around a worker that can fail: each is a clear state of the job, and none loses it."""
 
+import io
 import os
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 from configurations import make_config
 from jobs_workers import read_output, submit, wait_for, write_rows
@@ -222,3 +224,15 @@ def test_a_store_that_cannot_be_used_is_told(config, tmp_path):
     store = ObjectStore(str(tmp_path / "a-file" / "below"))
     with pytest.raises(JobStoreUnavailable):
         store.write("x/y", b"z")
+
+
+def test_a_parquet_file_is_made_at_the_end_of_the_chunks(desk, make_worker):
+    job = submit(desk, write_rows(450), output_format="parquet")
+    make_worker().start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_total, done.chunks) == (JobState.SUCCEEDED, 450, 1)
+    table = parquet.read_table(io.BytesIO(read_output(desk, job.id)))
+    assert table.column("y").to_pylist()[1:4] == [2.0, 4.0, 6.0]
+    assert table.num_rows == 450
+    _, chunks = desk.read_output(job.id)
+    assert len(chunks) == 1

@@ -25,6 +25,7 @@ app.py          the application: request ids, the log line of a request, the par
 rest.py         /api/models: list, metadata, predict
 jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
+job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people

@@ -4,7 +4,6 @@ For threads of a pool: everything here may wait for a disk.
 """
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -12,9 +11,10 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from model_service.errors import MediaTypeUnsupported, PayloadMalformed
+from model_service.files.converting import format_of_part
 from model_service.files.formats import FORMATS, WRITTEN, Format, find_format, list_names
 from model_service.jobs.errors import JobInvalid
-from model_service.jobs.records import JobRequest
+from model_service.jobs.records import Job, JobRequest, JobState
 from model_service.jobs.uploads import Upload
 
 #: Beside the file, a form has some short fields.
@@ -155,11 +155,9 @@ def _find_format(media_type: str, file_name: str) -> Format:
 
 def _find_output(name: str, found: Format) -> str:
     if not name:
-        return found.name if found.writer and found.name != "parquet" else "ndjson" if found.name == "json" else "csv"
-    # A Parquet file is written as a whole, and an output grows by chunks.
-    written = [each for each in WRITTEN if each.name != "parquet"]
-    if name not in {each.name for each in written}:
-        raise JobInvalid(f"'output' must be one of {list_names(written)}")
+        return found.name if found.writer else "ndjson" if found.name == "json" else "csv"
+    if name not in {each.name for each in WRITTEN}:
+        raise JobInvalid(f"'output' must be one of {list_names(WRITTEN)}")
     return name
 
 
@@ -184,21 +182,28 @@ def _clean(name: str) -> str:
     return "".join(letter for letter in name if letter.isprintable())[-_MOST_NAME_CHARACTERS:]
 
 
-def name_output(job_request: JobRequest, *, is_whole: bool) -> str:
+def name_output(job: Job) -> str:
     """Return what the output should be called on the disk of who downloads it."""
-    stem = job_request.file_name.removesuffix(".gz").rpartition(".")[0] or job_request.qualified_name
-    suffix = FORMATS[job_request.output_format].suffixes[0]
-    return f"{stem}.predictions{suffix}{'' if is_whole else '.part'}"
+    stem = job.request.file_name.removesuffix(".gz").rpartition(".")[0] or job.request.qualified_name
+    is_whole = job.state is JobState.SUCCEEDED
+    return f"{stem}.predictions{_find_present_format(job).suffixes[0]}{'' if is_whole else '.part'}"
 
 
-def find_media_type(job_request: JobRequest) -> str:
-    """Return the media type of the output."""
-    return FORMATS[job_request.output_format].media_type
+def find_media_type(job: Job) -> str:
+    """Return the media type of the output as it is now."""
+    return _find_present_format(job).media_type
 
 
-def describe_formats() -> dict[str, Any]:
-    """Return media types that are read, and names of formats that are written, for OpenAPI."""
+def _find_present_format(job: Job) -> Format:
+    """Return the format of the output: before its end a job may write another one, which can grow."""
+    found = FORMATS[job.request.output_format]
+    return found if job.state is JobState.SUCCEEDED else format_of_part(found)
+
+
+def describe_formats() -> dict[str, list[str]]:
+    """Return for OpenAPI which media types are read, which formats are written, and their media types."""
     return {
         "read": [each.media_type for each in FORMATS.values()],
-        "written": [each.name for each in WRITTEN if each.name != "parquet"],
+        "written": [each.name for each in WRITTEN],
+        "answered": [each.media_type for each in WRITTEN],
     }

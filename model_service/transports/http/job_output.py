@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from model_service.jobs.records import Chunk, Job, JobState
+from model_service.jobs.records import Chunk, Job
 from model_service.transports.http.asgi import Headers, HttpProblem, Message, Receive, Send, find_header, send_start
 from model_service.transports.http.headers import API_HEADERS
 from model_service.transports.http.job_files import find_media_type, name_output
@@ -71,9 +71,9 @@ def _find_range(scope: Message, job: Job) -> tuple[int, int, bool]:
 
 
 def _make_headers(job: Job, start: int, end: int, *, is_part: bool) -> Headers:
-    name = name_output(job.request, is_whole=job.state is JobState.SUCCEEDED)
+    name = name_output(job)
     headers = [
-        ("Content-Type", find_media_type(job.request)),
+        ("Content-Type", find_media_type(job)),
         ("Content-Length", str(end - start)),
         ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}"),
         ("Accept-Ranges", "bytes"),

@@ -8,7 +8,8 @@ from marshmallow import Schema, fields
 from model_service.jobs.records import Job, JobState
 from model_service.transports.http.urls import job_path
 
-_STATES = [state.value for state in JobState]
+#: All that a job may be in.
+STATES = [state.value for state in JobState]
 
 
 def _text(description: str, **metadata: Any) -> fields.String:
@@ -48,7 +49,7 @@ class JobSchema(Schema):
     """A file of rows and how far it has come."""
 
     id = _text("Identifier of the job.")
-    state = _text("Nothing of a job changes once it has succeeded, failed or been cancelled.", enum=_STATES)
+    state = _text("Nothing of a job changes once it has succeeded, failed or been cancelled.", enum=STATES)
     qualified_name = _text("The model that answers.")
     version = _text("Its version, which answers every row of the job.")
     file_name = _text("What the file was called; empty where that is not known.")

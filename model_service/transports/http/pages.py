@@ -58,20 +58,24 @@ def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bo
         status = manager.get_model_metadata(qualified_name, version)
         page = _describe_page(status, manager.get_models(), config)
         if status.info:
-            links = model_links(status, request.root_path)
-            page["jobs_path"] = links["predict"].removesuffix("predict") + "jobs" if has_jobs else None
-            page["jobs_page"] = url_for("pages.jobs") if has_jobs else None
+            page.update(_describe_jobs(status) if has_jobs else {})
             page["columns"] = describe_columns(status.info.input_schema)
         return render_template("batch.html", status=status, page=page), _code(status)
 
     if has_jobs:
-
-        @blueprint.get("/jobs")
-        def jobs() -> str:
-            return render_template("jobs.html", jobs_path=f"{request.root_path}{JOBS}")
-
+        blueprint.add_url_rule("/jobs", "jobs", _show_jobs)
     blueprint.add_app_template_global(page_links)
     return blueprint
+
+
+def _show_jobs() -> str:
+    return render_template("jobs.html", jobs_path=f"{request.root_path}{JOBS}")
+
+
+def _describe_jobs(status: ModelStatus) -> dict[str, str]:
+    """Return where files for a model are sent as jobs, and where jobs are shown."""
+    predict = model_links(status, request.root_path)["predict"]
+    return {"jobs_path": f"{predict.removesuffix('/predict')}/jobs", "jobs_page": url_for("pages.jobs")}
 
 
 def page_links(status: ModelStatus) -> dict[str, str]:

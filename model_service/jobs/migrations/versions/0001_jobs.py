@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("caller", sa.String(200), nullable=False),
         sa.Column("idempotency_key", sa.String(200)),
         sa.Column("fingerprint", sa.String(64), nullable=False),
-        sa.Column("callback_url", sa.Text),
         sa.Column("rows_done", sa.BigInteger, nullable=False),
         sa.Column("rows_failed", sa.BigInteger, nullable=False),
         sa.Column("rows_total", sa.BigInteger),
@@ -43,7 +42,6 @@ def upgrade() -> None:
         sa.Column("token", sa.String(32)),
         sa.Column("beat", sa.Integer, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("callbacks_left", sa.Integer, nullable=False),
         sa.UniqueConstraint("caller", "idempotency_key", name="one_job_per_key"),
     )
 

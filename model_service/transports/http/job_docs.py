@@ -40,7 +40,7 @@ def add_job_paths(spec: APISpec, problems: dict[str, Any]) -> None:
     events = {
         "description": "Server-sent events `job`, each with the job as it is then, until it is over.",
         "headers": _HEADERS,
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
     silent = {"description": "The job is over, and its last event was received.", "headers": _HEADERS}
     told = {"200": events, "204": silent, "429": problems["429"], **reading}
@@ -104,7 +104,8 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 
 def _files() -> dict[str, Any]:
-    return {media_type: {"schema": _FILE} for media_type in describe_formats()["answered"]}
+    kinds = describe_formats()["answered"]
+    return {kind: {"schema": {"type": "string"} if kind.startswith("text/") else _FILE} for kind in kinds}
 
 
 def _operation(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:

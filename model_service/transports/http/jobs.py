@@ -4,23 +4,33 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
 
 from model_service.jobs.errors import JobInvalid
 from model_service.jobs.places import JobAccess
 from model_service.jobs.records import JobState
 from model_service.transports.http.codec import require_acceptable, write_json
 from model_service.transports.http.job_schemas import write_job
-from model_service.transports.http.urls import JOBS
+from model_service.transports.http.urls import JOBS, MODELS
 
 _LIMIT, _MOST = 50, 500
+_IN_LOOP = (
+    (f"{MODELS}/<qualified_name>/jobs", "POST"),
+    (f"{MODELS}/<qualified_name>/versions/<version>/jobs", "POST"),
+    (f"{JOBS}/<job_id>/output", "GET"),
+    (f"{JOBS}/<job_id>/events", "GET"),
+)
 _KEYS = ("state", "model", "before", "limit")
 
 
 def build_blueprint(access: JobAccess) -> Blueprint:
-    """Return the routes below ``/api/jobs``."""
-    blueprint = Blueprint("jobs", __name__, url_prefix=JOBS)
+    """Return the routes of jobs."""
+    blueprint = Blueprint("jobs", __name__)
+    # The loop answers them; here they make other methods a 405.
+    for path, method in _IN_LOOP:
+        blueprint.add_url_rule(path, f"{method} {path.replace('.', ' ')}", _miss, methods=[method])
 
-    @blueprint.get("")
+    @blueprint.get(JOBS)
     def list_jobs() -> Response:
         require_acceptable(request)
         wanted, limit = _read_filter(), _read_limit()
@@ -33,12 +43,12 @@ def build_blueprint(access: JobAccess) -> Blueprint:
             following = f"{request.root_path}{JOBS}?{urlencode(query)}"
         return write_json({"jobs": [write_job(job, request.root_path) for job in found[:limit]], "next": following})
 
-    @blueprint.get("/<job_id>")
+    @blueprint.get(f"{JOBS}/<job_id>")
     def get_job(job_id: str) -> Response:
         require_acceptable(request)
         return write_json(write_job(access.require().get(job_id), request.root_path))
 
-    @blueprint.delete("/<job_id>")
+    @blueprint.delete(f"{JOBS}/<job_id>")
     def end_job(job_id: str) -> Response:
         cancelled = access.require().end(job_id)
         if cancelled is None:
@@ -46,6 +56,10 @@ def build_blueprint(access: JobAccess) -> Blueprint:
         return write_json(write_job(cancelled, request.root_path))
 
     return blueprint
+
+
+def _miss(**names: str) -> Response:
+    raise NotFound
 
 
 def _read_filter() -> dict[str, Any]:

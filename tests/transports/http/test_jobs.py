@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import socket
+import sqlite3
 import threading
 import time
 
@@ -384,3 +385,86 @@ def test_another_host_is_refused(server, client):
     for method, path in (("POST", PATH), ("GET", "/api/jobs/x/output")):
         answer = client.request(method, path, headers={**CSV, "host": "evil.example"}, content=b"x\n1\n")
         problem(answer, 421, "host_not_allowed")
+
+
+def test_a_thousand_watchers_are_told_and_predictions_are_answered_beside_them(tmp_path):
+    config = {"models": [{"class": "models.DoubleModel"}], "jobs": {"workers": 0}, "server": {"workers": 1}}
+    server = Server(json.dumps(config), tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        job = submit(client)
+        watchers = []
+        for _ in range(1000):
+            watchers.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            watchers[-1].sendall(f"GET {job['links']['events']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        streams = [watcher.makefile("rb") for watcher in watchers]
+        for stream in streams:
+            while not stream.readline().startswith(b"data:"):
+                pass
+        for number in range(200):
+            answer = client.post("/api/models/double_model/predict", json={"x": number})
+            assert answer.json() == {"y": 2 * number}
+        assert client.delete(job["links"]["self"]).status_code == 200
+        for stream in streams:
+            while not (line := stream.readline()).startswith(b"data:"):
+                assert line
+            assert b'"cancelled"' in line
+        for watcher in watchers:
+            watcher.close()
+    assert server.stop() == 0
+
+
+def test_more_watchers_than_may_be_are_refused(tmp_path):
+    config = {"models": [{"class": "models.DoubleModel"}], "jobs": {"workers": 0, "max_event_streams": 1}}
+    server = Server(json.dumps({**config, "server": {"workers": 1}}), tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        job = submit(client)
+        with client.stream("GET", job["links"]["events"]) as response:
+            next(read_events(response))
+            problem(client.get(job["links"]["events"]), 429, "too_many_jobs")
+    assert server.stop() == 0
+
+
+def test_a_service_that_is_stopped_and_started_goes_on_with_its_jobs(tmp_path):
+    config = json.dumps(
+        {"models": [{"class": "models.DoubleModel"}], "jobs": {"chunk_rows": 100}, "server": {"workers": 1}}
+    )
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        job = submit(client, write_rows(40_000))
+        while client.get(job["links"]["self"]).json()["rows_done"] < 500:
+            time.sleep(0.01)
+
+        def watch():
+            with httpx.stream("GET", server.url + job["links"]["events"], timeout=60) as response:
+                list(response.iter_lines())
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        assert server.stop() == 0
+        watching.join(30)
+        assert not watching.is_alive()
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        begun = client.get(job["links"]["self"]).json()
+        assert 500 <= begun["rows_done"] < 40_000
+        done = wait(client, begun)
+        assert (done["state"], done["rows_done"]) == ("succeeded", 40_000)
+        lines = client.get(job["links"]["output"]).text.splitlines()
+        assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(40_000))
+    assert server.stop() == 0
+
+
+def test_a_database_that_needs_an_upgrade_stops_jobs_and_not_predictions(tmp_path):
+    config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"workers": 1}})
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        wait(client, submit(client))
+    assert server.stop() == 0
+    with sqlite3.connect(tmp_path / "model-service-data" / "jobs.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        problem(client.get("/api/jobs"), 500, "database_outdated")
+        assert client.post("/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.stop() == 0

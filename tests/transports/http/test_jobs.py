@@ -419,7 +419,8 @@ def test_more_watchers_than_may_be_are_refused(tmp_path):
     with httpx.Client(base_url=server.url, timeout=60) as client:
         job = submit(client)
         with client.stream("GET", job["links"]["events"]) as response:
-            next(read_events(response))
+            events = read_events(response)  # which would end the stream if it were let go
+            next(events)
             problem(client.get(job["links"]["events"]), 429, "too_many_jobs")
     assert server.stop() == 0
 

@@ -3,15 +3,18 @@
 import gzip
 import hashlib
 import json
+import os
+import signal
 import socket
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 from jobs_workers import write_rows
-from serving import Server
+from serving import Server, list_children
 
 ROWS = 3000
 CONTENT = write_rows(ROWS)
@@ -469,3 +472,16 @@ def test_a_database_that_needs_an_upgrade_stops_jobs_and_not_predictions(tmp_pat
         problem(client.get("/api/jobs"), 500, "database_outdated")
         assert client.post("/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
     assert server.stop() == 0
+
+
+def test_a_process_of_jobs_that_is_killed_is_replaced_and_the_job_goes_on(server, client):
+    job = submit(client, write_rows(20_000))
+    wait(client, job, "running")
+    [worker] = [pid for pid in list_children(server.process.pid) if b"jobs.process" in read_command(pid)]
+    os.kill(worker, signal.SIGKILL)
+    done = wait(client, job)
+    assert (done["state"], done["rows_done"]) == ("succeeded", 20_000)
+
+
+def read_command(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

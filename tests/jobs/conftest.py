@@ -1,9 +1,12 @@
 """Stores of jobs on SQLite and on a real PostgreSQL."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import s3fs
+from buckets import serve_buckets
 from postgresql import PostgreSQL
 
 from model_service.jobs.database import Database
@@ -43,3 +46,20 @@ def open_database(database_url: str) -> Iterator[Callable[[], Database]]:
 def database(open_database: Callable[[], Database]) -> Database:
     """A database with its tables."""
     return open_database()
+
+
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[dict[str, str]]:
+    """The environment that leads to a server of S3."""
+    with serve_buckets() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket_url(buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a folder in a new bucket."""
+    for name, value in buckets.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"jobs-{secrets.token_hex(4)}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(bucket)
+    return f"s3://{bucket}/files"

@@ -236,3 +236,20 @@ def test_a_parquet_file_is_made_at_the_end_of_the_chunks(desk, make_worker):
     assert table.num_rows == 450
     _, chunks = desk.read_output(job.id)
     assert len(chunks) == 1
+
+
+@pytest.mark.parametrize("output_format", ["csv", "parquet"])
+def test_a_job_in_a_bucket(tmp_path, bucket_url, manager, output_format):
+    config = JobsConfig(folder=tmp_path / "data", store=bucket_url, chunk_rows=100, lease_s=5)
+    desk, worker = JobDesk(config), LocalWorker(config, ("models.DoubleModel",))
+    job = submit(desk, write_rows(450), output_format=output_format)
+    worker.start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_total) == (JobState.SUCCEEDED, 450), done.problem
+    content = read_output(desk, job.id)
+    assert len(content) == done.output_bytes
+    assert content.count(b"\n") == 451 or content.startswith(b"PAR1")
+    assert desk.end(job.id) is None
+    assert worker.tools.objects.list_jobs() == []
+    worker.stop()
+    desk.close()

@@ -7,10 +7,14 @@ from model_service.jobs.errors import JobNotFound, JobStoreUnavailable
 from model_service.jobs.objects import ObjectStore
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", "bucket"])
 def store(request, tmp_path):
-    """A store on a disk, and one of fsspec's own that knows no folders, as buckets do not."""
-    return ObjectStore(str(tmp_path / "files") if request.param == "disk" else f"memory://{tmp_path}")
+    """A store on a disk; one of fsspec's own that knows no folders; and a bucket on a real server."""
+    if request.param == "disk":
+        return ObjectStore(str(tmp_path / "files"))
+    if request.param == "memory":
+        return ObjectStore(f"memory://{tmp_path}")
+    return ObjectStore(request.getfixturevalue("bucket_url"))
 
 
 def test_what_is_written_is_read_whole_and_in_parts(store):

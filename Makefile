@@ -26,8 +26,10 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser the tests of the pages are skipped, and pytest says so; continuous integration wants them.
+	@# Without a browser the tests of the pages are skipped, and without PostgreSQL those of jobs on it, and pytest says
+	@# so; continuous integration wants them.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -40,6 +42,16 @@ browser:  ## Install Chromium, which the tests of the pages need, where there is
 	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes chromium fonts-dejavu-core fonts-liberation; \
 	else \
 	  echo "install Chromium (as root: apt-get install chromium), or name a browser in CHROMIUM" >&2; exit 1; \
+	fi
+
+.PHONY: postgresql
+postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves, where there is none
+	@if command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null; then \
+	  echo "there is a PostgreSQL"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes postgresql; \
+	else \
+	  echo "install PostgreSQL (as root: apt-get install postgresql)" >&2; exit 1; \
 	fi
 
 .PHONY: check

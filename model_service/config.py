@@ -2,21 +2,17 @@
 
 Name, type, default, bounds and sentence of a key serve the loader
 (`model_service.config_file`), the error messages and ``docs/configuration.md``
-(`describe_settings`).
+(`model_service.config_keys`).
 """
 
 import base64
 import dataclasses
 import hashlib
-import types
-import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 MIB = 1024 * 1024
 
@@ -242,11 +238,67 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsConfig:
+    """Where jobs are kept, who works on them, and their bounds. They need the extra `jobs`."""
+
+    folder: Path = setting(
+        Path("model-service-data"),
+        help="Folder for what jobs leave on this machine: uploads that arrive, and, unless the next two keys say "
+        "otherwise, the database and all files. Made with the first job.",
+    )
+    database: str | None = setting(
+        None,
+        help="URL of the database, `postgresql://user@host/name` for workers on several machines. Null: SQLite, in "
+        "`folder`.",
+    )
+    store: str | None = setting(
+        None,
+        help="Where inputs and outputs are kept: a path, or a URL that fsspec takes, such as `s3://bucket/jobs`. "
+        "Null: in `folder`.",
+    )
+    upgrade_database: bool = setting(
+        False,
+        help="Whether older tables are upgraded at the start; else `model-service database upgrade` does it. New "
+        "tables are made in any case.",
+    )
+    workers: int = setting(
+        1,
+        bounds=(0, 64),
+        help="Processes of `serve` that work on jobs. 0: none, for a service whose jobs run in `model-service work`.",
+    )
+    niceness: int = setting(10, bounds=(0, 19), help="By how much workers give way to other processes: see `nice`.")
+    chunk_rows: int = setting(
+        2000, bounds=(1, 1_000_000), help="Rows that are recorded at once; what a worker's death costs at most."
+    )
+    lease_s: float = setting(
+        15.0,
+        bounds=(0.2, 3600),
+        help="Seconds without a sign of life of a worker after which another one takes its job over.",
+    )
+    max_input_bytes: int = setting(
+        4096 * MIB, bounds=(1, 2**50), help="Largest file in bytes, as it is sent and inflated."
+    )
+    max_waiting: int = setting(1000, bounds=(1, 1_000_000), help="Most jobs that wait or run; beyond them 429.")
+    max_event_streams: int = setting(
+        2000, bounds=(1, 1_000_000), help="Most callers of one worker that are told of progress as it comes."
+    )
+    keep_s: float = setting(
+        7 * 86400.0, bounds=(0, 10**9), help="Seconds that a job is kept when it is over, with its files."
+    )
+    max_kept_bytes: int = setting(
+        50 * 1024 * MIB,
+        bounds=(0, 2**60),
+        help="Most bytes of files of jobs that are over; beyond them the oldest are removed.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
     """The whole configuration."""
 
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
+    jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
 
 
@@ -260,54 +312,3 @@ def name_entry(config: ModelConfig) -> str:
     Fit for a folder, and short: the path of a Unix socket may have some hundred bytes in all.
     """
     return base64.b32encode(hashlib.blake2b(repr(config).encode(), digest_size=5).digest()).decode().lower()
-
-
-def describe_settings() -> Iterator[tuple[str, str, str, str]]:
-    """Yield ``(path, type, default, sentence)`` of every key, in the order of the dataclasses."""
-    yield from _describe(ServiceConfig, "")
-
-
-def list_keys(kind: type) -> list[tuple[str, "dataclasses.Field[Any]", Any]]:
-    """Return the key in YAML, the field and the annotation of every field of a dataclass, in order."""
-    hints = typing.get_type_hints(kind)
-    return [(field.metadata["key"] or field.name, field, hints[field.name]) for field in dataclasses.fields(kind)]
-
-
-def find_scalar(annotation: Any) -> type:
-    """Return ``X`` of ``X`` and of ``X | None``."""
-    if isinstance(annotation, types.UnionType):
-        annotation = next(kind for kind in typing.get_args(annotation) if kind is not types.NoneType)
-    return typing.cast(type, annotation)
-
-
-def describe_type(annotation: Any, field: "dataclasses.Field[Any]") -> str:
-    """Return what a key's value must be, in words: ``an integer from 1 to 65535``."""
-    if typing.get_origin(annotation) is tuple:
-        return "a list, each entry " + describe_type(typing.get_args(annotation)[0], field)
-    scalar = find_scalar(annotation)
-    bounds = field.metadata["bounds"]
-    if issubclass(scalar, StrEnum):
-        text = "one of " + ", ".join(scalar)
-    elif bounds is not None:
-        text = f"{'an integer' if scalar is int else 'a number'} from {bounds[0]} to {bounds[1]}"
-    else:
-        text = {str: "a string", bool: "true or false", Path: "a path"}[scalar]
-    return text if scalar is annotation else f"{text}, or null"
-
-
-def _describe(kind: type, prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    for key, field, annotation in list_keys(kind):
-        path = prefix + key
-        if dataclasses.is_dataclass(annotation):
-            yield from _describe(typing.cast(type, annotation), f"{path}.")
-        elif typing.get_origin(annotation) is tuple and dataclasses.is_dataclass(typing.get_args(annotation)[0]):
-            yield from _describe(typing.get_args(annotation)[0], f"{path}[].")
-        else:
-            default = "(required)" if field.default is dataclasses.MISSING else yaml.safe_dump(_plain(field.default))
-            yield path, describe_type(annotation, field), default.removesuffix("...\n").strip(), field.metadata["help"]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return value.value if isinstance(value, StrEnum) else value

@@ -18,15 +18,8 @@ from typing import Any
 
 import yaml
 
-from model_service.config import (
-    Batching,
-    ModelConfig,
-    ServerConfig,
-    ServiceConfig,
-    describe_type,
-    find_scalar,
-    list_keys,
-)
+from model_service.config import Batching, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config_keys import describe_type, find_scalar, list_keys
 from model_service.errors import ConfigInvalid
 
 ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
@@ -82,12 +75,14 @@ def load_config(
     for name, value in sorted((environment or {}).items(), key=_in_order):
         if name.startswith(ENVIRONMENT_PREFIX):
             root = _override(root, _split(name), _environment(name, value))
-    config = _build(ServiceConfig, root, "", path.parent)
+    config: ServiceConfig = _build(ServiceConfig, root, "", path.parent)
+    # Its default, too, starts at the folder of the file.
+    config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
-    return typing.cast(ServiceConfig, config)
+    return config
 
 
 def write_config(config: ServiceConfig, path: Path) -> None:

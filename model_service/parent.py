@@ -2,7 +2,8 @@
 
     parent ─ listening sockets, home folder, one supervisor per model in a process
       ├─ worker 1..n        model_service.worker                    accept, each from its own socket
-      └─ model process ...  model_service.backends.process.worker   shared by all workers
+      ├─ model process ...  model_service.backends.process.worker   shared by all workers
+      └─ jobs process ...   model_service.jobs.process              works on files
 
 It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waits in its socket
 meanwhile is taken by the others (`model_service.transports.http.accepting`). When the parent is told to end, its
@@ -28,6 +29,7 @@ from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_ent
 from model_service.config_file import write_config
 from model_service.errors import ConfigInvalid
 from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence
+from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
 from model_service.threads import limit_threads
@@ -120,6 +122,7 @@ class Parent:
         entries = {name_entry(model): model for model in config.models}
         parts = [self._make_parent_part(name, model) for name, model in entries.items()]
         self._parts = [part for part in parts if part is not None]
+        self._jobs = JobProcesses(config.jobs, self._home.path, self._pipe)
         self._places = [_Place(self, number) for number in range(workers)]
 
     def heed_signals(self) -> None:
@@ -137,6 +140,7 @@ class Parent:
         try:
             for part in self._parts:
                 part.start()
+            self._jobs.start()
             for place in self._places:
                 place.start()
             self._wake.wait()
@@ -195,6 +199,7 @@ class Parent:
         )
         self._ending.set()
         self._listener.close()
+        self._jobs.begin_stop()
         for place in self._places:
             place.begin_end()
         ends_at = time.monotonic() + self._config.server.shutdown_timeout_s + _CLOSE_S
@@ -202,6 +207,7 @@ class Parent:
             while not place.wait(0.1):
                 if time.monotonic() > ends_at or self._signals > 1:
                     place.kill()
+        self._jobs.stop(time.monotonic() + _CLOSE_S)
         for part in self._parts:
             part.begin_stop()
         for part in self._parts:

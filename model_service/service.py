@@ -14,6 +14,7 @@ from flask import Flask
 
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
+from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.records import ModelStatus
@@ -35,13 +36,15 @@ class Service:
         self.manager = ModelManager()
         self.predictions = PredictionService(self.manager, max_rows=config.server.max_request_rows)
         self.log = RequestLog(config.logging)
+        # Files travel in the loop of a server; there is none in a notebook, or behind another server.
+        self.jobs = JobAccess(config.jobs) if loop is not None else None
         self._loop = loop
         self._home = home
 
     @cached_property
     def app(self) -> Flask:
         """The WSGI application over the models."""
-        return build_app(self.manager, self.predictions, self.config.server, self.log)
+        return build_app(self.manager, self.predictions, self.config.server, self.log, self.jobs)
 
     def announce(self) -> None:
         """List the models as ``loading``, so that the doors can say so before `start` has ended."""
@@ -64,6 +67,8 @@ class Service:
     def close(self) -> None:
         """Close the models and write out the log; calling it twice is fine."""
         self.manager.close()
+        if self.jobs is not None:
+            self.jobs.close()
         self.log.flush()
 
     def __enter__(self) -> Self:

@@ -13,7 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("arrays", "onnx", "training"),
     ("schema",),
     ("files",),
-    ("config", "config_file", "observability", "request_log"),
+    ("config", "config_keys", "config_file", "observability", "request_log"),
     ("loading", "home", "listening", "testing"),
     ("backends",),
     ("registry",),
@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outcomes",),
     ("prediction",),
     ("scoring",),
+    ("jobs",),
     ("transports.http", "transports"),
     ("service",),
     ("wiring", "worker", "parent"),
@@ -38,6 +39,8 @@ SIBLINGS = {
     ("request_log", "config"),
     ("request_log", "observability"),
     ("config_file", "config"),
+    ("config_file", "config_keys"),
+    ("config_keys", "config"),
     ("__main__", "cli"),
 }
 #: Who may import a library: module prefixes below the package.
@@ -63,6 +66,9 @@ ONLY_IN = {
     "sklearn": ("training.sklearn",),
     "torch": ("training.torch",),
     "click": ("cli",),
+    "sqlalchemy": ("jobs",),
+    "alembic": ("jobs.database", "jobs.migrations"),
+    "fsspec": ("jobs.objects",),
     "grpc": ("transports.grpc",),
     "ray": ("backends.ray_serve",),
 }

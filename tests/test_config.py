@@ -8,15 +8,16 @@ import yaml
 from model_service.config import (
     BackendName,
     Batching,
+    JobsConfig,
     LogFormat,
     LoggingConfig,
     LogLevel,
     ModelConfig,
     ServerConfig,
     ServiceConfig,
-    describe_settings,
 )
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
+from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +42,12 @@ def load(write):
     """Return a function that loads YAML with overrides, ``{"SERVER__PORT": "1"}``."""
 
     def load(text: str | bytes, overrides: dict[str, str] | None = None) -> ServiceConfig:
-        return load_config(write(text), {ENVIRONMENT_PREFIX + name: value for name, value in (overrides or {}).items()})
+        path = write(text)
+        config = load_config(path, {ENVIRONMENT_PREFIX + name: value for name, value in (overrides or {}).items()})
+        # The default stands beside the file; the tests compare with what has no file.
+        if config.jobs.folder == path.parent / "model-service-data":
+            config = dataclasses.replace(config, jobs=dataclasses.replace(config.jobs, folder=JobsConfig().folder))
+        return config
 
     return load
 
@@ -185,7 +191,9 @@ def test_a_configuration_cannot_be_changed(part):
             id="with-a-suggestion",
         ),
         pytest.param(
-            "zzz: 1", "FILE, line 1: unknown key 'zzz'; known keys: server, models, logging", id="without-a-suggestion"
+            "zzz: 1",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, logging",
+            id="without-a-suggestion",
         ),
         pytest.param(
             "models:\n  - class: m.M\n  - class: n.N\n    requierd: true\n",
@@ -197,10 +205,10 @@ def test_a_configuration_cannot_be_changed(part):
             f"FILE, line 2: unknown key 'models[0].class_path'; did you mean 'class'? known keys: {MODEL_KEYS}",
             id="the-name-of-the-attribute",
         ),
-        pytest.param("1: 2", "FILE, line 1: unknown key '1'; known keys: server, models, logging", id="a-number"),
+        pytest.param("1: 2", "FILE, line 1: unknown key '1'; known keys: server, models, jobs, logging", id="a-number"),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, logging",
             id="a-merge-key",
         ),
     ],
@@ -577,12 +585,12 @@ def test_seconds_out_of_bounds_are_refused(refuse, text):
 
 def test_other_variables_are_not_looked_at(write):
     names = ("PORT", "model_service__server__port", "MODEL_SERVICE_SERVER__PORT", "MODEL_SERVICE")
-    assert load_config(write(""), dict.fromkeys(names, "9")) == ServiceConfig()
+    assert load_config(write(""), dict.fromkeys(names, "9")).server == ServerConfig()
 
 
 def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
     monkeypatch.setenv("MODEL_SERVICE__SERVER__PORT", "9")
-    assert load_config(write("")) == ServiceConfig()
+    assert load_config(write("")).server == ServerConfig()
 
 
 @pytest.mark.parametrize(
@@ -606,8 +614,8 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param("MODELS", "m.M", "'models' must be a list", id="a-list"),
         pytest.param("MODELS__0", "m.M", "'models[0]' must be a mapping of keys to values", id="an-entry"),
         pytest.param("MODELS__2__CLASS", "m.M", "there are 1 entries; the next one is 1", id="a-gap"),
-        pytest.param("ZZZ", "1", "unknown key 'zzz'; known keys: server, models, logging", id="an-unknown-variable"),
-        pytest.param("", "1", "unknown key ''; known keys: server, models, logging", id="the-prefix-alone"),
+        pytest.param("ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, logging", id="an-unknown-one"),
+        pytest.param("", "1", "unknown key ''; known keys: server, models, jobs, logging", id="the-prefix-alone"),
         pytest.param(
             "MODELS__0__CLAS",
             "1",
@@ -650,7 +658,12 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
     keys = []
     for field in dataclasses.fields(kind):
         path = f"{prefix}{field.metadata['key'] or field.name}"
-        inner = {"ServerConfig": ServerConfig, "LoggingConfig": LoggingConfig, "ModelConfig": ModelConfig}
+        inner = {
+            "ServerConfig": ServerConfig,
+            "JobsConfig": JobsConfig,
+            "LoggingConfig": LoggingConfig,
+            "ModelConfig": ModelConfig,
+        }
         name = next((name for name in inner if name in str(field.type)), None)
         is_list = "tuple" in str(field.type)
         keys.extend(collect_keys(inner[name], f"{path}{'[]' if is_list else ''}.") if name else [path])
@@ -725,7 +738,7 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {"server": {}, "jobs": {}, "logging": {}, "models": [{"class": "m.M"}]}
     for path, _, default, _ in describe_settings():
         section, key = path.split(".")
         if default != "(required)":

@@ -11,8 +11,9 @@ import click
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
-from model_service.config import NO_MODELS, ServiceConfig, describe_settings
+from model_service.config import NO_MODELS, ServiceConfig
 from model_service.config_file import ENVIRONMENT_PREFIX
+from model_service.config_keys import describe_settings
 from model_service.errors import PackageError
 from model_service.records import ModelState, ModelStatus
 from model_service.schema.columns import parse_columns

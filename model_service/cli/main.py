@@ -17,6 +17,8 @@ from model_service.errors import ServiceError
 #: Name to ``module:command``; a module is imported when its command is asked for.
 COMMANDS = {
     "serve": "model_service.cli.serve:serve",
+    "work": "model_service.cli.jobs:work",
+    "database": "model_service.cli.jobs:database",
     "models": "model_service.cli.commands:models",
     "predict": "model_service.cli.commands:predict",
     "score": "model_service.cli.score:score",

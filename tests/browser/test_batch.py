@@ -363,10 +363,15 @@ def test_a_person_who_leaves_finished_results_is_asked_unless_they_are_downloade
     assert asked == questions
 
 
-def test_fasta_is_refused_with_the_way_out(visit, site):
+def test_fasta_goes_as_a_job(visit, site):
     page = visit(site, "dna_lstm_model")
-    choose(page, ">a\nACGT\n", name="a.fasta")
-    expect(page.get_by_role("alert")).to_contain_text("with the one column “dna_sequence” and one sequence per row.")
+    choose(page, ">a\nACGT\n>b\nACGX\n", name="a.fasta")
+    expect(page.get_by_role("alert")).to_contain_text("a.fasta: this page does not show such files.")
+    page.get_by_role("button", name="Send as a job").click()
+    page.wait_for_url("**/jobs")
+    job = page.locator(".job", has_text="a.fasta").first
+    expect(job.locator("[data-state]")).to_have_text("succeeded", timeout=LONG_MS)
+    expect(job.locator("[data-rows]")).to_contain_text("2 of 2 rows done")
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -12,7 +12,7 @@ from commanding import invoke, misuse
 
 import model_service
 from model_service.cli.main import COMMANDS, cli
-from model_service.config import describe_settings
+from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, PayloadMalformed, PayloadTooLarge
 
 pytestmark = pytest.mark.usefixtures("manager")  # each command loads models into the one manager

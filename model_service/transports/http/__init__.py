@@ -10,6 +10,11 @@ plain.py        is this a plain predict request?
 short_way.py    a plain request, from its last byte to its answer
 wire.py         whole answers as bytes
 hosts.py        for which hosts requests are answered
+asgi.py         types and short answers of the ASGI side
+job_doors.py    files of jobs in and out
+job_files.py    the body of a request for a job
+job_output.py   the output of a job, whole or in ranges
+job_events.py   the progress of jobs, as server-sent events
 front.py        what the connections of one worker share
 application.py  everything else, as ASGI: health here, the rest in Flask on a pool of threads
 handing.py      what goes along when a request moves from the loop to Flask
@@ -18,6 +23,9 @@ In Flask:
 
 app.py          the application: request ids, the log line of a request, the parts below
 rest.py         /api/models: list, metadata, predict
+jobs.py         /api/jobs: list, show, cancel, remove
+job_schemas.py  marshmallow schemas of jobs
+job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people

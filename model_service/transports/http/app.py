@@ -8,11 +8,13 @@ from flask_bootstrap import Bootstrap5
 
 import model_service
 from model_service.config import ServerConfig
+from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, health, pages, rest
+from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
@@ -21,7 +23,13 @@ from model_service.transports.http.hosts import AllowedHosts
 _STATIC = Path(__file__).parent / "static"
 
 
-def build_app(manager: ModelManager, service: PredictionService, config: ServerConfig, log: RequestLog) -> Flask:
+def build_app(
+    manager: ModelManager,
+    service: PredictionService,
+    config: ServerConfig,
+    log: RequestLog,
+    jobs: JobAccess | None = None,
+) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     hosts = AllowedHosts(config)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
@@ -30,6 +38,8 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.jinja_env.globals["service_version"] = model_service.__version__
+    has_jobs = jobs is not None and jobs.are_offered()
+    app.jinja_env.globals["has_jobs"] = has_jobs
     Bootstrap5(app)
     app.before_request(lambda: _start_request(hosts))
     app.after_request(lambda response: _finish_request(response, log))
@@ -37,9 +47,13 @@ def build_app(manager: ModelManager, service: PredictionService, config: ServerC
     add_headers(app)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, config))
+    if jobs is not None:
+        app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest))
-    app.register_blueprint(pages.build_blueprint(manager, config))
+    app.register_blueprint(
+        docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest, has_jobs=has_jobs)
+    )
+    app.register_blueprint(pages.build_blueprint(manager, config, has_jobs=has_jobs))
     return app
 
 

@@ -1,4 +1,5 @@
-"""`Application`: everything but the plain predict, as ASGI: health in the loop, the rest in Flask on a pool of threads.
+"""`Application`: everything but the plain predict, as ASGI: health and the files of jobs in the loop, the rest in
+Flask on a pool of threads.
 
 A thread is taken only when the body has arrived, and given back when the answer is written down: who sends or
 reads slowly holds a connection, never a thread. What waits for a thread is bounded, and so is what one model
@@ -6,25 +7,17 @@ may take of the threads: a view may wait for a model that is slow.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
 from model_service.errors import ServerBusy
-from model_service.observability import choose_request_id
-from model_service.strict_json import encode_json
 from model_service.transports.http import health
-from model_service.transports.http.codec import PROBLEM_JSON
+from model_service.transports.http.asgi import CallerLeft, Message, Receive, Send, find_path, send_answer, send_problem
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
-from model_service.transports.http.problems import STATUS, find_retry_after, make_document
+from model_service.transports.http.job_doors import JobDoors
 from model_service.transports.http.urls import MODELS
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 #: Requests that may wait for each thread.
 _WAITING_EACH = 8
@@ -32,10 +25,6 @@ _WAITING_EACH = 8
 _SHARE = 4
 #: Parts of one answer that wait for their reader outside the thread: more than the largest file has.
 _SEND_QUEUE = 10_000
-
-
-class _CallerLeft(Exception):
-    """Nobody is left to answer."""
 
 
 class Application:
@@ -49,6 +38,7 @@ class Application:
     def __init__(self, app: Flask, front: Front) -> None:
         threads = front.config.threads
         self._front = front
+        self._jobs = JobDoors(front)
         self._wsgi = WSGIMiddleware(
             app.wsgi_app,  # type: ignore[arg-type]  # a2wsgi has its own types of WSGI
             workers=threads,
@@ -64,20 +54,24 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if _find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
-            await self._answer_health(scope, send)
+        if find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
+            await send_answer(self._front, scope, send, health.answer_health(self._front.manager, find_path(scope)))
             return
         body, model = _Body(self._front), ""
         try:
             if scope["state"].get("is_surplus"):
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
+            door = self._jobs.find_door(scope)
+            if door is not None:
+                await door(scope, receive, send)
+                return
             model = self._find_model(scope)
             await body.gather(scope, receive)
             await self._answer(scope, body.replay, send, model)
-        except _CallerLeft:
+        except CallerLeft:
             return
         except ServerBusy as error:
-            await self._refuse(scope, send, error.with_traceback(None))
+            await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
             body.release()
 
@@ -104,52 +98,11 @@ class Application:
         handed: HandedOn | None = scope["state"].get(HANDED_ON)
         if handed is not None:
             return handed.target.info.qualified_name
-        path = _find_path(scope)
+        path = find_path(scope)
         if scope["method"] != "POST" or not path.startswith(f"{MODELS}/"):
             return ""
         name = path.removeprefix(f"{MODELS}/").partition("/")[0]
         return name if self._front.manager.generation.has_name(name) else ""
-
-    async def _answer_health(self, scope: Message, send: Send) -> None:
-        status, headers, body = health.answer_health(self._front.manager, _find_path(scope))
-        await self._send(scope, send, status, headers, body)
-
-    async def _refuse(self, scope: Message, send: Send, error: ServerBusy) -> None:
-        status = STATUS[type(error)]
-        request_id = self._choose_id(scope)
-        body = encode_json(make_document(status, error.code, error.title, error.message, request_id))
-        headers = [("Content-Type", PROBLEM_JSON), ("Retry-After", find_retry_after(error) or "1")]
-        await self._send(scope, send, status, headers, body, request_id)
-
-    async def _send(
-        self,
-        scope: Message,
-        send: Send,
-        status: int,
-        headers: list[tuple[str, str]],
-        body: bytes,
-        request_id: str | None = None,
-    ) -> None:
-        request_id = request_id or self._choose_id(scope)
-        all_headers = [*headers, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
-        raw = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in all_headers]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
-        path = _find_path(scope)[:200]
-        self._front.log.write(scope["method"], path, status, None, None, 0.0, request_id)
-
-    def _choose_id(self, scope: Message) -> str:
-        handed: HandedOn | None = scope["state"].get(HANDED_ON)
-        if handed is not None:
-            return handed.context.request_id
-        offered = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"]
-        return choose_request_id(",".join(offered) or None)
-
-
-def _find_path(scope: Message) -> str:
-    """Return the path as it was sent: that of the scope begins with the prefix that a proxy has removed."""
-    path: str = scope["path"]
-    return path.removeprefix(scope["root_path"])
 
 
 class _Body:
@@ -165,7 +118,7 @@ class _Body:
 
         Raises:
             ServerBusy: There is no room for it.
-            _CallerLeft: It ended before its end.
+            CallerLeft: It ended before its end.
         """
         most = self._front.config.max_body_bytes
         headers = dict(scope["headers"])
@@ -180,7 +133,7 @@ class _Body:
         while more and len(self._raw) <= most:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _CallerLeft
+                raise CallerLeft
             self._raw += message.get("body", b"")
             more = message.get("more_body", False)
             if len(self._raw) > LARGE_BYTES:
@@ -199,7 +152,7 @@ class _Body:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _CallerLeft
+                raise CallerLeft
             more = message.get("more_body", False)
 
     async def replay(self) -> Message:

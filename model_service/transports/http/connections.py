@@ -64,7 +64,8 @@ class ConnectionWatch:
                 connection.reject(408, f"the headers did not arrive within {config.header_timeout_s:g} s")
         elif connection.phase is Phase.BODY:
             least = (took_s - _GRACE_S) * config.min_body_bytes_per_s
-            if took_s > config.body_timeout_s or connection.received < least:
+            is_late = took_s > config.body_timeout_s and not connection.is_upload
+            if is_late or connection.received < least:
                 connection.reject(
                     408,
                     f"the body did not arrive within {config.body_timeout_s:g} s, at "

@@ -22,6 +22,7 @@ from model_service.schema.openapi import ModelRoute, build_components, build_mod
 from model_service.schema.openapi_names import name_components, name_operations
 from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
+from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -59,20 +60,20 @@ _PROBLEM_HEADERS = {
 }
 
 
-def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blueprint:
+def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
+    def build() -> dict[str, Any]:
+        return build_document(manager.get_models(), max_rows=max_rows, root=request.root_path, has_jobs=has_jobs)
+
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
-        return write_json(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path))
+        return write_json(build())
 
     @blueprint.get("/openapi.yaml")
     def openapi_yaml() -> Response:
-        return Response(
-            write_yaml(build_document(manager.get_models(), max_rows=max_rows, root=request.root_path)),
-            content_type=YAML,
-        )
+        return Response(write_yaml(build()), content_type=YAML)
 
     @blueprint.get("/docs")
     def swagger_ui() -> str:
@@ -81,13 +82,16 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str) -> Blu
     return blueprint
 
 
-def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") -> dict[str, Any]:
+def build_document(
+    models: list[ModelStatus], *, max_rows: int, root: str = "", has_jobs: bool = True
+) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
 
     Args:
         models: As `ModelManager.get_models` returns them; weights are not needed.
         max_rows: Most payloads of one request.
         root: The path prefix under which the service is reached; empty where there is none.
+        has_jobs: Whether files can be sent as jobs.
     """
     spec = APISpec(
         title="model_service",
@@ -99,6 +103,9 @@ def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") 
         info={"description": "Predictions of every model that this service is configured with."},
     )
     _add_platform(spec)
+    if has_jobs:
+        add_job_schemas(spec)
+        add_job_paths(spec, _references())
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -109,7 +116,10 @@ def build_document(models: list[ModelStatus], *, max_rows: int, root: str = "") 
         for route in _routes(info, component, operations, is_default=is_default):
             for path, methods in build_model_paths(route, max_rows=rows, problems=_references()).items():
                 spec.path(path, operations=methods)
-    for tag in _tags(described):
+            if has_jobs:
+                submit = make_submit_operation(route.operation_suffix, route.tag, info.display_name, _references())
+                spec.path(f"{route.path}/jobs", operations={"post": submit})
+    for tag in _tags(described, has_jobs=has_jobs):
         spec.tag(tag)
     return spec.to_dict()
 
@@ -140,13 +150,15 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     return routes
 
 
-def _tags(described: list[tuple[ModelInfo, bool]]) -> list[dict[str, str]]:
+def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[dict[str, str]]:
     models = [
         {"name": info.qualified_name, "description": f"{info.display_name}: {info.description}"}
         for info, is_default in described
         if is_default
     ]
-    return [{"name": "models", "description": "What is served."}, *models, {"name": "health", "description": "Probes."}]
+    jobs = {"name": "jobs", "description": "Files of rows, predicted in the background."}
+    probes = {"name": "health", "description": "Probes."}
+    return [{"name": "models", "description": "What is served."}, *models, *([jobs] if has_jobs else []), probes]
 
 
 def _references() -> dict[str, Any]:

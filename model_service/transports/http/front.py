@@ -3,6 +3,7 @@
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServerConfig
 from model_service.errors import ServerBusy
+from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
@@ -19,6 +20,7 @@ class Front:
     """What the connections of one worker share; for the loop's thread.
 
     Attributes:
+        jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
@@ -32,12 +34,14 @@ class Front:
         service: PredictionService,
         log: RequestLog,
         config: ServerConfig,
+        jobs: JobAccess | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
         self.service = service
         self.log = log
         self.config = config
+        self.jobs = jobs
         self.hosts = AllowedHosts(config)
         self.is_draining = False
         self.max_connections, self.reserved_connections = config.max_connections, 16

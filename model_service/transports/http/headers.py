@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 from flask_compress import Compress
 
-from model_service.transports.http.urls import MODELS
+from model_service.transports.http.urls import JOBS, MODELS
 
 #: Everything a page uses comes from this service; nothing runs or is styled inline.
 _POLICY = {
@@ -61,7 +61,7 @@ def add_headers(app: Flask) -> None:
         return response
 
     def dress(response: Response) -> Response:
-        if request.path.startswith(MODELS):
+        if request.path.startswith((MODELS, JOBS)):
             response.headers.update(API_HEADERS)
             return _describe(response) if request.method in _READING else response
         response.headers.update(_SAFETY)

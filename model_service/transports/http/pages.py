@@ -16,10 +16,10 @@ from model_service.schema.columns import describe_columns
 from model_service.schema.compatibility import accepts_payloads_of
 from model_service.schema.form import build_form
 from model_service.transports.http.about import About
-from model_service.transports.http.urls import model_links
+from model_service.transports.http.urls import JOBS, model_links
 
 
-def build_blueprint(manager: ModelManager, config: ServerConfig) -> Blueprint:
+def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bool) -> Blueprint:
     """Return the index and the pages of each model; a model's pages have twins that name the version."""
     blueprint = Blueprint("pages", __name__)
 
@@ -58,11 +58,24 @@ def build_blueprint(manager: ModelManager, config: ServerConfig) -> Blueprint:
         status = manager.get_model_metadata(qualified_name, version)
         page = _describe_page(status, manager.get_models(), config)
         if status.info:
+            page.update(_describe_jobs(status) if has_jobs else {})
             page["columns"] = describe_columns(status.info.input_schema)
         return render_template("batch.html", status=status, page=page), _code(status)
 
+    if has_jobs:
+        blueprint.add_url_rule("/jobs", "jobs", _show_jobs)
     blueprint.add_app_template_global(page_links)
     return blueprint
+
+
+def _show_jobs() -> str:
+    return render_template("jobs.html", jobs_path=f"{request.root_path}{JOBS}")
+
+
+def _describe_jobs(status: ModelStatus) -> dict[str, str]:
+    """Return where files for a model are sent as jobs, and where jobs are shown."""
+    predict = model_links(status, request.root_path)["predict"]
+    return {"jobs_path": f"{predict.removesuffix('/predict')}/jobs", "jobs_page": url_for("pages.jobs")}
 
 
 def page_links(status: ModelStatus) -> dict[str, str]:

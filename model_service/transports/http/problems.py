@@ -3,11 +3,13 @@
 from typing import Any
 
 from model_service import errors
+from model_service.jobs import errors as job_errors
 from model_service.records import Violation
 
 STATUS: dict[type[errors.ServiceError], int] = {
     errors.ConfigInvalid: 500,
     errors.MissingDependency: 500,
+    job_errors.DatabaseOutdated: 500,
     errors.ModelImportFailed: 500,
     errors.ModelContractBroken: 500,
     errors.ModelLoadFailed: 500,
@@ -21,12 +23,20 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.PayloadTooLarge: 413,
     errors.FileUnreadable: 400,
     errors.MediaTypeUnsupported: 415,
+    job_errors.JobNotFound: 404,
+    job_errors.JobInvalid: 400,
+    job_errors.IdempotencyKeyReused: 422,
+    job_errors.TooManyFailedRows: 422,
     errors.PredictionFailed: 500,
     errors.OutputInvalid: 500,
+    job_errors.JobStuck: 500,
     errors.ModelNotReady: 503,
     errors.ServerBusy: 503,
     errors.QueueFull: 429,
     errors.PredictionTimeout: 504,
+    job_errors.TooManyJobs: 429,
+    job_errors.JobStoreUnavailable: 503,
+    job_errors.StorageFull: 507,
 }
 #: What HTTP alone can get wrong: status -> (code, title).
 HTTP_PROBLEMS = {
@@ -34,6 +44,7 @@ HTTP_PROBLEMS = {
     404: ("route_not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take this method."),
     406: ("not_acceptable", "The answer cannot be given in an accepted format."),
+    416: ("range_not_satisfiable", "The range lies outside of what there is."),
     408: ("request_timeout", "The request did not arrive in time."),
     421: ("host_not_allowed", "The request is for another host."),
     431: ("headers_too_large", "The headers are too large."),
@@ -68,6 +79,6 @@ def make_violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
 
 def find_retry_after(error: errors.ServiceError) -> str | None:
     """Return what the header ``Retry-After`` says of an error, if it has one."""
-    if isinstance(error, errors.CapacityError) and STATUS[type(error)] in (429, 503):
+    if isinstance(error, errors.CapacityError) and STATUS[type(error)] in (429, 503, 507):
         return str(error.retry_after_s)
     return None

@@ -60,6 +60,7 @@ class PredictProtocol(ShortWay):
         phase: What it is doing.
         since: When that began, by the loop's slow clock.
         received: Bytes of the request that is arriving.
+        is_upload: Whether the body that arrives is a file for a job.
         is_surplus: Whether there were as many connections as may be: only health is answered.
     """
 
@@ -75,6 +76,8 @@ class PredictProtocol(ShortWay):
         self.received = 0
         self.paused_since: float | None = None
         self.is_surplus = False
+        self.is_upload = False
+        self._most_received = self.front.config.max_body_bytes + _MAX_DISCARDED_BYTES
         self._current: PlainRequest | None = None
         self._trailers = 0
         # Most callers send the same address and headers again and again.
@@ -115,7 +118,7 @@ class PredictProtocol(ShortWay):
             self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it, or its headers are too many or too long")
         if self.phase is _HEAD and self.received > MAX_HEAD_BYTES:
             self.reject(431, f"the headers may have {MAX_HEAD_BYTES} bytes")
-        elif self.phase is _BODY and self.received > self.front.config.max_body_bytes + _MAX_DISCARDED_BYTES:
+        elif self.phase is _BODY and not self.is_upload and self.received > self._most_received:
             self.transport.abort()
 
     # What the parser calls
@@ -229,6 +232,7 @@ class PredictProtocol(ShortWay):
         self.headers.extend((name.lower(), value) for name, value in headers)
         self.expect_100_continue = (b"expect", b"100-continue") in [(name, each.lower()) for name, each in self.headers]
         self.scope["state"]["is_surplus"] = self.is_surplus
+        self.is_upload = self._is_upload()
         super().on_headers_complete()
         if self.front.is_draining:
             self.cycle.keep_alive = False
@@ -326,6 +330,11 @@ class PredictProtocol(ShortWay):
             request.chunks = []
             if request.is_current:
                 self.refuse(request, error)
+
+    def _is_upload(self) -> bool:
+        """Whether the body is a file for a job: it may take its time, and be as large as those may be."""
+        path = self.url.partition(b"?")[0].rstrip(b"/")
+        return path.endswith(b"/jobs") and self.parser.get_method() == b"POST" and self.front.jobs is not None
 
     def _has_host(self) -> bool:
         return sum(name.lower() == b"host" for name, _ in self.headers) == 1

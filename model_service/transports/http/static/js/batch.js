@@ -9,6 +9,7 @@ import { writeTemplate } from "./batch/csv_writer.js";
 import { collect, csvLines, jsonLines, save } from "./batch/downloads.js";
 import { countOf } from "./batch/elements.js";
 import { FileFault } from "./batch/file_text.js";
+import { JobOffer } from "./batch/job_offer.js";
 import { Preview } from "./batch/preview.js";
 import { Progress } from "./batch/progress.js";
 import { ask } from "./batch/question.js";
@@ -27,6 +28,7 @@ const root = document.getElementById("batch");
 const part = (name) => document.getElementById(name);
 const isClosed = page.input_schema.additionalProperties === false && !page.input_schema.patternProperties;
 
+const jobOffer = new JobOffer(part("job-offer"), page);
 const preview = new Preview(part("preview"), { columns: page.columns, isClosed });
 const progress = new Progress(part("progress"), announce);
 const resultsTable = new ResultsTable(document.querySelector("[data-rows]"), page.output_schema);
@@ -41,9 +43,11 @@ async function readFile(file) {
   reading = new AbortController();
   const { signal } = reading;
   part("file-fault").hidden = true;
+  jobOffer.hide();
   part("reading").hidden = false;
   if (!work) setState("reading");
   try {
+    if (jobOffer.takes(file)) throw new FileFault("this page does not show such files.", { isForJob: true });
     const table = await readTable(file, { signal, known: page.columns.map(({ name }) => name) });
     const fields = matchFields(page.columns, namesIn(table), { isClosed });
     const cellFaults = await findCellFaults(table, fields, { schema: page.input_schema, signal });
@@ -54,11 +58,15 @@ async function readFile(file) {
     work = { file, table, fields };
     preview.start(file, table, fields, cellFaults);
     setState("preview");
+    if (table.length > page.max_rows) {
+      jobOffer.offer(file, "The file takes more than one request. As a job it is predicted even when this page is closed.");
+    }
     announce(`${file.name}: ${countOf(table.length, "row")} read.`);
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof FileFault)) throw error;
     refuseFile(`${file.name}: ${error.message}`);
+    if (error.isForJob) jobOffer.offer(file, `As a job, the service reads ${file.name} itself, however large it is.`);
   } finally {
     if (!signal.aborted) part("reading").hidden = true;
   }
@@ -71,6 +79,7 @@ function refuseFile(sentence) {
 }
 
 function sendRows() {
+  jobOffer.hide();
   const { table, fields } = work;
   const leftOut = preview.leftOut;
   const results = new Results(table);

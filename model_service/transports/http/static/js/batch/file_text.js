@@ -6,10 +6,16 @@ export const MAX_ROWS = 100_000;
 const MAX_COLUMNS = 5_000;
 
 // What a person can mend in a file; the message is one sentence for them, with the way out.
-export class FileFault extends Error {}
+export class FileFault extends Error {
+  // `isForJob`: the file may be sound, but is not for a tab.
+  constructor(message, { isForJob = false } = {}) {
+    super(message);
+    this.isForJob = isForJob;
+  }
+}
 
 export function tooManyRows(maxRows) {
-  return new FileFault(`The file has more than ${maxRows.toLocaleString("en")} rows; split the file and send its parts one by one.`);
+  return new FileFault(`The file has more than ${maxRows.toLocaleString("en")} rows; split the file and send its parts one by one.`, { isForJob: true });
 }
 
 export function checkColumns(count) {
@@ -26,7 +32,7 @@ const UTF16 = [
 
 export async function readText(file) {
   if (file.size > MAX_BYTES) {
-    throw new FileFault(`The file is larger than ${MAX_BYTES / 1024 / 1024} MB; split the file and send its parts one by one.`);
+    throw new FileFault(`The file is larger than ${MAX_BYTES / 1024 / 1024} MB; split the file and send its parts one by one.`, { isForJob: true });
   }
   let bytes;
   try {

@@ -1,0 +1,88 @@
+"""`SlicedScorer`: the rows of a chunk to their outcomes, in calls so short that other callers need not wait for them.
+
+A slice grows and shrinks until a call takes `SLICE_S`. That changes no output: the answer to a row does not depend on
+the rows beside it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from model_service.errors import CapacityError, PayloadTooLarge, PredictionTimeout
+from model_service.files.rows import Outcome, Row
+from model_service.prediction import PredictionService
+from model_service.registry.entry import ServedModel
+from model_service.scoring import score_documents
+
+#: How long one call should take: about what a person does not notice.
+SLICE_S = 0.05
+_FIRST_ROWS, _MOST_ROWS = 16, 1024
+#: A row that alone takes longer than the model may is tried as often before its timeout is its outcome.
+_TIMEOUTS = 2
+
+
+class SlicedScorer:
+    """Asks one model for the rows of a job.
+
+    Args:
+        predictions: The one road.
+        target: The model.
+        check: Called before each call; it raises when there is to be none.
+        wait: Called with what hinders and how often it has in a row; returns when another try makes sense, or raises.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        predictions: PredictionService,
+        target: ServedModel,
+        check: Callable[[], None],
+        wait: Callable[[CapacityError, int], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._predictions = predictions
+        self._target = target
+        self._check = check
+        self._wait = wait
+        self._clock = clock
+        self._slice_rows = _FIRST_ROWS
+
+    def score(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Return what became of each row, in order; that the model has no room is nothing that becomes of a row."""
+        outcomes: list[Outcome] = [row.fault or {} for row in rows]
+        sound = [place for place, row in enumerate(rows) if row.fault is None]
+        begun = 0
+        while begun < len(sound):
+            places = sound[begun : begun + self._slice_rows]
+            started = self._clock()
+            for place, outcome in zip(places, self._ask([rows[each].document for each in places]), strict=True):
+                outcomes[place] = outcome
+            begun += len(places)
+            self._adapt(self._clock() - started, len(places))
+        return outcomes
+
+    def _ask(self, documents: list[Any]) -> list[Outcome]:
+        """Return outcomes, after as many tries as it takes, in parts where all together are too many."""
+        tries = 0
+        while True:
+            self._check()
+            try:
+                return score_documents(self._predictions, self._target, documents)
+            except (PayloadTooLarge, PredictionTimeout) as error:
+                if len(documents) > 1:
+                    break
+                tries += 1
+                if tries >= _TIMEOUTS:
+                    return [error.with_traceback(None)]
+            except CapacityError as error:
+                tries += 1
+                self._wait(error.with_traceback(None), tries)
+        middle = len(documents) // 2
+        return [*self._ask(documents[:middle]), *self._ask(documents[middle:])]
+
+    def _adapt(self, took_s: float, rows: int) -> None:
+        if took_s > 2 * SLICE_S:
+            self._slice_rows = max(1, rows // 2)
+        elif took_s < SLICE_S / 2:
+            self._slice_rows = min(_MOST_ROWS, 2 * self._slice_rows)

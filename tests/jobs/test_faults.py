@@ -1,0 +1,255 @@
+"""Everything around a worker that can fail: each is a clear state of the job, and none loses it."""
+
+import io
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+from configurations import make_config
+from jobs_workers import read_output, submit, wait_for, write_rows
+
+from model_service.config import JobsConfig
+from model_service.jobs import objects
+from model_service.jobs.claims import JobClaims
+from model_service.jobs.desk import JobDesk, open_database
+from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull
+from model_service.jobs.models import JobModels
+from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.places import find_store_url, find_uploads
+from model_service.jobs.records import JobState
+from model_service.jobs.retention import Retention
+from model_service.jobs.run import MOST_ATTEMPTS, Tools
+from model_service.jobs.store import JobStore
+from model_service.jobs.worker import JobWorker
+
+OTHER = {"qualified_name": "other_model"}
+
+
+class LocalWorker:
+    """A worker in a thread of this process, with what it works with."""
+
+    def __init__(self, config: JobsConfig, models: tuple[str, ...]) -> None:
+        self.database = open_database(config)
+        self.stopping = threading.Event()
+        store, files = JobStore(self.database), ObjectStore(find_store_url(config))
+        self.tools = Tools(
+            config=config,
+            store=store,
+            claims=JobClaims(self.database, lease_s=config.lease_s),
+            objects=files,
+            models=JobModels(make_config(*models), None),
+            stopping=self.stopping,
+        )
+        self.retention = Retention(config, store, files, find_uploads(config))
+        self._thread = threading.Thread(target=JobWorker(self.tools, self.retention).run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(60)
+            assert not self._thread.is_alive()
+        self.database.close()
+
+
+@pytest.fixture
+def config(tmp_path, database_url):
+    return JobsConfig(folder=tmp_path / "data", database=database_url, chunk_rows=100, lease_s=5)
+
+
+@pytest.fixture
+def desk(config):
+    desk = JobDesk(config)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def make_worker(config, manager):
+    made = []
+
+    def make(*models, **changes):
+        made.append(LocalWorker(replace(config, **changes), models or ("models.DoubleModel",)))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop()
+
+
+def test_a_full_disk_is_told_on_the_job_which_goes_on_when_there_is_room(desk, make_worker, monkeypatch):
+    job = submit(desk, write_rows(500))
+    monkeypatch.setattr(objects, "LEAST_FREE_BYTES", 2**60)
+    with pytest.raises(StorageFull):
+        submit(desk, write_rows(5))
+    make_worker().start()
+    waiting = wait_for(desk, job.id, lambda job: job.problem_code)
+    assert (waiting.state, waiting.problem_code, waiting.chunks) == (JobState.RUNNING, "storage_full", 0)
+    monkeypatch.undo()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_done, done.problem_code) == (JobState.SUCCEEDED, 500, "")
+
+
+def test_what_the_system_says_of_a_full_disk_is_understood():
+    with pytest.raises(StorageFull, match="free space"), translated(), Path("/dev/full").open("wb") as file:
+        file.write(b"x" * 100_000)
+
+
+def test_a_job_that_waits_for_room_can_be_cancelled(desk, make_worker, monkeypatch):
+    job = submit(desk, write_rows(500))
+    monkeypatch.setattr(objects, "LEAST_FREE_BYTES", 2**60)
+    make_worker(lease_s=0.5).start()
+    wait_for(desk, job.id, lambda job: job.problem_code)
+    desk.end(job.id)
+    assert desk.get(job.id).state is JobState.CANCELLED
+    monkeypatch.undo()
+    assert wait_for(desk, submit(desk, write_rows(10)).id, lambda job: job.state.is_over).rows_done == 10
+
+
+def test_a_database_that_goes_away_and_comes_back_costs_no_row(tmp_path, postgresql, manager):
+    config = JobsConfig(folder=tmp_path, database=postgresql.make_database(), chunk_rows=100, lease_s=5)
+    desk, worker = JobDesk(config), LocalWorker(config, ("models.DoubleModel",))
+    job = submit(desk, write_rows(6000))
+    worker.start()
+    wait_for(desk, job.id, lambda job: job.chunks >= 2)
+    postgresql.pause()
+    try:
+        with pytest.raises(JobStoreUnavailable):
+            desk.get(job.id)
+        time.sleep(0.5)
+    finally:
+        postgresql.resume()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_done) == (JobState.SUCCEEDED, 6000)
+    assert read_output(desk, job.id).count(b"\n") == 6001
+    worker.stop()
+    desk.close()
+
+
+def test_a_model_that_is_not_served_here_lets_a_job_wait_and_others_pass(desk, make_worker):
+    strange, plain = submit(desk, write_rows(10), **OTHER), submit(desk, write_rows(10))
+    make_worker().start()
+    assert wait_for(desk, plain.id, lambda job: job.state.is_over).state is JobState.SUCCEEDED
+    waiting = wait_for(desk, strange.id, lambda job: job.problem_code and job.state is JobState.QUEUED)
+    assert waiting.problem_code == "model_not_found"
+    assert "double_model 1.0.0" in waiting.problem
+
+
+def test_a_model_that_cannot_be_loaded_fails_its_job_after_some_tries(desk, make_worker, monkeypatch):
+    monkeypatch.setattr("model_service.jobs.worker._LONGEST_REST_S", 0.01)
+    job = submit(desk, write_rows(10), qualified_name="unloadable_model")
+    make_worker("models.UnloadableModel").start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.problem_code, done.attempts) == (JobState.FAILED, "model_not_ready", MOST_ATTEMPTS)
+
+
+def test_rows_that_end_every_worker_end_the_job_and_not_the_service(desk, make_worker):
+    job = submit(desk, write_rows(10))
+    worker = make_worker()
+    for _ in range(MOST_ATTEMPTS):
+        claim = worker.tools.claims.claim()
+        worker.tools.claims.release(claim, "internal_error", "it died")  # as if it had been taken over
+    worker.start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.problem_code) == (JobState.FAILED, "job_stuck")
+    assert "it died" in done.problem
+
+
+def test_a_model_that_fails_for_a_row_fails_that_row_alone(desk, make_worker):
+    content = b"x\n" + b"".join(b"%d\n" % (number if number % 10 else -1 - number) for number in range(200))
+    job = submit(desk, content, qualified_name="raising_model")
+    make_worker("models.RaisingModel").start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_done, done.rows_failed) == (JobState.SUCCEEDED, 200, 20)
+    assert read_output(desk, job.id).count(b"prediction_failed") == 20
+
+
+def test_an_input_that_is_gone_fails_its_job(desk, make_worker, config):
+    job = submit(desk, write_rows(10))
+    (config.folder / "files" / job.id / "input").unlink()
+    make_worker().start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.problem_code) == (JobState.FAILED, "job_not_found")
+
+
+def test_what_is_too_old_or_too_much_is_removed_with_its_files(desk, make_worker, config):
+    made = [submit(desk, write_rows(50)).id for _ in range(4)]
+    worker = make_worker()
+    worker.start()
+    for job in made:
+        wait_for(desk, job, lambda job: job.state.is_over)
+    by_end = sorted(made, key=lambda job: (desk.get(job).ended_at, job))
+    sizes = {job: desk.get(job).request.input_bytes + desk.get(job).output_bytes for job in made}
+
+    def sweep(now=None, **changes):
+        tools = worker.tools
+        kept = replace(config, **changes)
+        uploads = find_uploads(config)
+        return Retention(kept, tools.store, tools.objects, uploads, clock=lambda: now or time.time()).sweep()
+
+    assert sweep() == 0
+    assert sweep(now=5.0) == 0  # a clock that was set back
+    assert sweep(max_kept_bytes=sum(sizes.values()) - 1) == 1
+    with pytest.raises(JobNotFound):
+        desk.get(by_end[0])
+    assert sweep(keep_s=0.0) == 3
+    assert list((config.folder / "files").iterdir()) == []
+
+
+def test_files_that_no_job_knows_are_removed_when_they_are_old(desk, make_worker, config):
+    job = submit(desk, write_rows(5))
+    old = time.time() - 3 * 86400
+    for name in ("stray", job.id, "fresh"):
+        path = config.folder / "files" / name / "input"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        if name != "fresh":
+            os.utime(path, (old, old))
+    upload = config.folder / "uploads" / "left"
+    upload.touch()
+    os.utime(upload, (old, old))
+    make_worker().retention.sweep()
+    assert {path.name for path in (config.folder / "files").iterdir()} == {job.id, "fresh"}
+    assert not upload.exists()
+
+
+def test_a_store_that_cannot_be_used_is_told(config, tmp_path):
+    (tmp_path / "a-file").touch()
+    store = ObjectStore(str(tmp_path / "a-file" / "below"))
+    with pytest.raises(JobStoreUnavailable):
+        store.write("x/y", b"z")
+
+
+def test_a_parquet_file_is_made_at_the_end_of_the_chunks(desk, make_worker):
+    job = submit(desk, write_rows(450), output_format="parquet")
+    make_worker().start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_total, done.chunks) == (JobState.SUCCEEDED, 450, 1)
+    table = parquet.read_table(io.BytesIO(read_output(desk, job.id)))
+    assert table.column("y").to_pylist()[1:4] == [2.0, 4.0, 6.0]
+    assert table.num_rows == 450
+    _, chunks = desk.read_output(job.id)
+    assert len(chunks) == 1
+
+
+@pytest.mark.parametrize("output_format", ["csv", "parquet"])
+def test_a_job_in_a_bucket(tmp_path, bucket_url, manager, output_format):
+    config = JobsConfig(folder=tmp_path / "data", store=bucket_url, chunk_rows=100, lease_s=5)
+    desk, worker = JobDesk(config), LocalWorker(config, ("models.DoubleModel",))
+    job = submit(desk, write_rows(450), output_format=output_format)
+    worker.start()
+    done = wait_for(desk, job.id, lambda job: job.state.is_over)
+    assert (done.state, done.rows_total) == (JobState.SUCCEEDED, 450), done.problem
+    content = read_output(desk, job.id)
+    assert len(content) == done.output_bytes
+    assert content.count(b"\n") == 451 or content.startswith(b"PAR1")
+    assert desk.end(job.id) is None
+    assert worker.tools.objects.list_jobs() == []
+    worker.stop()
+    desk.close()

@@ -113,7 +113,7 @@ def requirements(light) -> dict[str, list[str]]:
 
 
 def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
-    assert set(requirements) == {"arrow", "onnx", "serve", "train"}
+    assert set(requirements) == {"arrow", "jobs", "onnx", "serve", "train"}
     assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
@@ -125,7 +125,8 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
         place = path.relative_to(ROOT / "model_service").parts[0]
         extra = "train" if place == "training" else "onnx" if place in GRAPH_MODULES else "serve"
         extra = "arrow" if path.stem in ("arrow_rows", "arrow_writing") else extra
-        known = {name.replace("_", "-") for name in requirements[extra]}
+        extras = ("serve", "jobs") if place == "jobs" else (extra,)  # jobs are of the server
+        known = {name.replace("_", "-") for each in extras for name in requirements[each]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:
                 missing.append(f"{path.relative_to(ROOT)}: {library}")
@@ -136,7 +137,7 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
 def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(requirements):
     pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements/serve.txt").read_text(), re.MULTILINE)
     pinned = {name.lower().replace("_", "-") for name in pinned}
-    assert {*requirements["serve"], *requirements["onnx"]} - pinned == set()
+    assert {*requirements["serve"], *requirements["onnx"], *requirements["jobs"]} - pinned == set()
 
 
 def test_the_wheel_holds_the_files_of_the_package_and_no_others(light):

@@ -113,7 +113,7 @@ def requirements(light) -> dict[str, list[str]]:
 
 
 def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
-    assert set(requirements) == {"arrow", "jobs", "onnx", "serve", "train"}
+    assert set(requirements) == {"arrow", "jobs", "onnx", "postgresql", "s3", "serve", "train"}
     assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 

@@ -134,6 +134,8 @@ def write_growth(recorded: Recorded) -> list[str]:
             lines += write(found)
     if not lines:
         return ["No growth was measured.", ""]
+    if date := recorded.document.get("growth_date"):
+        lines = [f"Measured on {date}, with {recorded.document['growth_of']}.", "", *lines]
     slices = recorded.find_growth_slices()
     slowed = f"Slowed slices of the growth: {recorded.count_slowed(slices)} of {len(slices)}."
     return [*lines, f"What broke first: {find_break(growth)}", "", slowed, ""]

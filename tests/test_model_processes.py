@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import TESTS, Server
+from serving import TESTS, Server, starting
 
 CONNECTIONS = 16
 LOAD_S = 10
@@ -20,15 +20,8 @@ LOAD_S = 10
 
 @pytest.fixture
 def start(tmp_path):
-    servers = []
-
-    def start_server(config: str) -> Server:
-        servers.append(Server(config, tmp_path).wait_until_ready())
-        return servers[-1]
-
-    yield start_server
-    for server in servers:
-        server.stop()
+    with starting(tmp_path, end=Server.stop) as start_server:
+        yield start_server
 
 
 def predict(server: Server, model: str, payload: object, **options: float) -> httpx.Response:

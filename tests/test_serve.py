@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from serving import TESTS, Server, find_free_port, list_children
+from serving import TESTS, Server, find_free_port, list_children, starting
 
 from model_service.parent import count_cores
 from model_service.wiring import create_app
@@ -24,16 +24,8 @@ TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\
 
 @pytest.fixture
 def start(tmp_path):
-    servers = []
-
-    def start_server(config: str = TOYS, **environment: str) -> Server:
-        servers.append(Server(config, tmp_path, environment=environment).wait_until_ready())
-        return servers[-1]
-
-    yield start_server
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    with starting(tmp_path) as start_server:
+        yield lambda config=TOYS, **environment: start_server(config, **environment)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])

@@ -24,7 +24,7 @@ from model_service.records import Artifact
 MANIFEST_NAME = "manifest.json"
 METRICS_NAME = "metrics.json"
 #: Files whose reading runs what is written in them.
-_PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth"})
+_PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
 #: Most files that a warning names.
 _MAX_LISTED = 10
 

@@ -7,6 +7,7 @@ every such folder whether anybody still uses it, and what a killed service left 
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -24,6 +25,14 @@ EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG = 3, 4
 #: it, below the folder of its model, 17.
 MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 17
 _PREFIX, _LOCK = "model-service-", "lock"
+
+
+def name_signal(number: int) -> str:
+    """Return what people call the signal that has ended a process."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 class Home:

@@ -28,7 +28,7 @@ from model_service.backends.base import ParentPart
 from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.errors import ConfigInvalid
-from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence
+from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence, name_signal
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
@@ -279,12 +279,7 @@ class _Place:
 
 
 def _name_end(code: int) -> str:
-    if code >= 0:
-        return f"status {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:  # most real-time signals have no name
-        return f"signal {-code}"
+    return f"status {code}" if code >= 0 else name_signal(-code)
 
 
 def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

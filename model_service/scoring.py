@@ -25,10 +25,16 @@ def score_chunk(
     Raises:
         CapacityError, PayloadTooLarge: As `score_documents`.
     """
-    if all(row.fault is None for row in rows):
-        return score_documents(predictions, target, [row.document for row in rows], context)
-    scored = iter(score_documents(predictions, target, [row.document for row in rows if row.fault is None], context))
-    return [row.fault if row.fault is not None else next(scored) for row in rows]
+    documents = [row.document for row in rows if row.fault is None]
+    return join_faults(rows, score_documents(predictions, target, documents, context))
+
+
+def join_faults(rows: Sequence[Row], outcomes: list[RowOutcome]) -> list[RowOutcome]:
+    """Return what became of each row: its fault, or the next of the outcomes, one per row without a fault."""
+    if len(outcomes) == len(rows):
+        return outcomes
+    left = iter(outcomes)
+    return [row.fault if row.fault is not None else next(left) for row in rows]
 
 
 def score_documents(

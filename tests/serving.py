@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -93,6 +95,11 @@ class Server:
             self.process.send_signal(signal_number)
         return self.process.wait(timeout=60)
 
+    def kill(self) -> None:
+        """End the process whatever it does, and wait for its end."""
+        self.process.kill()
+        self.process.wait()
+
 
 class GunicornServer(Server):
     """The application of a configuration under gunicorn, as any WSGI server would run it."""
@@ -103,6 +110,22 @@ class GunicornServer(Server):
             *("--threads", "4", "--limit-request-line", "8190"),
             f"model_service.wiring:create_app({str(config)!r})",
         ]
+
+
+@contextmanager
+def starting(folder: Path, *, end: Callable[[Server], object] = Server.kill) -> Iterator[Callable[..., Server]]:
+    """Give a function that starts a server of a configuration, with variables of its environment; end them all."""
+    servers: list[Server] = []
+
+    def start(config: str, **environment: str) -> Server:
+        servers.append(Server(config, folder, environment=environment).wait_until_ready())
+        return servers[-1]
+
+    try:
+        yield start
+    finally:
+        for server in servers:
+            end(server)
 
 
 def _one_worker(config: str) -> dict[str, str]:

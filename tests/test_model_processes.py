@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import TESTS, Server
+from serving import TESTS, Server, starting
 
 CONNECTIONS = 16
 LOAD_S = 10
@@ -20,15 +20,8 @@ LOAD_S = 10
 
 @pytest.fixture
 def start(tmp_path):
-    servers = []
-
-    def start_server(config: str) -> Server:
-        servers.append(Server(config, tmp_path).wait_until_ready())
-        return servers[-1]
-
-    yield start_server
-    for server in servers:
-        server.stop()
+    with starting(tmp_path, end=Server.stop) as start_server:
+        yield start_server
 
 
 def predict(server: Server, model: str, payload: object, **options: float) -> httpx.Response:
@@ -45,7 +38,9 @@ def unruly_pid(server: Server) -> int:
 
 
 def test_all_workers_share_one_process_a_model_and_it_ends_with_the_service(start):
-    server = start("server: {workers: 2}\nmodels: [{class: unruly_models.UnrulyModel, backend: process}]")
+    entry = "{class: unruly_models.UnrulyModel, backend: process}"
+    server = start(f"{{server: {{workers: 2}}, logging: {{level: debug}}, models: [{entry}]}}")
+    server.wait_for_log_lines("model is ready", 2)
     pids = {unruly_pid(server) for _ in range(20)}
     assert len(pids) == 1
     assert server.stop() == 0

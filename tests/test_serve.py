@@ -14,26 +14,20 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
-from serving import TESTS, Server, find_free_port, list_children
+from serving import TESTS, Server, find_free_port, list_children, starting
 
 from model_service.parent import count_cores
 from model_service.wiring import create_app
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"
+#: Only the first worker says for people that a model is ready; the others, for debugging.
+TWO_WORKERS = "server: {workers: 2}\nlogging: {level: debug}\n"
 
 
 @pytest.fixture
 def start(tmp_path):
-    servers = []
-
-    def start_server(config: str = TOYS, **environment: str) -> Server:
-        servers.append(Server(config, tmp_path, environment=environment).wait_until_ready())
-        return servers[-1]
-
-    yield start_server
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    with starting(tmp_path) as start_server:
+        yield lambda config=TOYS, **environment: start_server(config, **environment)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -62,8 +56,9 @@ def test_a_model_is_closed_on_every_way_out(start, end):
 
 
 def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, temporary):
-    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
+    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\n" + TWO_WORKERS
     server = start(config, TMPDIR=str(temporary))
+    server.wait_for_log_lines("model is ready", 2 * 3)  # a worker that is ready says nothing of the other
     children = list_children(server.process.pid)
     answers = []
 
@@ -107,8 +102,7 @@ def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tem
     assert not left.exists()
 
 
-#: Only the first worker says for people that a model is ready; the others, for debugging.
-PIDS = "models: [{class: unruly_models.UnrulyModel}]\nserver: {workers: 2}\nlogging: {level: debug}\n"
+PIDS = "models: [{class: unruly_models.UnrulyModel}]\n" + TWO_WORKERS
 
 
 def _pid_of(server: Server, client: httpx.Client) -> int:
@@ -188,7 +182,8 @@ def test_workers_that_cannot_be_kept_alive_end_the_service(tmp_path):
 
 
 def test_several_workers_answer_and_none_is_left_behind(start):
-    server = start(TOYS + "server: {workers: 2}\n")
+    server = start(TOYS + TWO_WORKERS)
+    server.wait_for_log_lines("model is ready", 2 * 2)
     children = list_children(server.process.pid)
     assert len(children) == 2
     assert httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}

@@ -23,7 +23,7 @@ from model_service.cli.score_files import (
     plan,
     save_reached,
 )
-from model_service.cli.scorers import Described, LocalScorer, Scorer, count_cores
+from model_service.cli.scorers import Described, LocalScorer, Scorer
 from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
 from model_service.errors import PackageError, ServiceError
@@ -31,6 +31,7 @@ from model_service.files.converting import finish_part, format_of_part
 from model_service.files.formats import FORMATS, WRITTEN
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds, Outcome, Row
+from model_service.parent import count_cores
 from model_service.service import Service
 
 

@@ -1,6 +1,5 @@
 """What scores the rows of a file for `model-service score`: this process, processes beside it, or a server."""
 
-import os
 import signal
 import time
 from collections import deque
@@ -17,7 +16,7 @@ from model_service.config import ServiceConfig
 from model_service.errors import CapacityError, ModelNotReady, PredictionFailed, ServiceError
 from model_service.files.rows import Outcome, Row
 from model_service.records import Schema
-from model_service.scoring import score_documents
+from model_service.scoring import join_faults, score_documents
 from model_service.service import Service
 
 #: Chunks that are under way for each that is scored at a time, so that nobody waits for the reader.
@@ -110,11 +109,6 @@ class LocalScorer(Scorer):
                 processes.shutdown(wait=True, cancel_futures=True)
 
 
-def count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def in_order(
     pool: Executor, score: Callable[[list[Any]], list[Outcome]], chunks: Iterable[list[Row]], most: int
 ) -> Iterator[tuple[list[Row], list[Outcome]]]:
@@ -148,11 +142,7 @@ def insist(call: Callable[[], list[Outcome]], sleep: Callable[[float], object] =
 
 
 def _settle(rows: list[Row], future: Future[list[Outcome]]) -> tuple[list[Row], list[Outcome]]:
-    outcomes = future.result()
-    if len(outcomes) == len(rows):
-        return rows, outcomes
-    left = iter(outcomes)
-    return rows, [row.fault if row.fault is not None else next(left) for row in rows]
+    return rows, join_faults(rows, future.result())
 
 
 def _alone(config: ServiceConfig) -> ServiceConfig:

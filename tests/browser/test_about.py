@@ -121,7 +121,7 @@ def test_the_table_keeps_its_meaning_on_a_narrow_screen(open_page, site):
 def test_a_wide_table_scrolls_by_keyboard(open_page, site):
     page = open_page(width=375)
     page.goto(f"{site}/models/circrna_model")
-    box = page.get_by_role("group", name="Evaluations")
+    box = page.get_by_role("group", name="Artifacts")
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     box.focus()
     page.keyboard.press("ArrowRight")

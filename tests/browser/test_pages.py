@@ -212,9 +212,11 @@ def test_swagger_ui_runs_an_operation_of_a_model_by_clicks(page, site):
 
 def test_swagger_ui_lists_every_model_with_and_without_its_version(page, site):
     page.goto(f"{site}/docs")
-    for name in ("iris_model", "loan_model", "bike_model", "dna_lstm_model", "circrna_model"):
+    models = page.request.get(f"{site}/api/models").json()["models"]
+    assert len(models) == 5
+    for name, version in ((model["qualified_name"], model["version"]) for model in models):
         expect(page.locator(f"#operations-tag-{name}")).to_be_visible()
-        for path in (f"/api/models/{name}/predict", f"/api/models/{name}/versions/1.0.0/predict"):
+        for path in (f"/api/models/{name}/predict", f"/api/models/{name}/versions/{version}/predict"):
             expect(page.locator(f'.opblock-summary-path[data-path="{path}"]')).to_be_visible()
 
 

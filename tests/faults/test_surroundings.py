@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from attacking import ask
 from fronts import request_of
-from serving import TESTS, Server, find_free_port, list_children
+from serving import TESTS, find_free_port, list_children, starting
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: fault_models.LoudModel\nserver: {workers: 1}\n"
 DOUBLE, LOUD = "/api/models/double_model/predict", "/api/models/loud_model/predict"
@@ -98,16 +98,8 @@ def test_a_log_that_nobody_reads_holds_neither_requests_up_nor_the_end(tmp_path)
 
 @pytest.fixture
 def start(tmp_path):
-    servers = []
-
-    def start_server(config: str) -> Server:
-        servers.append(Server(config, tmp_path).wait_until_ready())
-        return servers[-1]
-
-    yield start_server
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    with starting(tmp_path) as start_server:
+        yield start_server
 
 
 def test_without_file_descriptors_a_worker_waits_says_so_and_goes_on_when_there_are_some(start):

@@ -1,16 +1,6 @@
 """Why a model process is not there, in words for the person who can mend it."""
 
-import signal
-
 from model_service.records import Problem
-
-
-def name_signal(number: int) -> str:
-    """Return what people call a signal."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have no name
-        return f"signal {number}"
 
 
 def describe_change(name: str) -> Problem:

@@ -12,7 +12,6 @@ from model_service.backends.process.problems import (
     describe_failure,
     describe_lack,
     describe_no_interpreter,
-    name_signal,
 )
 from model_service.backends.process.restart_policy import Decision, End, RestartPolicy, Step
 from model_service.backends.process.spawned import SpawnedProcess
@@ -27,6 +26,7 @@ from model_service.backends.process.status import (
     write_status,
 )
 from model_service.config import ModelConfig
+from model_service.home import name_signal
 from model_service.records import ModelInfo, ModelState, Problem
 
 logger = logging.getLogger(__name__)

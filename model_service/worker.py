@@ -58,7 +58,7 @@ class Worker:
         is_replacement: Whether there was another in its place before.
 
     One worker, the first, accepts at once, for all of them, and says that models are loading. Each of the others
-    accepts when both of them have loaded theirs: nobody is told that models are loading who was told that all are ready.
+    accepts when both have loaded theirs: nobody is told that models are loading who was told that all are ready.
     """
 
     def __init__(self, config: ServiceConfig, home: Home, *, number: int, is_replacement: bool) -> None:

@@ -26,8 +26,9 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser the tests of the pages are skipped, and pytest says so; continuous integration wants them.
+	@# Without a browser, or without npm's packages, tests are skipped, and pytest says so; continuous integration wants them.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -41,6 +42,9 @@ browser:  ## Install Chromium, which the tests of the pages need, where there is
 	else \
 	  echo "install Chromium (as root: apt-get install chromium), or name a browser in CHROMIUM" >&2; exit 1; \
 	fi
+
+.PHONY: typescript
+typescript: tests/typescript/node_modules/.package-lock.json  ## Install what the tests of a TypeScript client need
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -100,7 +104,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -120,3 +124,9 @@ $(VENV)/.native: $(VENV)/.serve requirements/native.txt
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
 	$(PIP) install --requirement requirements/dev.txt
 	touch $@
+
+# The environment has a Node.js of its own, from a wheel.
+tests/typescript/node_modules/.package-lock.json: $(VENV)/.dev tests/typescript/package-lock.json
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund --silent
+	@# npm gives it the time of what it has unpacked.
+	@touch $@

@@ -125,6 +125,29 @@ def test_a_row_that_breaks_a_rule_of_the_model_fails_alone(service):
     assert bad.violations == (Violation("/x", "even", "expected an even number"),)
 
 
+def test_rows_for_which_the_models_rules_raise_fail_alone(service, caplog):
+    outcomes = service.predict_rows(service.find_target("talkative_model"), [*rows(2, -1), {"x": "3"}, *rows(-2, 4)])
+    assert [type(outcome) for outcome in outcomes] == [dict, PredictionFailed, PayloadInvalid, PayloadInvalid, dict]
+    assert outcomes[1].message == "model 'talkative_model' failed; the log tells why, by request id"
+    assert len(outcomes[3].violations) == MAX_VIOLATIONS
+    text, _ = logged(caplog)
+    assert text.startswith("prediction failed: the model's own validation raised\n")
+
+
+def test_a_rule_that_never_returns_ends_its_process_once_for_all_rows(manager, caplog):
+    entry = ModelConfig(class_path="unruly_models.PonderingModel", backend=BackendName.PROCESS, timeout_s=2)
+    manager.load_models(ServiceConfig(models=(entry,)))
+    service = PredictionService(manager, max_rows=10)
+    target = service.find_target("pondering_model")
+    outcomes = service.predict_rows(target, rows(0, 1, -3, 2))
+    assert {type(outcome) for outcome in outcomes} == {PredictionTimeout}
+    deadline = time.monotonic() + 60
+    while not isinstance(service.predict_rows(target, rows(0))[0], dict):
+        assert time.monotonic() < deadline
+    ended = [record for record in caplog.records if record.getMessage().startswith("model process ended")]
+    assert len(ended) == 1
+
+
 def test_a_bad_output_fails_its_row(service):
     outcomes = service.predict_rows(service.find_target("wrong_output_model"), rows(1, -1))
     assert [type(outcome) for outcome in outcomes] == [dict, OutputInvalid]

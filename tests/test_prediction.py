@@ -330,6 +330,28 @@ def test_a_scalar_of_numpy_is_named_with_its_place_and_the_way_out(manager, capl
     assert caplog.records[-1].getMessage() == f"prediction failed: an output: {found}"
 
 
+@pytest.mark.parametrize("backend", list(BackendName))
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        (-1, "'/y' expected a value of a JSON type, got tuple: make it a list"),
+        (-2, "'/y' expected an object whose names are texts"),
+        (-3, "'/y/0/z' expected a value of a JSON type, got tuple: make it a list"),
+    ],
+)
+def test_what_an_encoder_would_make_json_of_is_refused_wherever_a_model_runs(manager, caplog, backend, number, found):
+    manager.load_models(ServiceConfig(models=(ModelConfig(class_path="models.LooseModel", backend=backend),)))
+    service = PredictionService(manager, max_rows=10)
+    target = service.find_target("loose_model")
+    with pytest.raises(OutputInvalid):
+        service.predict_many(target, rows(1, number))
+    assert caplog.records[-1].getMessage() == f"prediction failed: output 1: {found}"
+    good, bad = service.predict_rows(target, rows(1, number))
+    assert good == {"y": 1}
+    assert isinstance(bad, OutputInvalid)
+    assert caplog.records[-1].getMessage() == f"prediction failed: an output: {found}"
+
+
 def test_nan_is_no_output(service, caplog):
     fail(service, OutputInvalid, "wrong_output_model", 101)
     assert "'/y' expected a finite number" in logged(caplog)[0]

@@ -1,10 +1,12 @@
 """Fixtures of every test: a fresh manager, services of toy models, a client of the app."""
 
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from attacking import write_table
@@ -74,6 +76,15 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(root)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """Return both ends of a pipe: the number to read from, and a file to write to."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        yield reading, output
+    os.close(reading)
 
 
 @pytest.fixture

@@ -26,10 +26,11 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser the tests of the pages are skipped, and without PostgreSQL those of jobs on it, and pytest says
-	@# so; continuous integration wants them.
+	@# Without a browser, PostgreSQL or npm's packages, tests are skipped, and pytest says which; continuous integration
+	@# wants them all.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -53,6 +54,9 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 	else \
 	  echo "install PostgreSQL (as root: apt-get install postgresql)" >&2; exit 1; \
 	fi
+
+.PHONY: typescript
+typescript: tests/typescript/node_modules/.package-lock.json  ## Install what the tests of a TypeScript client need
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -112,7 +116,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -132,3 +136,9 @@ $(VENV)/.native: $(VENV)/.serve requirements/native.txt
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
 	$(PIP) install --requirement requirements/dev.txt
 	touch $@
+
+# The environment has a Node.js of its own, from a wheel.
+tests/typescript/node_modules/.package-lock.json: $(VENV)/.dev tests/typescript/package-lock.json
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund --silent
+	@# npm gives it the time of what it has unpacked.
+	@touch $@

@@ -79,6 +79,6 @@ def make_violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
 
 def find_retry_after(error: errors.ServiceError) -> str | None:
     """Return what the header ``Retry-After`` says of an error, if it has one."""
-    if isinstance(error, errors.CapacityError) and STATUS[type(error)] in (429, 503, 507):
-        return str(error.retry_after_s)
-    return None
+    if not isinstance(error, errors.CapacityError) or error.retry_after_s is None:
+        return None
+    return str(error.retry_after_s) if STATUS[type(error)] in (429, 503, 507) else None

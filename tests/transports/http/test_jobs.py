@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from jobs_workers import write_rows
+from receiving import receive
 from serving import Server, list_children
 
 ROWS = 3000
@@ -27,7 +28,10 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
     config = {
         "models": [{"class": "models.DoubleModel"}, {"class": "models.SleepingModel"}],
-        "jobs": {"chunk_rows": 100, "lease_s": 1, "max_input_bytes": 500_000},
+        "jobs": {
+            **{"chunk_rows": 100, "lease_s": 1, "max_input_bytes": 500_000},
+            **{"callback_secret": f"whsec_{'k' * 32}", "callback_networks": ["127.0.0.2"]},
+        },
         "server": {"max_body_bytes": 10_000, "workers": 1},
     }
     server = Server(json.dumps(config), folder).wait_until_ready()
@@ -203,6 +207,8 @@ def test_too_many_failed_rows_end_a_job_when_that_is_asked_for(client):
         ({"max_failed_rows": "1e3"}, CSV, 400, "job_invalid"),
         ({"output": "xlsx"}, CSV, 400, "job_invalid"),
         ({"outptu": "csv"}, CSV, 400, "job_invalid"),
+        ({"callback_url": "http://127.0.0.1/"}, CSV, 400, "job_invalid"),
+        ({"callback_url": "ftp://8.8.8.8/"}, CSV, 400, "job_invalid"),
         ({}, {**CSV, "idempotency-key": "k" * 201}, 400, "job_invalid"),
         ({}, {"content-type": "application/pdf"}, 415, "media_type_unsupported"),
         ({}, {}, 415, "media_type_unsupported"),
@@ -211,6 +217,20 @@ def test_too_many_failed_rows_end_a_job_when_that_is_asked_for(client):
 )
 def test_what_cannot_be_meant_is_refused(client, options, headers, status, code):
     problem(client.post(PATH, content=CONTENT, headers=headers, params=options), status, code)
+
+
+def test_the_end_of_a_job_is_told_to_who_asked_for_it(client):
+    with receive("127.0.0.2") as receiver:
+        job = submit(client, callback_url=receiver.url)
+        assert job["callback"] == {"state": "waiting", "attempts": 0, "problem": None}
+        deadline = time.monotonic() + 60
+        while (told := client.get(job["links"]["self"]).json())["callback"]["state"] != "delivered":
+            assert time.monotonic() < deadline, told
+            time.sleep(0.02)
+    [(_, headers, body)] = receiver.got
+    assert headers["webhook-id"] == job["id"]
+    assert json.loads(body) == {name: value for name, value in told.items() if name not in ("callback", "links")}
+    assert submit(client)["callback"] is None
 
 
 def test_a_model_that_is_not_there_is_told(client):

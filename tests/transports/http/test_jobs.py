@@ -188,6 +188,11 @@ def test_a_file_that_cannot_be_read_is_told_at_once(client, content):
     assert len(client.get("/api/jobs?limit=500").json()["jobs"]) == before
 
 
+def test_a_document_without_rows_is_told_at_once(client):
+    answer = client.post(PATH, content=b'""', headers={"content-type": "application/json"})
+    problem(answer, 400, "file_unreadable")
+
+
 def test_a_file_that_breaks_in_the_middle_fails_with_what_came_before(client):
     job = wait(client, submit(client, write_rows(15_000) + b"\xff\xff,1,a\n"))
     assert (job["state"], job["problem"]["code"]) == ("failed", "file_unreadable")

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -52,6 +53,13 @@ def wait(client, job, *states):
         time.sleep(0.02)
         job = client.get(job["links"]["self"]).json()
     return job
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def submit(client, content=CONTENT, headers=CSV, path=PATH, **options):
@@ -480,6 +488,49 @@ def test_a_service_that_is_stopped_and_started_goes_on_with_its_jobs(tmp_path):
         assert (done["state"], done["rows_done"]) == ("succeeded", 40_000)
         lines = client.get(job["links"]["output"]).text.splitlines()
         assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(40_000))
+    assert server.stop() == 0
+
+
+def test_a_service_that_is_restarted_during_an_upload_has_no_job_of_it_and_takes_it_again(tmp_path):
+    config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"shutdown_timeout_s": 1}})
+    key = {**CSV, "idempotency-key": "again"}
+    server = Server(config, tmp_path).wait_until_ready()
+    with socket.create_connection(("127.0.0.1", server.port)) as sender:
+        head = f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\ncontent-type: text/csv\r\n"
+        head += f"idempotency-key: again\r\ncontent-length: {len(CONTENT)}\r\n\r\n"
+        sender.sendall(head.encode() + CONTENT[:1000])
+        uploads = tmp_path / "model-service-data" / "uploads"
+        wait_until(lambda: uploads.exists() and list(uploads.iterdir()))
+        assert server.stop() == 0
+        assert sender.recv(1000).startswith(b"HTTP/1.1 503 ")
+    assert list(uploads.iterdir()) == []
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        assert client.get("/api/jobs").json()["jobs"] == []
+        assert wait(client, submit(client, headers=key))["rows_done"] == ROWS
+    assert server.stop() == 0
+
+
+def test_a_download_that_a_restart_cuts_off_goes_on_where_it_was(tmp_path):
+    config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"shutdown_timeout_s": 1}})
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        job = wait(client, submit(client, write_rows(300_000)))
+        output = client.get(job["links"]["output"]).content
+        with client.stream("GET", job["links"]["output"]) as answer:
+            pieces, got = answer.iter_raw(), b""
+            while len(got) < 100_000:
+                got += next(pieces)
+            assert server.stop() == 0  # with most of it unread, and too much to wait in any buffer
+            with suppress(httpx.TransportError):
+                for piece in pieces:
+                    got += piece
+    assert len(got) < len(output)
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        rest = client.get(job["links"]["output"], headers={"range": f"bytes={len(got)}-"})
+        assert rest.status_code == 206
+        assert got + rest.content == output
     assert server.stop() == 0
 
 

@@ -87,7 +87,7 @@ class _BatchReader(RowReader):
     def _cut(self, batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Yield parts of a batch with their sizes as Python has them: a value that many rows share counts for each."""
         size = sum(map(_measure, batch.columns))
-        if batch.num_rows > 1 and size > self._bounds.chunk_bytes:
+        if batch.num_rows > 1 and size > min(self._bounds.chunk_bytes, self._bounds.max_row_bytes):
             middle = batch.num_rows // 2
             yield from self._cut(batch.slice(0, middle))
             yield from self._cut(batch.slice(middle))

@@ -198,7 +198,7 @@ def test_a_row_that_is_too_long_is_refused(name):
     raw = make({"length": [1.0] * 3, "kind": ["a", "b" * 2000, "c"]}, name)
     assert len(read(raw, name=name, max_row_bytes=2000)) == 3
     with pytest.raises(FileUnreadable, match="more than 1999 bytes"):
-        read(raw, name=name, max_row_bytes=1999, chunk_bytes=1000)
+        read(raw, name=name, max_row_bytes=1999)
 
 
 @NAMES

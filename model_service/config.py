@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
+#: What secrets of webhooks begin with: https://www.standardwebhooks.com.
+SECRET_PREFIX = "whsec_"  # noqa: S105 - and no secret itself
 
 
 class LogFormat(StrEnum):
@@ -281,6 +283,14 @@ class JobsConfig:
     max_waiting: int = setting(1000, bounds=(1, 1_000_000), help="Most jobs that wait or run; beyond them 429.")
     max_event_streams: int = setting(
         2000, bounds=(1, 1_000_000), help="Most callers of one worker that are told of progress as it comes."
+    )
+    callback_secret: str | None = setting(
+        None,
+        help="Secret that signs callbacks: `whsec_` and 24 to 64 bytes in Base64. Null: a job with a `callback_url` is "
+        "refused.",
+    )
+    callback_networks: tuple[str, ...] = setting(
+        (), help="Networks that callbacks may reach although they are not public, such as `10.1.0.0/16`."
     )
     keep_s: float = setting(
         7 * 86400.0, bounds=(0, 10**9), help="Seconds that a job is kept when it is over, with its files."

@@ -5,7 +5,9 @@ after its path: ``MODEL_SERVICE__SERVER__PORT=9000``, ``MODEL_SERVICE__MODELS__0
 Nothing is merged silently: an unknown key or variable stops the start.
 """
 
+import base64
 import dataclasses
+import ipaddress
 import os
 import re
 import typing
@@ -18,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from model_service.config import Batching, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config import SECRET_PREFIX, Batching, JobsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.config_keys import describe_type, find_scalar, list_keys
 from model_service.errors import ConfigInvalid
 
@@ -80,6 +82,7 @@ def load_config(
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
+    _check_callbacks(config.jobs)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
     return config
@@ -226,6 +229,26 @@ def _check_tls(server: ServerConfig) -> None:
 def _check_root_path(server: ServerConfig) -> None:
     if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
         raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
+
+
+def _check_callbacks(jobs: JobsConfig) -> None:
+    if jobs.callback_secret is not None:
+        try:
+            size = len(base64.b64decode(jobs.callback_secret.removeprefix(SECRET_PREFIX), validate=True))
+        except ValueError:
+            size = 0
+        if not jobs.callback_secret.startswith(SECRET_PREFIX) or not 24 <= size <= 64:
+            raise ConfigInvalid(
+                f"'jobs.callback_secret' must be {SECRET_PREFIX} and 24 to 64 bytes in Base64; make one with: "
+                f'echo "{SECRET_PREFIX}$(openssl rand -base64 32)"'
+            )
+    for place, network in enumerate(jobs.callback_networks):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigInvalid(
+                f"'jobs.callback_networks[{place}]' must be a network like 10.1.0.0/16: {error}"
+            ) from None
 
 
 def _check_backend(model: ModelConfig, path: str) -> None:

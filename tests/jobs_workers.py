@@ -51,9 +51,9 @@ def write_config(folder: Path, database: str, *models: str, **jobs: Any) -> Path
     return path
 
 
-def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
-    """Make a job of a file."""
-    request = JobRequest(
+def make_request(**changes: Any) -> JobRequest:
+    """Return a request for the doubling model."""
+    return JobRequest(
         **{
             "qualified_name": "double_model",
             "version": "1.0.0",
@@ -63,6 +63,11 @@ def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
             **changes,
         }
     )
+
+
+def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
+    """Make a job of a file."""
+    request = make_request(**changes)
     upload = desk.begin_upload()
     try:
         upload.write(content)

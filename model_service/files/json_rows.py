@@ -13,6 +13,7 @@ from model_service.schema.cells import MISSING, Place, PlaceFinder, read_value
 from model_service.strict_json import decode_json
 
 _EMPTY = "the file is empty; send at least one row, a JSON object"
+_NO_ROWS = "the file is neither an array of JSON objects nor one object; send one of these, or one object per line"
 _UNKNOWN: Any = object()
 
 
@@ -127,7 +128,9 @@ class ArrayReader(_Chunks):
                 f"a file of one JSON array may have {bounds.max_row_bytes} bytes; write one object per line (ndjson)"
             )
         documents = decode_json(raw)
-        if not isinstance(documents, list):  # one object is one row
+        if not isinstance(documents, list | dict):
+            raise FileUnreadable(_NO_ROWS)
+        if isinstance(documents, dict):  # one object is one row
             documents = [documents]
         size = bounds.chunk_rows
         self._begin(documents[start : start + size] for start in range(0, len(documents), size))

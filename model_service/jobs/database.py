@@ -21,6 +21,8 @@ from model_service.jobs.errors import DatabaseOutdated, JobStoreUnavailable, Sto
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: So long a transaction waits for another one's lock, a connection for the server, a statement for its end.
 _LOCK_S, _CONNECT_S, _STATEMENT_S = 10, 5, 30
+#: After so long PostgreSQL ends a transaction of a process that was stopped in it, so that its locks hold up nobody.
+_SILENCE_S = 5
 #: Any number; the same for all who migrate one PostgreSQL database at once.
 _MIGRATION_LOCK = 7_302_041
 
@@ -166,7 +168,12 @@ class Database:
         return engine
 
     def _make_postgresql(self, url: sa.URL) -> sa.Engine:
-        options = f"-c statement_timeout={_STATEMENT_S}s -c lock_timeout={_LOCK_S}s"
+        bounds = {
+            "statement_timeout": _STATEMENT_S,
+            "lock_timeout": _LOCK_S,
+            "idle_in_transaction_session_timeout": _SILENCE_S,
+        }
+        options = " ".join(f"-c {name}={seconds}s" for name, seconds in bounds.items())
         arguments = {"connect_timeout": _CONNECT_S, "options": options, "tcp_user_timeout": _STATEMENT_S * 1000}
         try:
             return sa.create_engine(

@@ -14,7 +14,7 @@ from flask import Flask
 from model_service.errors import ServerBusy
 from model_service.transports.http import health
 from model_service.transports.http.asgi import CallerLeft, Message, Receive, Send, find_path, send_answer, send_problem
-from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
 from model_service.transports.http.urls import MODELS
@@ -57,19 +57,23 @@ class Application:
         if find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
             await send_answer(self._front, scope, send, health.answer_health(self._front.manager, find_path(scope)))
             return
-        body, model = _Body(self._front), ""
+        body, model, sender = _Body(self._front), "", _Sender(send)
         try:
             if scope["state"].get("is_surplus"):
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
             door = self._jobs.find_door(scope)
             if door is not None:
-                await door(scope, receive, send)
+                await door(scope, receive, sender)
                 return
             model = self._find_model(scope)
             await body.gather(scope, receive)
-            await self._answer(scope, body.replay, send, model)
+            await self._answer(scope, body.replay, _Keeper(sender), model)
         except CallerLeft:
             return
+        except asyncio.CancelledError:  # the service ends, and has waited for as long as it does
+            if sender.has_begun:
+                raise
+            await send_problem(self._front, scope, send, service_ended())
         except ServerBusy as error:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
@@ -84,7 +88,7 @@ class Application:
             async with self._share_of(model), self._threads:
                 self._waiting -= 1
                 is_waiting = False
-                await self._wsgi(scope, receive, _Sender(send))  # type: ignore[arg-type]  # and of ASGI
+                await self._wsgi(scope, receive, send)  # type: ignore[arg-type]  # and of ASGI
         finally:
             self._waiting -= is_waiting
 
@@ -167,6 +171,18 @@ class _Body:
 
 
 class _Sender:
+    """Sends an answer, and knows whether there is any of it yet."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)
+
+
+class _Keeper:
     """Sends an answer without the wish to close the connection: what is left of a body is read and thrown away."""
 
     def __init__(self, send: Send) -> None:

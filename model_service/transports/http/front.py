@@ -16,6 +16,11 @@ LARGE_BYTES = 32 * 1024
 MOST_PREPARING = 64
 
 
+def service_ended() -> ServerBusy:
+    """Return what is answered when the service ends, and has waited for a request for as long as it does."""
+    return ServerBusy("the service ended before there was an answer; send the request again", retry_after_s=1)
+
+
 class Front:
     """What the connections of one worker share; for the loop's thread.
 

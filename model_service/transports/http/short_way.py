@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
 from model_service.strict_json import decode_json, encode_document, holds_more_values
-from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.plain import PlainRequest
 from model_service.transports.http.wire import write_happy, write_problem
 
@@ -138,6 +138,14 @@ class ShortWay(HttpToolsProtocol):
             is_last = not request.keep_alive or self.front.is_draining
             status, raw = write_problem(error, request.request_id, self.date(), is_last=is_last)
             self._write(request, status, raw, is_last)
+
+    def give_up(self) -> None:
+        """Answer the plain request that is under way, if there is one: the service waits no longer."""
+        request = self.cycle
+        if isinstance(request, PlainRequest) and not request.response_complete:
+            self.forget(request)
+            self.refuse(request, service_ended())
+            request.disconnected = True  # what becomes of it is not sent any more
 
     def _write(self, request: PlainRequest, status: int, raw: bytes, is_last: bool) -> None:
         self.transport.write(raw)

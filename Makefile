@@ -54,6 +54,11 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 	  echo "install PostgreSQL (as root: apt-get install postgresql)" >&2; exit 1; \
 	fi
 
+.PHONY: grpc
+grpc: $(VENV)/.dev  ## Compile model_service/transports/grpc/inference.proto after a change
+	cd model_service/transports/grpc && $(abspath $(BIN))/python -m grpc_tools.protoc --proto_path=. \
+	  --descriptor_set_out=inference.binpb inference.proto
+
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py tests/test_docs.py tests/test_openapi.py

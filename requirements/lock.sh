@@ -16,7 +16,7 @@ freeze() {
 }
 
 # setuptools builds our own projects without an isolated environment.
-$pip install --quiet 'setuptools>=77' '.[serve,jobs]' ./model_packages/*
+$pip install --quiet 'setuptools>=77' '.[serve,jobs,grpc]' ./model_packages/*
 freeze requirements/serve.txt
 $pip install --quiet --constraint requirements/serve.txt --requirement requirements/native.in
 freeze requirements/native.txt

@@ -22,13 +22,8 @@ from model_service.schema.tensor_specs import Signature, Signatures, TensorSpec
 from model_service.strict_json import encode_document
 from model_service.transports.http import urls
 from model_service.transports.http.codec import JSON, read_body, write_json
-from model_service.transports.http.health import is_ready
 from model_service.transports.http.inference_codec import read_call, read_object, write_answer
-
-#: What `GET /v2` says beyond the protocol's core.
-EXTENSIONS = ("binary_tensor_data", "model_repository")
-PLATFORM = "model_service_mlmodel"
-_STATES = {ModelState.LOADING: "LOADING", ModelState.READY: "READY", ModelState.FAILED: "UNAVAILABLE"}
+from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, list_model
 
 
 def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
@@ -53,7 +48,7 @@ def _add_server(blueprint: Blueprint, manager: ModelManager) -> None:
 
     @blueprint.get(f"{urls.V2}/health/ready")
     def server_ready() -> Response:
-        return _tell({}, is_ready=is_ready(manager.get_models()))
+        return _tell({}, is_ready=manager.is_ready())
 
 
 def _add_models(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
@@ -93,12 +88,12 @@ def _add_repository(blueprint: Blueprint, manager: ModelManager, config: ServerC
         raw = read_body(request, max_bytes=config.max_body_bytes)
         only_ready = raw.strip() and read_object(raw, config.max_body_values).get("ready") is True
         listed = [status for status in manager.get_models() if status.state is ModelState.READY or not only_ready]
-        return write_json([_list_model(status) for status in listed])
+        return write_json([list_model(status) for status in listed])
 
     @blueprint.post(f"{urls.V2}/repository/models/<qualified_name>/load")
     @blueprint.post(f"{urls.V2}/repository/models/<qualified_name>/unload")
     def load_or_unload(qualified_name: str) -> Response:
-        raise NotOffered("models are not loaded or unloaded by request here; whoever runs the service lists them")
+        raise NotOffered(NOT_OFFERED)
 
 
 def _add_v1(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
@@ -168,12 +163,3 @@ def _describe_tensor(spec: TensorSpec) -> dict[str, Any]:
         parameters["optional"] = True
     described = {"name": spec.name, "datatype": spec.datatype, "shape": spec.shape}
     return {**described, "parameters": parameters} if parameters else described
-
-
-def _list_model(status: ModelStatus) -> dict[str, str]:
-    return {
-        "name": status.qualified_name,
-        "version": status.version or "",
-        "state": _STATES[status.state],
-        "reason": f"{status.problem.problem}: {status.problem.remedy}" if status.problem else "",
-    }

@@ -8,6 +8,8 @@ PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
+# Clients of other servers, whose dependencies are not ours.
+CLIENTS := $(basename $(notdir $(wildcard requirements/clients/*.txt)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -26,10 +28,11 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser the tests of the pages are skipped, and without PostgreSQL those of jobs on it, and pytest says
-	@# so; continuous integration wants them.
+	@# Without a browser the tests of the pages are skipped, without PostgreSQL those of jobs on it, and without the clients
+	@# of other servers those with them, and pytest says so; continuous integration wants them.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -58,6 +61,14 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 grpc: $(VENV)/.dev  ## Compile model_service/transports/grpc/inference.proto after a change
 	cd model_service/transports/grpc && $(abspath $(BIN))/python -m grpc_tools.protoc --proto_path=. \
 	  --descriptor_set_out=inference.binpb inference.proto
+
+.PHONY: clients
+clients: $(CLIENTS:%=.clients/%/.done)  ## Install the clients of other servers, each in an environment of its own
+
+.clients/%/.done: requirements/clients/%.txt
+	$(PYTHON) -m venv .clients/$*
+	.clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --requirement $<
+	touch $@
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -117,7 +128,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .clients build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -36,7 +36,6 @@ class Listener:
 
     def __init__(self, config: ServerConfig, workers: int) -> None:
         _check_tls(config)
-        _check_grpc(config)
         self._path = config.unix_socket
         if self._path is not None:
             self._sockets = [_bind_path(self._path)]
@@ -45,6 +44,7 @@ class Listener:
         for each in self._sockets:
             each.listen(BACKLOG)
             each.setblocking(False)
+        _check_grpc(config)
         if self._path is not None:
             self.name = str(self._path)
         else:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve pyproject.toml, native.in and dev.in into serve.txt, native.txt and dev.txt: names and versions, no hosts.
+# Resolve pyproject.toml, native.in, dev.in and clients/*.in into lists of the same name: names and versions, no hosts.
 # Usage: requirements/lock.sh [python]
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,3 +22,9 @@ $pip install --quiet --constraint requirements/serve.txt --requirement requireme
 freeze requirements/native.txt
 $pip install --quiet --constraint requirements/native.txt --requirement requirements/dev.in
 freeze requirements/dev.txt
+# The clients of other servers depend on nothing of ours, and not on each other.
+for list in requirements/clients/*.in; do
+    "$python" -m venv --clear "$folder/venv"
+    $pip install --quiet --requirement "$list"
+    freeze "${list%.in}.txt"
+done

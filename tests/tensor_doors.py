@@ -99,7 +99,7 @@ def read_outputs(metadata: dict[str, Any], tensors: list[dict[str, Any]]) -> lis
     declared = {tensor["name"]: tensor for tensor in metadata["outputs"]}
     outputs: list[dict[str, Any]] = [{} for _ in range(tensors[0]["shape"][0])]
     for tensor in tensors:
-        is_json = tensor.get("parameters", {}).get("content_type") == "json"
+        is_json = (tensor.get("parameters") or {}).get("content_type") == "json"
         told = declared.get(tensor["name"], {}).get("parameters", {})
         assert tensor["datatype"] == declared.get(tensor["name"], tensor)["datatype"]
         for output, value in zip(outputs, _split(tensor["data"], tensor["shape"]), strict=True):

@@ -11,7 +11,7 @@ from model_service.records import Output, Payload, Violation
 from model_service.schema.tensor_specs import Branch, Kind, Signature, TensorSpec
 from model_service.schema.tensors import FLOATS, INTEGERS, NUMBERS, Tensor, nest, tensor_fault, unnest, write_shape
 from model_service.schema.validation import make_pointer
-from model_service.strict_json import decode_json, encode_document, holds_more_values
+from model_service.strict_json import count_values, decode_json, encode_document
 
 #: What a row has where it has no such field.
 MISSING: Final = object()
@@ -61,14 +61,15 @@ def read_payloads(signature: Signature, tensors: Sequence[Tensor], *, max_values
         PayloadTooLarge: There are too many JSON values.
     """
     rows = tensors[0].shape[0]
+    budget = _Budget(max_values)
     columns: dict[str, list[Any]] = {}
     others: dict[str, list[Any]] = {}
     for tensor in _split_matrix(signature, tensors):
         spec = signature.inputs.get(tensor.name)
         if spec is not None:
-            columns[tensor.name] = _read_column(spec, tensor, max_values)
+            columns[tensor.name] = _read_column(spec, tensor, budget)
         elif signature.input.is_open:
-            others[tensor.name] = _read_any(tensor, max_values)
+            others[tensor.name] = _read_any(tensor, budget)
         else:
             known = ", ".join(signature.inputs) or "none"
             raise _mismatch(tensor.name, "additionalProperties", f"there is no such input; the inputs are {known}")
@@ -83,11 +84,13 @@ def check_wanted(signature: Signature, names: Sequence[str]) -> None:
         PayloadMalformed: One is named twice.
         PayloadInvalid: There is no such output.
     """
-    for i, name in enumerate(names):
-        if name in names[:i]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise PayloadMalformed(f"output {quote_name(name)} is wanted twice; keep one")
+        seen.add(name)
         if name not in signature.outputs and not signature.has_open_output:
-            raise _no_output(name, list(signature.outputs))
+            raise _no_output(signature, name)
 
 
 def write_outputs(signature: Signature, outputs: Sequence[Output], wanted: Sequence[str] | None) -> list[Tensor]:
@@ -108,8 +111,25 @@ def write_outputs(signature: Signature, outputs: Sequence[Output], wanted: Seque
             specs[name] = TensorSpec(name, (name,), Kind.JSON, is_optional=True, is_certain=False)
     for name in wanted or ():
         if name not in specs:
-            raise _no_output(name, list(specs))
+            raise _no_output(signature, name)
     return [_write_column(specs[name], outputs) for name in (specs if wanted is None else wanted)]
+
+
+class _Budget:
+    """How many JSON values may still come out of the texts of a request."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def spend(self, raw: bytes) -> None:
+        """Count the values of texts with commas between them, before they are decoded.
+
+        Raises:
+            PayloadTooLarge: There are more than may be.
+        """
+        self._left -= count_values(raw)
+        if self._left < 0:
+            raise PayloadTooLarge(f"the texts hold more than {self._most} JSON values; send fewer rows in one request")
 
 
 def _split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -126,10 +146,10 @@ def _split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[T
     return [replace(tensor, name=spec.name, shape=(rows,), data=tensor.data[i::width]) for i, spec in enumerate(specs)]
 
 
-def _read_column(spec: TensorSpec, tensor: Tensor, max_values: int) -> list[Any]:
+def _read_column(spec: TensorSpec, tensor: Tensor, budget: "_Budget") -> list[Any]:
     """Return the value of each row for one input; `MISSING` where it has none."""
     if spec.is_json or (spec.is_array and tensor.datatype == "BYTES" and len(tensor.shape) == 1):
-        return _read_loose(spec, tensor, max_values)
+        return _read_loose(spec, tensor, budget)
     if tensor.datatype not in _ACCEPTED[spec.kind]:
         wanted = f"{spec.label}{' or another datatype of numbers' if spec.datatype in NUMBERS else ''}"
         raise _mismatch(spec.name, "type", f"expected {wanted}, got {tensor.datatype}")
@@ -141,14 +161,14 @@ def _read_column(spec: TensorSpec, tensor: Tensor, max_values: int) -> list[Any]
     return nest(values, tensor.shape) if spec.sizes else values
 
 
-def _read_loose(spec: TensorSpec, tensor: Tensor, max_values: int) -> list[Any]:
+def _read_loose(spec: TensorSpec, tensor: Tensor, budget: "_Budget") -> list[Any]:
     """Return the value of each row where texts may be JSON, and other values what they are."""
     is_single = len(tensor.shape) == 1 or (tensor.shape[1:] == (1,) and not spec.is_array)
     if not is_single:
         return nest(_read_texts(tensor), tensor.shape)
     if tensor.datatype != "BYTES" or tensor.content_type == "str":
         return _read_nulls(spec, tensor, tensor.data)
-    values = _read_json(tensor, max_values)
+    values = _read_json(tensor, budget)
     return values if spec.is_optional else [None if value is MISSING else value for value in values]
 
 
@@ -176,10 +196,10 @@ def _check_shape(spec: TensorSpec, tensor: Tensor, sizes: tuple[int, ...]) -> No
         raise _mismatch(spec.name, "shape", f"expected {spec.label}, got another shape")
 
 
-def _read_any(tensor: Tensor, max_values: int) -> list[Any]:
+def _read_any(tensor: Tensor, budget: "_Budget") -> list[Any]:
     """Return the value of each row of a tensor that the schema does not name."""
     if tensor.datatype == "BYTES" and tensor.content_type in _JSON_TYPES:
-        values = _read_json(tensor, max_values)
+        values = _read_json(tensor, budget)
     else:
         values = _read_texts(tensor)
     return values if tensor.shape[1:] == (1,) else nest(values, tensor.shape)
@@ -196,13 +216,10 @@ def _read_texts(tensor: Tensor) -> list[Any]:
         raise tensor_fault(tensor.name, "expected base64 of texts in UTF-8, as its content_type says") from None
 
 
-def _read_json(tensor: Tensor, max_values: int) -> list[Any]:
+def _read_json(tensor: Tensor, budget: "_Budget") -> list[Any]:
     """Return what the JSON texts of a tensor hold; an empty text, or null, is `MISSING`."""
     raw = [text.encode() if text else b"" for text in _read_texts(tensor)]
-    if holds_more_values(b",".join(raw), max_values):
-        raise PayloadTooLarge(
-            f"tensor {quote_name(tensor.name)}: its texts hold more than {max_values} JSON values; send fewer rows"
-        )
+    budget.spend(b",".join(raw))
     values: list[Any] = []
     for row, text in enumerate(raw):
         try:
@@ -221,18 +238,15 @@ def _build(branch: Branch, columns: dict[str, list[Any]], others: dict[str, list
             given[name] = column
     if not given:
         return None
-    names, is_sparse = list(given), any(map(_has_missing, given.values()))
-    rows: list[Any] = [dict(zip(names, values, strict=True)) for values in zip(*given.values(), strict=True)]
-    if is_sparse:
+    names = list(given)
+    rows: list[Any] = [dict(zip(names, values, strict=False)) for values in zip(*given.values(), strict=True)]
+    may_miss = [name for name in names if name in others or branch.children[name].is_optional]
+    if any(value is MISSING for name in may_miss for value in given[name]):
         rows = [{name: value for name, value in row.items() if value is not MISSING} for row in rows]
     if branch.is_nullable or branch.is_optional:
         absent = None if branch.is_nullable else MISSING
         rows = [row if any(value is not None for value in row.values()) else absent for row in rows]
     return rows
-
-
-def _has_missing(column: list[Any]) -> bool:
-    return any(value is MISSING for value in column)
 
 
 def _write_column(spec: TensorSpec, outputs: Sequence[Output]) -> Tensor:
@@ -261,5 +275,6 @@ def _mismatch(name: str, rule: str, message: str) -> PayloadInvalid:
     return PayloadInvalid(f"tensor {quote_name(name)}: {message}", [violation])
 
 
-def _no_output(name: str, known: list[str]) -> PayloadInvalid:
-    return _mismatch(name, "outputs", f"there is no such output; the outputs are {', '.join(known) or 'none'}")
+def _no_output(signature: Signature, name: str) -> PayloadInvalid:
+    known = ", ".join(signature.outputs) or "none"
+    return _mismatch(name, "outputs", f"there is no such output; the outputs are {known}")

@@ -315,8 +315,13 @@ def test_a_text_that_is_no_json_is_told_with_its_row():
 
 
 def test_no_more_values_hide_in_texts_than_may_be():
-    with pytest.raises(errors.PayloadTooLarge, match=f"more than {MOST} JSON values"):
-        read(sign({"f": {}}), tensor("f", "BYTES", [2], [json.dumps([1] * MOST)] * 2))
+    many = json.dumps([1] * (MOST // 2 + 10))
+    told = f"more than {MOST} JSON values"
+    with pytest.raises(errors.PayloadTooLarge, match=told):
+        read(sign({"f": {}}), tensor("f", "BYTES", [2], [many, many]))
+    with pytest.raises(errors.PayloadTooLarge, match=told):
+        read(sign({"f": {}, "g": {}}), tensor("f", "BYTES", [1], [many]), tensor("g", "BYTES", [1], [many]))
+    assert len(read(sign({"f": {}}), tensor("f", "BYTES", [1], [many]))[0]["f"]) == MOST // 2 + 10
 
 
 # --- outputs to tensors -----------------------------------------------------------------------------------------------

@@ -6,16 +6,17 @@ A door joins by writing its class (``tests/doors.py`` says how) and adding it to
 import pytest
 from door_models import OTHER_ROW, ROW
 from doors import CommandDoor, RestDoor, V1Door
-from serving import Server
+from grpc_client import GrpcDoor, GrpcRawDoor
+from serving import Server, find_free_port
 from tensor_doors import V2BinaryDoor, V2Door
 
 from model_service import errors
 
 pytestmark = pytest.mark.usefixtures("manager")  # the command line loads models into the one manager
-DOORS = [RestDoor, V2Door, V2BinaryDoor, V1Door, CommandDoor]
+DOORS = [RestDoor, V2Door, V2BinaryDoor, GrpcDoor, GrpcRawDoor, V1Door, CommandDoor]
 MOST_ROWS = 20
 CONFIG = f"""
-server: {{max_body_bytes: 100000, max_request_rows: {MOST_ROWS}, threads: 4}}
+server: {{max_body_bytes: 100000, max_request_rows: {MOST_ROWS}, threads: 4, grpc_port: GRPC}}
 models:
   - class: models.DoubleModel
   - class: models.DoubleModelTwo
@@ -31,7 +32,9 @@ models:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("doors")
-    server = Server(CONFIG, folder).wait_until_ready()
+    grpc_port = find_free_port()
+    server = Server(CONFIG.replace("GRPC", str(grpc_port)), folder).wait_until_ready()
+    server.grpc_port = grpc_port
     yield server, folder / "config.yaml"
     assert server.stop() == 0
 

@@ -33,11 +33,15 @@ def find_status(error: errors.ServiceError) -> StatusCode:
 
 def word_error(error: errors.ServiceError) -> str:
     """Return what a caller is told."""
-    faults = [f"'{fault.place}' {fault.message}" for fault in error.violations[:_MOST_TOLD]]
-    if not faults or error.violations[0].message in error.message:
-        return error.message[:_MOST_CHARACTERS]
-    more = len(error.violations) - len(faults)
-    told = f"{error.message}: {'; '.join(faults)}{f'; and {more} more' if more > 0 else ''}"
+    faults = error.violations[:_MOST_TOLD]
+    if not faults:
+        told = error.message
+    elif faults[0].message in error.message:
+        told = f"{error.message}, at '{faults[0].place}'"
+    else:
+        more = len(error.violations) - len(faults)
+        words = "; ".join(f"'{fault.place}' {fault.message}" for fault in faults)
+        told = f"{error.message}: {words}{f'; and {more} more' if more > 0 else ''}"
     return told[:_MOST_CHARACTERS]
 
 

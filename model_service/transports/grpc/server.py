@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 #: Calls under way in one worker; beyond them RESOURCE_EXHAUSTED.
 MOST_CALLS = 2048
-#: Of these, on one connection.
-_MOST_STREAMS = 256
 #: A connection is closed after so long, and its calls have the time below to end: that bounds whoever opens calls and
 #: sends nothing. Clients connect anew by themselves.
 _LONGEST_CONNECTION_S, _LAST_CALLS_S = 600, 60
@@ -134,7 +132,6 @@ def _list_options(config: ServerConfig) -> list[tuple[str, Any]]:
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", config.max_body_bytes),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_concurrent_streams", _MOST_STREAMS),
         ("grpc.max_connection_idle_ms", int(config.keep_alive_timeout_s * 1000)),
         ("grpc.max_connection_age_ms", _LONGEST_CONNECTION_S * 1000),
         ("grpc.max_connection_age_grace_ms", _LAST_CALLS_S * 1000),

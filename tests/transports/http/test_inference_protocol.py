@@ -122,6 +122,11 @@ def test_version_one_lists_models_and_predicts(client):
     assert table.json() == answer.json()
 
 
+def test_the_first_page_is_alive_for_who_wants_json(client):
+    assert client.get("/", headers={"accept": "application/json"}).json() == {"status": "alive"}
+    assert client.get("/", headers={"accept": "text/html"}).text.startswith("<!doctype html>")
+
+
 # --- infer ------------------------------------------------------------------------------------------------------------
 
 

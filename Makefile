@@ -8,6 +8,8 @@ PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
+# Clients of other servers, whose dependencies are not ours.
+CLIENTS := $(basename $(notdir $(wildcard requirements/clients/*.txt)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -26,11 +28,12 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser, PostgreSQL or npm's packages, tests are skipped, and pytest says which; continuous integration
-	@# wants them all.
+	@# Without a browser, PostgreSQL, npm's packages or the clients of other servers, tests are skipped, and pytest says
+	@# which; continuous integration wants them all.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -57,6 +60,19 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 
 .PHONY: typescript
 typescript: tests/typescript/node_modules/.package-lock.json  ## Install what the tests of a TypeScript client need
+
+.PHONY: grpc
+grpc: $(VENV)/.dev  ## Compile model_service/transports/grpc/inference.proto after a change
+	cd model_service/transports/grpc && $(abspath $(BIN))/python -m grpc_tools.protoc --proto_path=. \
+	  --descriptor_set_out=inference.binpb inference.proto
+
+.PHONY: clients
+clients: $(CLIENTS:%=.clients/%/.done)  ## Install the clients of other servers, each in an environment of its own
+
+.clients/%/.done: requirements/clients/%.txt
+	$(PYTHON) -m venv .clients/$*
+	.clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --requirement $<
+	touch $@
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -116,7 +132,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .clients build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -81,6 +81,11 @@ class ServerConfig:
 
     host: str = setting("127.0.0.1", help="Address to listen on; `0.0.0.0` for every interface.")
     port: int = setting(8000, bounds=(1, 65535), help="Port to listen on.")
+    grpc_port: int | None = setting(
+        None,
+        bounds=(1, 65535),
+        help="Port of the Open Inference Protocol over gRPC, at `host`; null: none. Needs the extra `grpc`.",
+    )
     unix_socket: Path | None = setting(
         None, help="Path of a Unix socket to listen on instead of `host` and `port`, for a proxy on the same machine."
     )

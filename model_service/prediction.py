@@ -8,7 +8,7 @@ All find the input valid first, run it through the same queue, and hold the outp
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -141,14 +141,14 @@ class PredictionService:
         found = outcomes.find_faults(target, document if is_many else [document])
         outcomes.raise_faults(target, found, is_many=is_many)
 
-    def check_rows(self, documents: list[Any]) -> None:
+    def check_rows(self, documents: Sized) -> None:
         """Hold the number of rows of one request against the bound.
 
         Raises:
             PayloadMalformed: There are none.
             PayloadTooLarge: There are more than ``max_rows``.
         """
-        if not documents:
+        if not len(documents):
             raise PayloadMalformed("the array is empty; send at least one payload")
         if len(documents) > self._max_rows:
             raise PayloadTooLarge(f"{len(documents)} rows in one request; at most {self._max_rows} are accepted")

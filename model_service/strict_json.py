@@ -27,6 +27,7 @@ _DIGITS = bytes(ord("0") if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256
 _UNMARKED = bytes(byte for byte in range(256) if byte not in b":{[")
 _UNSURE: Final = object()
 _NUMBERS = frozenset({int, float, type(None)})
+_HOLDERS = frozenset({dict, list})
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"
 _STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
@@ -83,7 +84,12 @@ def holds_more_values(raw: bytes, most: int) -> bool:
     """
     if len(raw) <= most or _count_marks(raw) <= most:
         return False
-    return _count_marks(_STRING.sub(b"", raw)) > most
+    return count_values(raw) > most
+
+
+def count_values(raw: bytes) -> int:
+    """Return how many values a text has, give or take one; it is not decoded."""
+    return _count_marks(_STRING.sub(b"", raw))
 
 
 def _count_marks(raw: bytes) -> int:
@@ -123,7 +129,9 @@ def _count_keys(document: Any) -> int:
         inner: list[Any] = []
         for value in level:
             keys += len(value) if type(value) is dict else 0
-            inner.extend(child for child in _children(value) if type(child) is dict or type(child) is list)
+            children = _children(value)
+            if not _HOLDERS.isdisjoint(map(type, children)):  # most hold plain values alone
+                inner.extend(child for child in children if type(child) in _HOLDERS)
         if not inner:
             return keys
         level = inner

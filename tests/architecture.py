@@ -22,7 +22,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("prediction",),
     ("scoring",),
     ("jobs",),
-    ("transports.http", "transports"),
+    ("transports.inference",),
+    ("transports.http", "transports.grpc", "transports"),
     ("service",),
     ("wiring", "worker", "parent"),
     ("cli", "__main__"),
@@ -70,6 +71,9 @@ ONLY_IN = {
     "alembic": ("jobs.database", "jobs.migrations"),
     "fsspec": ("jobs.objects",),
     "grpc": ("transports.grpc",),
+    "grpc_health": ("transports.grpc",),
+    "grpc_reflection": ("transports.grpc",),
+    "google": ("transports.grpc",),
     "ray": ("backends.ray_serve",),
 }
 #: Calls that read YAML or the environment; `os.environ` may also be handed on by those who call `load_config`.

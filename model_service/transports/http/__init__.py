@@ -23,6 +23,10 @@ In Flask:
 
 app.py          the application: request ids, the log line of a request, the parts below
 rest.py         /api/models: list, metadata, predict
+inference_protocol.py  /v2 and /v1/models: the Open Inference Protocol
+inference_codec.py  its requests and answers: JSON, and tensors as bytes
+inference_errors.py  its errors
+inference_docs.py  its routes in the OpenAPI document
 jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document

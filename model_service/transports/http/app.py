@@ -13,7 +13,7 @@ from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, health, pages, rest
+from model_service.transports.http import docs, health, inference_protocol, pages, rest
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
@@ -47,6 +47,7 @@ def build_app(
     add_headers(app)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, config))
+    app.register_blueprint(inference_protocol.build_blueprint(manager, service, config))
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))

@@ -17,7 +17,7 @@ from model_service.transports.http.asgi import CallerLeft, Message, Receive, Sen
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
-from model_service.transports.http.urls import MODELS
+from model_service.transports.http.urls import find_model_name
 
 #: Requests that may wait for each thread.
 _WAITING_EACH = 8
@@ -102,11 +102,8 @@ class Application:
         handed: HandedOn | None = scope["state"].get(HANDED_ON)
         if handed is not None:
             return handed.target.info.qualified_name
-        path = find_path(scope)
-        if scope["method"] != "POST" or not path.startswith(f"{MODELS}/"):
-            return ""
-        name = path.removeprefix(f"{MODELS}/").partition("/")[0]
-        return name if self._front.manager.generation.has_name(name) else ""
+        name = find_model_name(find_path(scope)) if scope["method"] == "POST" else ""
+        return name if name and self._front.manager.generation.has_name(name) else ""
 
 
 class _Body:

@@ -48,6 +48,7 @@ HTTP_PROBLEMS = {
     408: ("request_timeout", "The request did not arrive in time."),
     421: ("host_not_allowed", "The request is for another host."),
     431: ("headers_too_large", "The headers are too large."),
+    501: ("not_offered", "The service does not offer this."),
 }
 #: The codes of any other status, and of what nobody foresaw.
 OTHER_CODE, UNEXPECTED_CODE = "http_error", "internal_error"

@@ -8,6 +8,7 @@ import yaml
 from model_service.config import (
     BackendName,
     Batching,
+    InvocationsConfig,
     JobsConfig,
     LogFormat,
     LoggingConfig,
@@ -669,6 +670,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
         inner = {
             "ServerConfig": ServerConfig,
             "JobsConfig": JobsConfig,
+            "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
             "ModelConfig": ModelConfig,
         }

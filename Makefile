@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := .venv-clients
 PACKAGES := $(wildcard model_packages/*)
 PROJECTS := . $(PACKAGES)
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
@@ -25,7 +26,7 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 	$(BIN)/model-service --config examples/config.native.yaml serve
 
 .PHONY: test
-test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
+test: $(VENV)/.dev $(CLIENTS)/.done tools  ## Install everything, check everything, run every test
 	@# Without a browser the tests of the pages are skipped, and without PostgreSQL those of jobs on it, and pytest says
 	@# so; continuous integration wants them.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
@@ -112,7 +113,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) $(CLIENTS) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -131,4 +132,10 @@ $(VENV)/.native: $(VENV)/.serve requirements/native.txt
 
 $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
 	$(PIP) install --requirement requirements/dev.txt
+	touch $@
+
+# Clients of other servers that the tests call the service with, apart from everything else.
+$(CLIENTS)/.done: requirements/clients.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --quiet --disable-pip-version-check install --requirement requirements/clients.txt
 	touch $@

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Resolve pyproject.toml, native.in and dev.in into serve.txt, native.txt and dev.txt: names and versions, no hosts.
+# Resolve pyproject.toml, native.in, dev.in and clients.in into serve.txt, native.txt, dev.txt and clients.txt: names and
+# versions, no hosts.
 # Usage: requirements/lock.sh [python]
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,3 +23,9 @@ $pip install --quiet --constraint requirements/serve.txt --requirement requireme
 freeze requirements/native.txt
 $pip install --quiet --constraint requirements/native.txt --requirement requirements/dev.in
 freeze requirements/dev.txt
+
+# Clients that would hold back what the tests use, in an environment of their own.
+"$python" -m venv "$folder/clients"
+pip="$folder/clients/bin/python -m pip --disable-pip-version-check"
+$pip install --quiet --requirement requirements/clients.in
+freeze requirements/clients.txt

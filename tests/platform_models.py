@@ -53,3 +53,10 @@ class InstancesModel(MLModel):
 
     def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"count": len(payload["instances"])}
+
+
+class LineEstimator:
+    """Stands for an estimator of another library in a pickle."""
+
+    def predict(self, rows: list[list[float]]) -> list[float]:
+        return [10 * area + 100 * rooms for area, rooms in rows]

@@ -308,12 +308,36 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationsConfig:
+    """How `/invocations` answers, which SageMaker, Vertex AI and MLflow call."""
+
+    default_model: str | None = setting(
+        None, help="Name of the model that is meant where a request names none. Null: the only one that is listed."
+    )
+    default_accept: str = setting(
+        "application/json", help="Media type of an answer where `Accept` says nothing: of JSON, CSV or JSON lines."
+    )
+    lenient: bool = setting(
+        False, help="Whether rows of one request succeed or fail alone. `false`: one invalid row refuses all of them."
+    )
+    multi_model: bool = setting(
+        False, help="Whether `/ping` asks for the process alone. `false`: it is 200 when the default model is ready."
+    )
+    predict_route: str | None = setting(None, help="Another path that answers as `/invocations`.")
+    health_route: str | None = setting(None, help="Another path that answers as `/ping`.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
     """The whole configuration."""
 
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
+    invocations: InvocationsConfig = setting(
+        factory=InvocationsConfig,
+        help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",
+    )
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
 
 

@@ -13,6 +13,7 @@ whatever could hide a liberty from it, is read again by the strict reader, which
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -50,14 +51,18 @@ class _ConstantFound(ValueError):
     """The document holds NaN or an infinity."""
 
 
-def decode_json(raw: bytes) -> Any:
+def decode_json(raw: bytes, *, takes_nan: bool = False) -> Any:
     """Return the document in ``raw``.
+
+    Args:
+        raw: The text, in UTF-8.
+        takes_nan: Whether the literal NaN, which data frames are written with, is read as null.
 
     Raises:
         PayloadMalformed: Says what is wrong and, for a syntax error, where.
     """
     document = _decode_plain(raw)
-    return _decode_strictly(raw) if document is _UNSURE else document
+    return _decode_strictly(raw, _read_nan if takes_nan else _refuse_constant) if document is _UNSURE else document
 
 
 def decode_numbers(texts: list[str]) -> list[int | float | None] | None:
@@ -138,7 +143,7 @@ def _count_keys(document: Any) -> int:
     return -1
 
 
-def _decode_strictly(raw: bytes) -> Any:
+def _decode_strictly(raw: bytes, read_constant: Callable[[str], None]) -> Any:
     if not raw.strip(b" \t\r\n"):
         raise PayloadMalformed("the document is empty; send a JSON object")
     try:
@@ -147,7 +152,7 @@ def _decode_strictly(raw: bytes) -> Any:
         raise PayloadMalformed(f"the document is not UTF-8 (byte {error.start})") from None
     text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=read_constant)
     except json.JSONDecodeError as error:
         raise _not_json(_word(error.msg), text, error.pos) from None
     except _ConstantFound as found:
@@ -198,6 +203,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise _ConstantFound(constant)
+
+
+def _read_nan(constant: str) -> None:
+    if constant != "NaN":
+        _refuse_constant(constant)
 
 
 def _find_constant(text: str) -> int:

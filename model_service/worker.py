@@ -73,7 +73,7 @@ class Worker:
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config.server, service.jobs)
+        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
         self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 

@@ -13,7 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("arrays", "onnx", "training"),
     ("schema",),
     ("files",),
-    ("config", "config_keys", "config_file", "observability", "request_log"),
+    ("config", "config_keys", "config_platforms", "config_file", "observability", "request_log"),
     ("loading", "home", "listening", "testing"),
     ("backends",),
     ("registry",),
@@ -41,6 +41,7 @@ SIBLINGS = {
     ("request_log", "observability"),
     ("config_file", "config"),
     ("config_file", "config_keys"),
+    ("config_file", "config_platforms"),
     ("config_keys", "config"),
     ("__main__", "cli"),
 }

@@ -8,6 +8,7 @@ import yaml
 from model_service.config import (
     BackendName,
     Batching,
+    InvocationsConfig,
     JobsConfig,
     LogFormat,
     LoggingConfig,
@@ -192,7 +193,7 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "zzz: 1",
-            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, logging",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, invocations, logging",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -205,10 +206,14 @@ def test_a_configuration_cannot_be_changed(part):
             f"FILE, line 2: unknown key 'models[0].class_path'; did you mean 'class'? known keys: {MODEL_KEYS}",
             id="the-name-of-the-attribute",
         ),
-        pytest.param("1: 2", "FILE, line 1: unknown key '1'; known keys: server, models, jobs, logging", id="a-number"),
+        pytest.param(
+            "1: 2",
+            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, invocations, logging",
+            id="a-number",
+        ),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, invocations, logging",
             id="a-merge-key",
         ),
     ],
@@ -614,8 +619,12 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param("MODELS", "m.M", "'models' must be a list", id="a-list"),
         pytest.param("MODELS__0", "m.M", "'models[0]' must be a mapping of keys to values", id="an-entry"),
         pytest.param("MODELS__2__CLASS", "m.M", "there are 1 entries; the next one is 1", id="a-gap"),
-        pytest.param("ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, logging", id="an-unknown-one"),
-        pytest.param("", "1", "unknown key ''; known keys: server, models, jobs, logging", id="the-prefix-alone"),
+        pytest.param(
+            "ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, invocations, logging", id="an-unknown-one"
+        ),
+        pytest.param(
+            "", "1", "unknown key ''; known keys: server, models, jobs, invocations, logging", id="the-prefix-alone"
+        ),
         pytest.param(
             "MODELS__0__CLAS",
             "1",
@@ -661,6 +670,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
         inner = {
             "ServerConfig": ServerConfig,
             "JobsConfig": JobsConfig,
+            "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
             "ModelConfig": ModelConfig,
         }
@@ -738,7 +748,7 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "jobs": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {"server": {}, "jobs": {}, "invocations": {}, "logging": {}, "models": [{"class": "m.M"}]}
     for path, _, default, _ in describe_settings():
         section, key = path.split(".")
         if default != "(required)":

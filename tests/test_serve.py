@@ -16,7 +16,7 @@ import pytest
 import trustme
 from serving import TESTS, Server, find_free_port, list_children, starting
 
-from model_service.parent import count_cores
+from model_service.threads import count_cores
 from model_service.wiring import create_app
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"

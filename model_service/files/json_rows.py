@@ -112,7 +112,20 @@ class LinesReader(_Chunks):
             yield documents
 
 
-class ArrayReader(_Chunks):
+class DocumentsReader(_Chunks):
+    """Reads rows that have been decoded already. See `RowReader`.
+
+    Raises:
+        FileUnreadable: There are none.
+    """
+
+    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds) -> None:
+        super().__init__(schema, bounds)
+        size = bounds.chunk_rows
+        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+
+
+class ArrayReader(DocumentsReader):
     """Reads one JSON array, which is held as a whole: only one that `Bounds.max_row_bytes` bounds. See `RowReader`.
 
     Raises:
@@ -121,7 +134,6 @@ class ArrayReader(_Chunks):
     """
 
     def __init__(self, stream: BinaryIO, schema: Schema, bounds: Bounds) -> None:
-        super().__init__(schema, bounds)
         raw = stream.read(bounds.max_row_bytes + 1)
         if len(raw) > bounds.max_row_bytes:
             raise PayloadTooLarge(
@@ -132,8 +144,7 @@ class ArrayReader(_Chunks):
             raise FileUnreadable(_NO_ROWS)
         if isinstance(documents, dict):  # one object is one row
             documents = [documents]
-        size = bounds.chunk_rows
-        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+        super().__init__(documents, schema, bounds)
 
 
 def _decode(line: str) -> Any:

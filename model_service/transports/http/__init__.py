@@ -31,6 +31,11 @@ jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
+platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
+endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
+ping.py         which model they mean, and whether it answers
+invocations.py  their bodies and answers, in JSON, CSV and JSON lines
+envelopes.py    payloads in the envelopes of MLflow and Vertex AI
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people
 about.py        what the page about a model shows

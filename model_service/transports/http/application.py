@@ -13,10 +13,21 @@ from flask import Flask
 
 from model_service.errors import ServerBusy
 from model_service.transports.http import health
-from model_service.transports.http.asgi import CallerLeft, Message, Receive, Send, find_path, send_answer, send_problem
+from model_service.transports.http.asgi import (
+    CallerLeft,
+    Headers,
+    Message,
+    Receive,
+    Send,
+    find_header,
+    find_path,
+    send_answer,
+    send_problem,
+)
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
+from model_service.transports.http.ping import answer_ping, list_paths
 from model_service.transports.http.urls import find_model_name
 
 #: Requests that may wait for each thread.
@@ -39,6 +50,7 @@ class Application:
         threads = front.config.threads
         self._front = front
         self._jobs = JobDoors(front)
+        self._pings, self._invocations = map(frozenset, list_paths(front.invocations))
         self._wsgi = WSGIMiddleware(
             app.wsgi_app,  # type: ignore[arg-type]  # a2wsgi has its own types of WSGI
             workers=threads,
@@ -54,8 +66,8 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
-            await send_answer(self._front, scope, send, health.answer_health(self._front.manager, find_path(scope)))
+        if (probe := self._find_probe(scope)) is not None:
+            await send_answer(self._front, scope, send, probe)
             return
         body, model, sender = _Body(self._front), "", _Sender(send)
         try:
@@ -97,13 +109,30 @@ class Application:
             return asyncio.Semaphore(1)
         return self._shares.setdefault(model, asyncio.Semaphore(self._most_each))
 
+    def _find_probe(self, scope: Message) -> tuple[int, Headers, bytes] | None:
+        """Return the answer to a question about health, which nothing else may hold up."""
+        front, path = self._front, find_path(scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        if path in (health.LIVE, health.READY):
+            return health.answer_health(front.manager, path)
+        return answer_ping(front.manager, front.invocations) if path in self._pings else None
+
     def _find_model(self, scope: Message) -> str:
         """Return the name of the model that a thread may have to wait for; empty when there is none."""
         handed: HandedOn | None = scope["state"].get(HANDED_ON)
         if handed is not None:
             return handed.target.info.qualified_name
-        name = find_model_name(find_path(scope)) if scope["method"] == "POST" else ""
-        return name if name and self._front.manager.generation.has_name(name) else ""
+        path = find_path(scope)
+        if scope["method"] != "POST":
+            return ""
+        if path in self._invocations:
+            asked = find_header(scope, b"x-amzn-sagemaker-target-model") or self._front.invocations.default_model or ""
+            name = asked.partition("/")[0].removesuffix(".tar.gz")
+        else:
+            name = find_model_name(path)
+        name = name.replace("-", "_")  # as in the names of endpoints
+        return name if self._front.manager.generation.has_name(name) else ""
 
 
 class _Body:

@@ -1,7 +1,7 @@
 """`Front`: what all connections of one worker share: the road, the log, bounds, and the bytes that they hold."""
 
 from model_service.backends.loop import ServiceLoop
-from model_service.config import ServerConfig
+from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
@@ -25,6 +25,8 @@ class Front:
     """What the connections of one worker share; for the loop's thread.
 
     Attributes:
+        config: Of the server.
+        invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         is_draining: Whether the worker is about to end: every answer closes its connection.
@@ -38,19 +40,20 @@ class Front:
         manager: ModelManager,
         service: PredictionService,
         log: RequestLog,
-        config: ServerConfig,
+        config: ServiceConfig,
         jobs: JobAccess | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
         self.service = service
         self.log = log
-        self.config = config
+        self.config = server = config.server
+        self.invocations = config.invocations
         self.jobs = jobs
-        self.hosts = AllowedHosts(config)
+        self.hosts = AllowedHosts(server)
         self.is_draining = False
-        self.max_connections, self.reserved_connections = config.max_connections, 16
-        self._most_each = max(config.max_pending_bytes // 2, config.max_body_bytes)
+        self.max_connections, self.reserved_connections = server.max_connections, 16
+        self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
         self._preparing: dict[str, int] = {}
         self._held_bytes = 0
         self._held_by: dict[str, int] = {}

@@ -10,7 +10,7 @@ V1 = "/v1/models"
 #: Below these only programs ask, and JSON answers.
 API_PREFIXES = ("/api/", "/health/", "/openapi.", V2, V1)
 #: Behind these stands the name of a model.
-_BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/")
+_BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/", "/endpoints/", "/models/")
 
 
 def model_path(qualified_name: str, version: str | None = None) -> str:

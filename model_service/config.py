@@ -87,6 +87,15 @@ class ServerConfig:
         help="Host names for which requests are answered; others get 421. `*`: all. Empty: a service on a loopback "
         "address answers for `localhost`, loopback addresses and `host`; any other service answers for all.",
     )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        help="Origins whose pages may call the API from a browser, such as `https://app.example`. `*`: all. Empty: "
+        "none.",
+    )
+    cors_credentials: bool = setting(
+        False,
+        help="Whether those pages may send cookies and what else a proxy knows a person by; not with `*`.",
+    )
     root_path: str | None = setting(
         None,
         help="Path prefix that a proxy removes before it passes a request on, such as `/ml`; links begin with it.",

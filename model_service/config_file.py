@@ -28,6 +28,8 @@ DEFAULT_FILE = Path("config.yaml")
 _YAML_SURPRISES = (ValueError, KeyError, AttributeError)
 #: A path of plain letters, so that it is the same in an address and out of it.
 _ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+#: What a browser calls an origin: scheme, host and perhaps a port, and nothing behind them.
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@,*:\[\]]+)(?::[0-9]+)?")
 _KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 
 
@@ -80,6 +82,7 @@ def load_config(
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
+    _check_origins(config.server)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
     return config
@@ -226,6 +229,17 @@ def _check_tls(server: ServerConfig) -> None:
 def _check_root_path(server: ServerConfig) -> None:
     if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
         raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
+
+
+def _check_origins(server: ServerConfig) -> None:
+    for place, origin in enumerate(server.cors_origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ConfigInvalid(
+                f"'server.cors_origins[{place}]' must be '*' or an origin, without a slash at its end: "
+                "'https://app.example', 'http://localhost:3000'"
+            )
+    if server.cors_credentials and (not server.cors_origins or "*" in server.cors_origins):
+        raise ConfigInvalid("'server.cors_credentials' needs 'server.cors_origins' that are listed one by one")
 
 
 def _check_backend(model: ModelConfig, path: str) -> None:

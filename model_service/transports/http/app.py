@@ -15,10 +15,12 @@ from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, health, pages, rest
 from model_service.transports.http import jobs as job_routes
+from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
+from model_service.transports.http.urls import API_PREFIXES
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -31,7 +33,7 @@ def build_app(
     jobs: JobAccess | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
-    hosts = AllowedHosts(config)
+    hosts, cors = AllowedHosts(config), CrossOrigin(config)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
@@ -42,6 +44,9 @@ def build_app(
     app.jinja_env.globals["has_jobs"] = has_jobs
     Bootstrap5(app)
     app.before_request(lambda: _start_request(hosts))
+    if cors.is_on:
+        app.before_request(lambda: _answer_preflight(cors))
+        app.after_request(lambda response: _allow_origin(response, cors))
     app.after_request(lambda response: _finish_request(response, log))
     app.teardown_request(_release_request)
     add_headers(app)
@@ -67,6 +72,23 @@ def _start_request(hosts: AllowedHosts) -> None:
         host = request.headers.get("Host")  # only HTTP/1.0 may leave it out, and no browser does
         if host is not None and not hosts.allow(host) and request.path not in (health.LIVE, health.READY):
             raise HostNotAllowed
+
+
+def _answer_preflight(cors: CrossOrigin) -> Response | None:
+    """Answer a preflight of a browser under another server; ours answers it in the loop."""
+    wanted = request.headers.get("Access-Control-Request-Method")
+    headers = cors.answer_preflight(request.method, request.path, request.headers.get("Origin"), wanted)
+    return None if headers is None else Response(status=204, headers=headers)
+
+
+def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
+    if request.path.startswith(API_PREFIXES):
+        for name, value in cors.make_headers(request.headers.get("Origin")):
+            if name == "Vary":
+                response.vary.add(value)
+            else:
+                response.headers[name] = value
+    return response
 
 
 def _finish_request(response: Response, log: RequestLog) -> Response:

@@ -13,7 +13,18 @@ from flask import Flask
 
 from model_service.errors import ServerBusy
 from model_service.transports.http import health
-from model_service.transports.http.asgi import CallerLeft, Message, Receive, Send, find_path, send_answer, send_problem
+from model_service.transports.http.asgi import (
+    CallerLeft,
+    Message,
+    Receive,
+    Send,
+    choose_id,
+    find_header,
+    find_path,
+    send_answer,
+    send_problem,
+    send_start,
+)
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
@@ -54,26 +65,43 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if find_path(scope) in (health.LIVE, health.READY) and scope["method"] in ("GET", "HEAD"):
-            await send_answer(self._front, scope, send, health.answer_health(self._front.manager, find_path(scope)))
+        path, method, origin = find_path(scope), scope["method"], find_header(scope, b"origin") or None
+        # What Flask answers it dresses itself, as it does under another server.
+        send_bare, send = send, self._front.cors.dress(path, origin, send)
+        if path in (health.LIVE, health.READY) and method in ("GET", "HEAD"):
+            await send_answer(self._front, scope, send, health.answer_health(self._front.manager, path))
             return
         body, model = _Body(self._front), ""
         try:
             if scope["state"].get("is_surplus"):
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
+            if method == "OPTIONS" and await self._answer_preflight(scope, send_bare, origin):
+                return
             door = self._jobs.find_door(scope)
             if door is not None:
                 await door(scope, receive, send)
                 return
             model = self._find_model(scope)
             await body.gather(scope, receive)
-            await self._answer(scope, body.replay, send, model)
+            await self._answer(scope, body.replay, send_bare, model)
         except CallerLeft:
             return
         except ServerBusy as error:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
             body.release()
+
+    async def _answer_preflight(self, scope: Message, send: Send, origin: str | None) -> bool:
+        """Answer a preflight of a browser, if it is one that is allowed; return whether it was."""
+        wanted = find_header(scope, b"access-control-request-method")
+        headers = self._front.cors.answer_preflight(scope["method"], find_path(scope), origin, wanted)
+        if headers is None or not self._front.hosts.allow(find_header(scope, b"host")):
+            return False
+        request_id = choose_id(scope)
+        await send_start(scope, send, 204, headers, request_id)
+        await send({"type": "http.response.body", "body": b""})
+        self._front.log.write("OPTIONS", find_path(scope)[:200], 204, None, None, 0.0, request_id)
+        return True
 
     async def _answer(self, scope: Message, receive: Receive, send: Send, model: str) -> None:
         if self._waiting >= self._most_waiting:

@@ -1,7 +1,9 @@
 """The Flask application: its parts, its request ids and its one log line per request."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
@@ -22,6 +24,9 @@ from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.urls import API_PREFIXES
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -36,6 +41,8 @@ def build_app(
     hosts, cors = AllowedHosts(config), CrossOrigin(config)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
+    if config.root_path is not None:
+        app.wsgi_app = _Mounted(app.wsgi_app, config.root_path)  # type: ignore[method-assign]  # how Flask is wrapped
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
@@ -60,6 +67,23 @@ def build_app(
     )
     app.register_blueprint(pages.build_blueprint(manager, config, has_jobs=has_jobs))
     return app
+
+
+class _Mounted:
+    """The application below a prefix that a proxy has removed; links begin with it.
+
+    Args:
+        inner: The application.
+        root: The prefix. What the server itself calls it counts more: ours does, and others that are told so.
+    """
+
+    def __init__(self, inner: "WSGIApplication", root: str) -> None:
+        self._inner = inner
+        self._root = root
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME") or self._root
+        return self._inner(environ, start_response)
 
 
 def _start_request(hosts: AllowedHosts) -> None:

@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(wildcard model_packages/*)
 PROJECTS := . $(PACKAGES)
+# What callers install; the server does without it.
+CLIENT := clients/python
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
@@ -121,10 +123,10 @@ bench-quick: $(VENV)/.dev  ## A few of the same measurements, to look at only (5
 	$(BIN)/python -m benchmarks.serving.report benchmarks/.work/quick.json --print
 
 .PHONY: wheel
-wheel: $(VENV)/bin/python  ## Build dist/model_service-<version>-py3-none-any.whl, for other projects and environments
+wheel: $(VENV)/bin/python  ## Build the wheels of the service and of its client in dist/, for other projects and environments
 	@# What an earlier build left there would become part of the wheel.
-	rm -rf build
-	$(PIP) wheel --no-deps --wheel-dir dist .
+	rm -rf build $(CLIENT)/build
+	$(PIP) wheel --no-deps --wheel-dir dist . ./$(CLIENT)
 
 .PHONY: lock
 lock:  ## Resolve the dependencies again into requirements/*.txt
@@ -149,8 +151,9 @@ $(VENV)/.native: $(VENV)/.serve requirements/native.txt
 	$(PIP) install --requirement requirements/native.txt
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt $(CLIENT)/pyproject.toml
 	$(PIP) install --requirement requirements/dev.txt
+	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable $(CLIENT)
 	touch $@
 
 # The environment has a Node.js of its own, from a wheel.

@@ -6,17 +6,13 @@ Name, type, default, bounds and sentence of a key serve the loader
 """
 
 import base64
-import dataclasses
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-MIB = 1024 * 1024
-#: What secrets of webhooks begin with: https://www.standardwebhooks.com.
-SECRET_PREFIX = "whsec_"  # noqa: S105 - and no secret itself
+from model_service.config_jobs import JobsConfig
+from model_service.config_setting import MIB, setting
 
 
 class LogFormat(StrEnum):
@@ -59,22 +55,6 @@ class ExecutionChoice(StrEnum):
     DISPATCHED = "dispatched"
 
 
-def setting(
-    default: Any = dataclasses.MISSING,
-    *,
-    help: str,
-    key: str | None = None,
-    bounds: tuple[float, float] | None = None,
-    only: str | None = None,
-    factory: Callable[[], Any] | None = None,
-) -> Any:
-    """Declare one key: a dataclass field with its sentence, its name in YAML, its bounds, the one backend it is for."""
-    metadata = {"help": help if only is None else f"`{only}`: {help}", "key": key, "bounds": bounds, "only": only}
-    if factory is not None:
-        return dataclasses.field(default_factory=factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """How the HTTP server listens and what it refuses."""
@@ -93,6 +73,15 @@ class ServerConfig:
         (),
         help="Host names for which requests are answered; others get 421. `*`: all. Empty: a service on a loopback "
         "address answers for `localhost`, loopback addresses and `host`; any other service answers for all.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        help="Origins whose pages may call the API from a browser, such as `https://app.example`. `*`: all. Empty: "
+        "none.",
+    )
+    cors_credentials: bool = setting(
+        False,
+        help="Whether those pages may send cookies and what else a proxy knows a person by; not with `*`.",
     )
     root_path: str | None = setting(
         None,
@@ -241,69 +230,6 @@ class LoggingConfig:
     format: LogFormat = setting(
         LogFormat.AUTO,
         help="`json`: one object per line; `text`: for people; `auto`: text on a terminal, JSON elsewhere.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobsConfig:
-    """Where jobs are kept, who works on them, and their bounds. They need the extra `jobs`."""
-
-    folder: Path = setting(
-        Path("model-service-data"),
-        help="Folder for what jobs leave on this machine: uploads that arrive, and, unless the next two keys say "
-        "otherwise, the database and all files. Made with the first job.",
-    )
-    database: str | None = setting(
-        None,
-        help="URL of the database, `postgresql://user@host/name` for workers on several machines. Null: SQLite, in "
-        "`folder`.",
-    )
-    store: str | None = setting(
-        None,
-        help="Where inputs and outputs are kept: a path, or a URL that fsspec takes, such as `s3://bucket/jobs`. "
-        "Null: in `folder`.",
-    )
-    upgrade_database: bool = setting(
-        False,
-        help="Whether older tables are upgraded at the start; else `model-service database upgrade` does it. New "
-        "tables are made in any case.",
-    )
-    workers: int = setting(
-        1,
-        bounds=(0, 64),
-        help="Processes of `serve` that work on jobs. 0: none, for a service whose jobs run in `model-service work`.",
-    )
-    niceness: int = setting(10, bounds=(0, 19), help="By how much workers give way to other processes: see `nice`.")
-    chunk_rows: int = setting(
-        2000, bounds=(1, 1_000_000), help="Rows that are recorded at once; what a worker's death costs at most."
-    )
-    lease_s: float = setting(
-        15.0,
-        bounds=(0.2, 3600),
-        help="Seconds without a sign of life of a worker after which another one takes its job over.",
-    )
-    max_input_bytes: int = setting(
-        4096 * MIB, bounds=(1, 2**50), help="Largest file in bytes, as it is sent and inflated."
-    )
-    max_waiting: int = setting(1000, bounds=(1, 1_000_000), help="Most jobs that wait or run; beyond them 429.")
-    max_event_streams: int = setting(
-        2000, bounds=(1, 1_000_000), help="Most callers of one worker that are told of progress as it comes."
-    )
-    callback_secret: str | None = setting(
-        None,
-        help="Secret that signs callbacks: `whsec_` and 24 to 64 bytes in Base64. Null: a job with a `callback_url` is "
-        "refused.",
-    )
-    callback_networks: tuple[str, ...] = setting(
-        (), help="Networks that callbacks may reach although they are not public, such as `10.1.0.0/16`."
-    )
-    keep_s: float = setting(
-        7 * 86400.0, bounds=(0, 10**9), help="Seconds that a job is kept when it is over, with its files."
-    )
-    max_kept_bytes: int = setting(
-        50 * 1024 * MIB,
-        bounds=(0, 2**60),
-        help="Most bytes of files of jobs that are over; beyond them the oldest are removed.",
     )
 
 

@@ -21,15 +21,8 @@ from typing import Any
 
 import yaml
 
-from model_service.config import (
-    SECRET_PREFIX,
-    Batching,
-    InvocationsConfig,
-    JobsConfig,
-    ModelConfig,
-    ServerConfig,
-    ServiceConfig,
-)
+from model_service.config import Batching, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.config_keys import describe_type, find_scalar, list_keys
 from model_service.config_platforms import translate_platform
 from model_service.errors import ConfigInvalid
@@ -47,6 +40,8 @@ _ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:-]+)+")
 _TAKEN = ("/api/", "/docs", "/endpoints/", "/jobs", "/models", "/openapi", "/static/")
 #: Formats that `/invocations` answers in.
 ANSWERED = ("json", "csv", "ndjson")
+#: What a browser calls an origin: scheme, host and perhaps a port, and nothing behind them.
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@,*:\[\]]+)(?::[0-9]+)?")
 _KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 
 
@@ -103,6 +98,7 @@ def load_config(
     _check_root_path(config.server)
     _check_callbacks(config.jobs)
     _check_invocations(config.invocations)
+    _check_origins(config.server)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
     return config
@@ -285,6 +281,17 @@ def _check_invocations(invocations: InvocationsConfig) -> None:
                 f"'invocations.{key}' must be a plain path of its own, such as '/{key.partition('_')[0]}', "
                 f"that begins with none of {', '.join(_TAKEN)}; not {route!r}"
             )
+
+
+def _check_origins(server: ServerConfig) -> None:
+    for place, origin in enumerate(server.cors_origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ConfigInvalid(
+                f"'server.cors_origins[{place}]' must be '*' or an origin, without a slash at its end: "
+                "'https://app.example', 'http://localhost:3000'"
+            )
+    if server.cors_credentials and (not server.cors_origins or "*" in server.cors_origins):
+        raise ConfigInvalid("'server.cors_credentials' needs 'server.cors_origins' that are listed one by one")
 
 
 def _check_backend(model: ModelConfig, path: str) -> None:

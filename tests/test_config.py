@@ -9,7 +9,6 @@ from model_service.config import (
     BackendName,
     Batching,
     InvocationsConfig,
-    JobsConfig,
     LogFormat,
     LoggingConfig,
     LogLevel,
@@ -18,6 +17,7 @@ from model_service.config import (
     ServiceConfig,
 )
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
+from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid
 
@@ -728,6 +728,37 @@ def test_a_path_prefix_is_read(load, prefix):
 def test_a_path_prefix_that_is_none_is_refused(load, prefix):
     with pytest.raises(ConfigInvalid, match="must begin with a slash"):
         load(f"server: {{root_path: '{prefix}'}}")
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "https://app.example", "http://localhost:3000", "http://[::1]:3000", "app://x"]
+)
+def test_origins_are_read(load, origin):
+    server = load(f"server: {{cors_origins: ['{origin}']}}").server
+    assert (server.cors_origins, server.cors_credentials) == ((origin,), False)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app.example",
+        "https://",
+        "https://a.example/",
+        "https://a.example/x",
+        "null",
+        "https://*.a.example",
+        "https://a:b",
+    ],
+)
+def test_an_origin_that_is_none_is_refused(load, origin):
+    with pytest.raises(ConfigInvalid, match=r"'server.cors_origins\[1\]' must be '\*' or an origin"):
+        load(f"server: {{cors_origins: ['https://b.example', '{origin}']}}")
+
+
+@pytest.mark.parametrize("origins", ["[]", "['*']", "['https://a.example', '*']"])
+def test_credentials_are_for_origins_that_are_listed(load, origins):
+    with pytest.raises(ConfigInvalid, match="listed one by one"):
+        load(f"server: {{cors_origins: {origins}, cors_credentials: true}}")
 
 
 def test_every_field_is_described_in_order():

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from model_service.config import SECRET_PREFIX, JobsConfig
+from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.errors import CapacityError
 from model_service.jobs.documents import describe_job
 from model_service.jobs.errors import JobInvalid

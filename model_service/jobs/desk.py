@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.files.formats import FORMATS
 from model_service.files.opening import open_rows
 from model_service.files.rows import Bounds

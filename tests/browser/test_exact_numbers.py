@@ -61,7 +61,7 @@ def test_a_long_integer_stays_exact_in_the_json_the_link_the_draft_and_the_list_
     assert read_answer(page) == payload
 
 
-@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
+@pytest.mark.parametrize("language", ["curl", "Python", "Python client", "JavaScript"])
 def test_the_copied_call_holds_every_digit(page: Page, toys: str, language: str):
     page.goto(f"{toys}/models/anything_model/predict")
     page.get_by_label("Count").fill(str(LONG[0]))

@@ -228,7 +228,7 @@ def test_a_failing_model_is_told_with_its_request_id(page: Page, toys: str):
     expect(page.locator("#answer")).to_contain_text("Request id")
 
 
-@pytest.mark.parametrize("language", ["curl", "Python", "JavaScript"])
+@pytest.mark.parametrize("language", ["curl", "Python", "Python client", "JavaScript"])
 @pytest.mark.parametrize(
     ("server", "model", "number"),
     [("site", "loan_model", 2), ("toys", "scalars_model", 1), ("toys", "nested_objects_model", 1)],

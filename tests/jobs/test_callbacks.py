@@ -15,8 +15,8 @@ import pytest
 from jobs_workers import WorkerProcess, submit, wait_for, write_config, write_rows
 from receiving import receive
 
-from model_service.config import JobsConfig
 from model_service.config_file import load_config
+from model_service.config_jobs import JobsConfig
 from model_service.jobs.callbacks import MOST_ATTEMPTS, CallbackSender, check_callback, sign
 from model_service.jobs.desk import JobDesk
 from model_service.jobs.errors import IdempotencyKeyReused, JobInvalid

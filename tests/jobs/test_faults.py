@@ -12,8 +12,8 @@ import pytest
 from configurations import make_config
 from jobs_workers import WorkerProcess, make_request, read_output, submit, wait_for, write_config, write_rows
 
-from model_service.config import JobsConfig
 from model_service.config_file import load_config
+from model_service.config_jobs import JobsConfig
 from model_service.jobs import objects
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.desk import JobDesk, open_database

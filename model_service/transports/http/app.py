@@ -1,7 +1,9 @@
 """The Flask application: its parts, its request ids and its one log line per request."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
@@ -15,11 +17,16 @@ from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
 from model_service.transports.http import jobs as job_routes
+from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
+from model_service.transports.http.urls import API_PREFIXES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -33,9 +40,11 @@ def build_app(
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
-    hosts = AllowedHosts(server)
+    hosts, cors = AllowedHosts(server), CrossOrigin(server)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
+    if server.root_path is not None:
+        app.wsgi_app = _Mounted(app.wsgi_app, server.root_path)  # type: ignore[method-assign]  # how Flask is wrapped
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
@@ -45,6 +54,9 @@ def build_app(
     Bootstrap5(app)
     probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
     app.before_request(lambda: _start_request(hosts, probes))
+    if cors.is_on:
+        app.before_request(lambda: _answer_preflight(cors))
+        app.after_request(lambda response: _allow_origin(response, cors))
     app.after_request(lambda response: _finish_request(response, log))
     app.teardown_request(_release_request)
     add_headers(app)
@@ -63,6 +75,23 @@ def build_app(
     return app
 
 
+class _Mounted:
+    """The application below a prefix that a proxy has removed; links begin with it.
+
+    Args:
+        inner: The application.
+        root: The prefix. What the server itself calls it counts more: ours does, and others that are told so.
+    """
+
+    def __init__(self, inner: "WSGIApplication", root: str) -> None:
+        self._inner = inner
+        self._root = root
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME") or self._root
+        return self._inner(environ, start_response)
+
+
 def _start_request(hosts: AllowedHosts, probes: frozenset[str]) -> None:
     handed = find_handed_on(request.environ)
     g.started = handed.context.arrived if handed else time.monotonic()
@@ -73,6 +102,23 @@ def _start_request(hosts: AllowedHosts, probes: frozenset[str]) -> None:
         host = request.headers.get("Host")  # only HTTP/1.0 may leave it out, and no browser does
         if host is not None and not hosts.allow(host) and request.path not in probes:
             raise HostNotAllowed
+
+
+def _answer_preflight(cors: CrossOrigin) -> Response | None:
+    """Answer a preflight of a browser under another server; ours answers it in the loop."""
+    wanted = request.headers.get("Access-Control-Request-Method")
+    headers = cors.answer_preflight(request.method, request.path, request.headers.get("Origin"), wanted)
+    return None if headers is None else Response(status=204, headers=headers)
+
+
+def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
+    if request.path.startswith(API_PREFIXES):
+        for name, value in cors.make_headers(request.headers.get("Origin")):
+            if name == "Vary":
+                response.vary.add(value)
+            else:
+                response.headers[name] = value
+    return response
 
 
 def _finish_request(response: Response, log: RequestLog) -> Response:

@@ -19,10 +19,12 @@ from model_service.transports.http.asgi import (
     Message,
     Receive,
     Send,
+    choose_id,
     find_header,
     find_path,
     send_answer,
     send_problem,
+    send_start,
 )
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
@@ -66,30 +68,48 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        path, method, origin = find_path(scope), scope["method"], find_header(scope, b"origin") or None
+        # What Flask answers it dresses itself, as it does under another server.
+        bare = _Sender(send)
+        send = self._front.cors.dress(path, origin, bare)
         if (probe := self._find_probe(scope)) is not None:
             await send_answer(self._front, scope, send, probe)
             return
-        body, model, sender = _Body(self._front), "", _Sender(send)
+        body, model = _Body(self._front), ""
         try:
             if scope["state"].get("is_surplus"):
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
+            if method == "OPTIONS" and await self._answer_preflight(scope, bare, origin):
+                return
             door = self._jobs.find_door(scope)
             if door is not None:
-                await door(scope, receive, sender)
+                await door(scope, receive, send)
                 return
             model = self._find_model(scope)
             await body.gather(scope, receive)
-            await self._answer(scope, body.replay, _Keeper(sender), model)
+            await self._answer(scope, body.replay, _Keeper(bare), model)
         except CallerLeft:
             return
         except asyncio.CancelledError:  # the service ends, and has waited for as long as it does
-            if sender.has_begun:
+            if bare.has_begun:
                 raise
             await send_problem(self._front, scope, send, service_ended())
         except ServerBusy as error:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
             body.release()
+
+    async def _answer_preflight(self, scope: Message, send: Send, origin: str | None) -> bool:
+        """Answer a preflight of a browser, if it is one that is allowed; return whether it was."""
+        wanted = find_header(scope, b"access-control-request-method")
+        headers = self._front.cors.answer_preflight(scope["method"], find_path(scope), origin, wanted)
+        if headers is None or not self._front.hosts.allow(find_header(scope, b"host")):
+            return False
+        request_id = choose_id(scope)
+        await send_start(scope, send, 204, headers, request_id)
+        await send({"type": "http.response.body", "body": b""})
+        self._front.log.write("OPTIONS", find_path(scope)[:200], 204, None, None, 0.0, request_id)
+        return True
 
     async def _answer(self, scope: Message, receive: Receive, send: Send, model: str) -> None:
         if self._waiting >= self._most_waiting:

@@ -68,7 +68,7 @@ def _write_error(error: errors.ServiceError) -> Response:
         response = _write_model_error(STATUS[type(error)], describe_error(error))
     else:
         response = _write(status, kind, {"message": error.message})
-    if isinstance(error, errors.CapacityError):
+    if isinstance(error, errors.CapacityError) and error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
         response.headers["x-amz-retry-after"] = str(error.retry_after_s * 1000)  # milliseconds; boto3 reads this one
     if isinstance(error, errors.PayloadTooLarge):  # the rest of the body is not read

@@ -7,6 +7,7 @@ from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
+from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
@@ -29,6 +30,7 @@ class Front:
         invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
+        cors: Which pages of other origins may call.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -51,6 +53,7 @@ class Front:
         self.invocations = config.invocations
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
+        self.cors = CrossOrigin(server)
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

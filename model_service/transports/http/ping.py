@@ -8,7 +8,7 @@ from model_service.config import InvocationsConfig
 from model_service.errors import ModelNotFound, ServiceError
 from model_service.manager import ModelManager
 from model_service.records import ModelState
-from model_service.transports.http.health import LIVE, READY, is_ready
+from model_service.transports.http.health import LIVE, READY
 
 PING, INVOCATIONS = "/ping", "/invocations"
 _ARCHIVE = ".tar.gz"
@@ -64,7 +64,7 @@ def answer_ping(manager: ModelManager, config: InvocationsConfig) -> tuple[int, 
 def _find_problem(manager: ModelManager, config: InvocationsConfig) -> str | None:
     models = manager.get_models()
     if config.default_model is None and len({status.qualified_name for status in models}) > 1:
-        return None if is_ready(models) else "models are loading, or failed; GET /health/ready lists them"
+        return None if manager.is_ready() else "models are loading, or failed; GET /health/ready lists them"
     try:
         status = manager.get_model_metadata(*name_target(manager, config, ""))
     except ServiceError as error:

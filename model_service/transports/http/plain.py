@@ -13,6 +13,7 @@ from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
+from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.urls import MODELS
 
@@ -46,6 +47,7 @@ class PlainHead:
         version: Of the model, if it is named.
         request_id: As the caller offers it.
         wants_continue: Whether the caller sends the body when it is asked to.
+        cors_lines: Headers of the answer for a page of another origin; empty where none may call.
     """
 
     path: str
@@ -53,6 +55,7 @@ class PlainHead:
     version: str | None
     request_id: str | None
     wants_continue: bool
+    cors_lines: bytes
 
 
 class PlainRequest(Ticket):
@@ -99,7 +102,9 @@ class PlainRequest(Ticket):
         return RequestContext(self.request_id, self.arrived, self.deadline)
 
 
-def read_head(url: bytes, headers: Headers, max_body_bytes: int, hosts: AllowedHosts) -> PlainHead | None:
+def read_head(
+    url: bytes, headers: Headers, max_body_bytes: int, hosts: AllowedHosts, cors: CrossOrigin
+) -> PlainHead | None:
     """Return what a POST says if it is a plain predict request.
 
     Args:
@@ -107,6 +112,7 @@ def read_head(url: bytes, headers: Headers, max_body_bytes: int, hosts: AllowedH
         headers: As they were sent.
         max_body_bytes: A longer body is not plain.
         hosts: A request for another host is not plain.
+        cors: Says what the answer to a page of another origin has more.
     """
     if not (url.startswith(_PREFIX) and url.endswith(_SUFFIX) and _ODD.isdisjoint(url)):
         return None
@@ -139,10 +145,14 @@ def read_head(url: bytes, headers: Headers, max_body_bytes: int, hosts: AllowedH
         version.decode("ascii") or None,
         offered.decode("latin-1") if offered is not None else None,
         b"expect" in found,
+        cors.write_lines(found.get(b"origin")),
     )
 
 
 #: The headers that decide whether a request is plain; each may be given once.
 _WANTED = frozenset(
-    {b"host", b"content-type", b"accept", b"content-length", b"transfer-encoding", b"expect", b"x-request-id"}
+    {
+        *(b"host", b"content-type", b"accept", b"content-length", b"transfer-encoding", b"expect", b"x-request-id"),
+        b"origin",
+    }
 )

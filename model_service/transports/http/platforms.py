@@ -11,7 +11,8 @@ from flask import Blueprint, Response, request
 from werkzeug import exceptions
 
 import model_service
-from model_service.config import MIB, ServiceConfig
+from model_service.config import ServiceConfig
+from model_service.config_setting import MIB
 from model_service.errors import MediaTypeUnsupported, PayloadTooLarge, ServiceError
 from model_service.manager import ModelManager
 from model_service.observability import get_request_id

@@ -296,7 +296,7 @@ class PredictProtocol(ShortWay):
         if headers == self._known_headers and url == self._known_url:
             head = self._known_head
         else:
-            head = read_head(url, headers, front.config.max_body_bytes, front.hosts)
+            head = read_head(url, headers, front.config.max_body_bytes, front.hosts, front.cors)
             self._known_url, self._known_headers, self._known_head = url, headers, head
             self._known_generation = None
         if head is None:

@@ -18,7 +18,7 @@ from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarg
 from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.plain import PlainRequest
-from model_service.transports.http.wire import write_happy, write_problem
+from model_service.transports.http.wire import CLOSE, write_happy, write_problem
 
 #: More rows are checked and encoded outside the loop.
 _MANY_ROWS = 256
@@ -129,14 +129,16 @@ class ShortWay(HttpToolsProtocol):
     def _answer(self, request: PlainRequest, body: bytes) -> None:
         if not request.disconnected:
             is_last = not request.keep_alive or self.front.is_draining
-            raw = write_happy(body, request.target.info.version, request.request_id, self.date(), is_last=is_last)
+            lines = request.head.cors_lines + CLOSE if is_last else request.head.cors_lines
+            raw = write_happy(body, request.target.info.version, request.request_id, self.date(), lines)
             self._write(request, 200, raw, is_last)
 
     def refuse(self, request: PlainRequest, error: ServiceError) -> None:
         """Answer an error that Flask need not, or could not, explain."""
         if not request.disconnected:
             is_last = not request.keep_alive or self.front.is_draining
-            status, raw = write_problem(error, request.request_id, self.date(), is_last=is_last)
+            lines = request.head.cors_lines + CLOSE if is_last else request.head.cors_lines
+            status, raw = write_problem(error, request.request_id, self.date(), lines)
             self._write(request, status, raw, is_last)
 
     def give_up(self) -> None:

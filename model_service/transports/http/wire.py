@@ -11,39 +11,41 @@ _HAPPY = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-model-version: %b\r\n"
     b"x-content-type-options: nosniff\r\nx-request-id: %b\r\ndate: %b\r\n%b\r\n%b"
 )
-_CLOSE = b"connection: close\r\n"
+#: The line that says that the connection ends with the answer.
+CLOSE = b"connection: close\r\n"
 
 
-def write_happy(body: bytes, version: str, request_id: str, date: bytes, *, is_last: bool) -> bytes:
-    """Return the answer of a predict request; its connection ends with it when it `is_last`."""
+def write_happy(body: bytes, version: str, request_id: str, date: bytes, lines: bytes) -> bytes:
+    """Return the answer of a predict request, with more lines of headers."""
     return _HAPPY % (
         len(body),
         version.encode(),
         request_id.encode("latin-1"),
         date,
-        _CLOSE if is_last else b"",
+        lines,
         body,
     )
 
 
-def write_problem(error: ServiceError, request_id: str, date: bytes, *, is_last: bool) -> tuple[int, bytes]:
-    """Return the status and the whole answer of an error."""
+def write_problem(error: ServiceError, request_id: str, date: bytes, lines: bytes) -> tuple[int, bytes]:
+    """Return the status and the whole answer of an error, with more lines of headers."""
     status = STATUS[type(error)]
     body = encode_json(make_document(status, error.code, error.title, error.message, request_id, error.violations))
     retry_after = find_retry_after(error)
-    extra = f"retry-after: {retry_after}\r\n" if retry_after is not None else ""
-    return status, _write(status, body, request_id, date, extra, is_last=is_last)
+    if retry_after is not None:
+        lines += f"retry-after: {retry_after}\r\n".encode()
+    return status, _write(status, body, request_id, date, lines)
 
 
 def write_rejection(status: int, detail: str, request_id: str, date: bytes) -> bytes:
     """Return the answer to what is no request; its connection ends with it."""
     body = encode_json(make_document(status, *HTTP_PROBLEMS[status], detail, request_id))
-    return _write(status, body, request_id, date, "", is_last=True)
+    return _write(status, body, request_id, date, CLOSE)
 
 
-def _write(status: int, body: bytes, request_id: str, date: bytes, extra: str, *, is_last: bool) -> bytes:
+def _write(status: int, body: bytes, request_id: str, date: bytes, lines: bytes) -> bytes:
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n{extra}"
+        f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\nx-request-id: {request_id}\r\n"
     )
-    return b"%bdate: %b\r\n%b\r\n%b" % (head.encode("latin-1"), date, _CLOSE if is_last else b"", body)
+    return b"%bdate: %b\r\n%b\r\n%b" % (head.encode("latin-1"), date, lines, body)

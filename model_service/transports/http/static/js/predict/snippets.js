@@ -1,4 +1,4 @@
-// The call as text: curl, Python, JavaScript. Each runs as it is pasted.
+// The call as text: curl, Python with requests or with our client, JavaScript. Each runs as it is pasted.
 
 import { hasPart, writeJson } from "../json.js";
 
@@ -19,6 +19,18 @@ export const SNIPPETS = {
       "print(response.json())",
     ].join("\n"),
 
+  "Python client": (url, payload) => {
+    const [, address, name, version] = PREDICT_URL.exec(url);
+    const model = [name, version].filter(Boolean).map((part) => toPython(decodeURIComponent(part))).join(", ");
+    return [
+      "from model_service_client import ModelServiceClient  # pip install ./clients/python",
+      "",
+      `with ModelServiceClient(${toPython(address)}) as client:`,
+      `    output = client.model(${model}).predict(${toPython(payload, "    ")})`,
+      "print(output)",
+    ].join("\n");
+  },
+
   JavaScript: (url, payload) =>
     [
       `const response = await fetch(${JSON.stringify(url)}, {`,
@@ -30,6 +42,9 @@ export const SNIPPETS = {
       "console.log(await response.json());",
     ].join("\n"),
 };
+
+// The service with the prefix of a proxy, the model, and its version unless that is the default.
+const PREDICT_URL = /^(.*)\/api\/models\/([^/]+)(?:\/versions\/([^/]+))?\/predict$/;
 
 // Between single quotes a shell reads everything as it stands.
 const quoteShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;

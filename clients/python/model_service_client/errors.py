@@ -1,0 +1,334 @@
+"""Everything that can go wrong with a call, by who must act: the server's own tree, and what only a caller meets.
+
+    ModelServiceError
+    |- OperatorError      fix the service's configuration or environment
+    |- PackageError       fix the model package
+    |- CallerError        fix the request
+    |- ModelError         fix the model
+    |- CapacityError      try again later
+    |  |- ConnectionFailed   nobody answers, or the connection broke
+    |  `- NoAnswerInTime     the client's own timeout
+    `- AnswerInvalid      whoever answers there is not model_service
+
+Each leaf that the server has is here under the same name and with the same ``code``; codes that are not known become
+the class of their status.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule of a schema or a model.
+
+    Attributes:
+        pointer: JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.
+        rule: Keyword of JSON Schema that was broken, or a rule of the model under its own name.
+        message: What was expected.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+
+
+class ModelServiceError(Exception):
+    """Base of every error below.
+
+    Attributes:
+        code: Stable identifier of the kind of error, such as ``payload_invalid``.
+        message: What happened and the way out.
+        violations: Broken rules, with pointers; often empty.
+        status: The HTTP status; ``None`` where there was none.
+        request_id: Finds the lines of the request in the server's log.
+        retry_after_s: Seconds after which the server expects another try to make sense.
+    """
+
+    code = "service_error"
+
+    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.violations = tuple(violations)
+        self.status: int | None = None
+        self.request_id: str | None = None
+        self.retry_after_s: float | None = None
+
+    def __str__(self) -> str:
+        faults = "".join(f"\n  {each.pointer or '(the whole payload)'}: {each.message}" for each in self.violations)
+        found = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.message}{found}{faults}"
+
+    def shift(self, rows: int) -> Self:
+        """Return it with pointers, which begin with the index of a row, that count from so many rows earlier."""
+        self.violations = tuple(_shift(each, rows) for each in self.violations)
+        return self
+
+
+class OperatorError(ModelServiceError):
+    """The configuration or the environment of the service must be fixed."""
+
+    code = "operator_error"
+
+
+class ConfigInvalid(OperatorError):
+    """The service is not configured correctly."""
+
+    code = "config_invalid"
+
+
+class MissingDependency(OperatorError):
+    """The service lacks what the request needs."""
+
+    code = "missing_dependency"
+
+
+class DatabaseOutdated(OperatorError):
+    """The service's database of jobs needs an upgrade."""
+
+    code = "database_outdated"
+
+
+class PackageError(ModelServiceError):
+    """The model package must be fixed."""
+
+    code = "package_error"
+
+
+class ModelImportFailed(PackageError):
+    """The model package cannot be imported."""
+
+    code = "model_import_failed"
+
+
+class ModelContractBroken(PackageError):
+    """The model breaks the contract of model packages."""
+
+    code = "model_contract_broken"
+
+
+class ModelLoadFailed(PackageError):
+    """The model cannot be loaded."""
+
+    code = "model_load_failed"
+
+
+class ModelCrashed(PackageError):
+    """The model's process crashed too often."""
+
+    code = "model_crashed"
+
+
+class ModelChanged(PackageError):
+    """The installed package is another one than before."""
+
+    code = "model_changed"
+
+
+class DuplicateModel(PackageError):
+    """Two models have the same name and version."""
+
+    code = "duplicate_model"
+
+
+class SelfTestFailed(PackageError):
+    """The model failed its self-test."""
+
+    code = "self_test_failed"
+
+
+class CallerError(ModelServiceError):
+    """The request must be fixed."""
+
+    code = "caller_error"
+
+
+class ModelNotFound(CallerError):
+    """There is no such model."""
+
+    code = "model_not_found"
+
+
+class PayloadMalformed(CallerError):
+    """The body cannot be read, or a value cannot be written as JSON."""
+
+    code = "payload_malformed"
+
+
+class PayloadInvalid(CallerError):
+    """The payload breaks the model's input schema or its own rules; `violations` names each field."""
+
+    code = "payload_invalid"
+
+
+class PayloadTooLarge(CallerError):
+    """The request has more bytes or rows than the service takes."""
+
+    code = "payload_too_large"
+
+
+class FileUnreadable(CallerError):
+    """The file cannot be read."""
+
+    code = "file_unreadable"
+
+
+class MediaTypeUnsupported(CallerError):
+    """The service does not read this format."""
+
+    code = "media_type_unsupported"
+
+
+class JobNotFound(CallerError):
+    """There is no such job, or no longer."""
+
+    code = "job_not_found"
+
+
+class JobInvalid(CallerError):
+    """The job is asked for in a way that cannot be meant."""
+
+    code = "job_invalid"
+
+
+class IdempotencyKeyReused(CallerError):
+    """The idempotency key belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+
+class TooManyFailedRows(CallerError):
+    """More rows of a job failed than it allows."""
+
+    code = "too_many_failed_rows"
+
+
+class ModelError(ModelServiceError):
+    """The model must be fixed; the server's log tells more, by request id."""
+
+    code = "model_error"
+
+
+class PredictionFailed(ModelError):
+    """The model failed to predict."""
+
+    code = "prediction_failed"
+
+
+class OutputInvalid(ModelError):
+    """The model's answer does not match its output schema."""
+
+    code = "output_invalid"
+
+
+class JobStuck(ModelError):
+    """The job does not get on."""
+
+    code = "job_stuck"
+
+
+class CapacityError(ModelServiceError):
+    """The service cannot answer now; the same request may succeed later."""
+
+    code = "capacity_error"
+
+
+class ModelNotReady(CapacityError):
+    """The model is loading, or could not be loaded."""
+
+    code = "model_not_ready"
+
+
+class QueueFull(CapacityError):
+    """Too many requests are waiting."""
+
+    code = "queue_full"
+
+
+class ServerBusy(CapacityError):
+    """The server is busy."""
+
+    code = "server_busy"
+
+
+class PredictionTimeout(CapacityError):
+    """The prediction took too long for the service."""
+
+    code = "prediction_timeout"
+
+
+class TooManyJobs(CapacityError):
+    """Too many jobs are waiting."""
+
+    code = "too_many_jobs"
+
+
+class JobStoreUnavailable(CapacityError):
+    """The store of jobs cannot be reached."""
+
+    code = "job_store_unavailable"
+
+
+class StorageFull(CapacityError):
+    """The storage of jobs is full."""
+
+    code = "storage_full"
+
+
+class ConnectionFailed(CapacityError):
+    """Nobody answers at the address, or the connection broke before the answer was whole."""
+
+    code = "connection_failed"
+
+
+class NoAnswerInTime(CapacityError):
+    """The client has waited as long as its own timeout says."""
+
+    code = "no_answer_in_time"
+
+
+class AnswerInvalid(ModelServiceError):
+    """The answer is not one of model_service: another service, or a proxy before it, has answered."""
+
+    code = "answer_invalid"
+
+
+def _list_leaves(kind: type[ModelServiceError]) -> Iterable[type[ModelServiceError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _list_leaves(child)
+
+
+KINDS: dict[str, type[ModelServiceError]] = {kind.code: kind for kind in _list_leaves(ModelServiceError)}
+
+
+def read_error(document: Mapping[str, Any], status: int | None = None) -> ModelServiceError:
+    """Return the error of a problem document, or of one row's.
+
+    Args:
+        document: With ``code``, ``detail`` and ``errors``.
+        status: The HTTP status, which tells the kind where the code is not known.
+    """
+    code = str(document.get("code") or "")
+    violations = [Violation(each["pointer"], each["rule"], each["message"]) for each in document.get("errors") or ()]
+    kind = KINDS.get(code) or _kind_of(status)
+    error = kind(str(document.get("detail") or document.get("title") or f"the server answered {status}"), violations)
+    error.code = code or kind.code
+    error.status = status
+    error.request_id = document.get("request_id")
+    return error
+
+
+def _kind_of(status: int | None) -> type[ModelServiceError]:
+    if status in (429, 502, 503, 504):
+        return CapacityError
+    return CallerError if status is not None and 400 <= status < 500 else ModelServiceError
+
+
+def _shift(violation: Violation, rows: int) -> Violation:
+    _, row, *rest = violation.pointer.split("/") if violation.pointer else ("", "")
+    if not row.isdecimal():
+        return violation
+    return replace(violation, pointer="/".join(["", str(int(row) + rows), *rest]))

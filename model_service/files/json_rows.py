@@ -42,6 +42,7 @@ class _Chunks:
     def _make_head(self, rows: Iterable[Row]) -> Head:
         """Return the columns of the model, where they are used, and those that the first rows have beside them."""
         used = {name: None for row in rows if isinstance(row.source, dict) for name in row.source}
+        check_count(len(used), self._bounds)
         top = {place.path[0] for name in used if (place := self._finder.find(name)) is not None}
         columns = {name: place for name in self._finder.list_columns() if (place := self._finder.find(name))}
         columns = {name: place for name, place in columns.items() if place.path[0] in top}

@@ -208,7 +208,9 @@ def _split_first_line(raw: bytes) -> dict[str, list[str]]:
     line = raw.lstrip(_BEFORE_ROWS).split(b"\n", 1)[0].decode("utf-8", "replace")
     csv.field_size_limit(sys.maxsize)  # as `CsvReader` has it: a genome is one cell
     try:
-        return {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in DELIMITERS}
+        # What has more cells than a file may have columns is no use, and long to split.
+        fitting = [delimiter for delimiter in DELIMITERS if line.count(delimiter) <= Bounds().max_columns]
+        return {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in fitting}
     except csv.Error:
         return {}
 

@@ -84,9 +84,11 @@ def read_output(desk: JobDesk, job_id: str) -> bytes:
 
 
 def wait_for(desk: JobDesk, job_id: str, is_reached: Callable[[Job], bool]) -> Job:
-    """Return a job once something holds for it."""
-    deadline = time.monotonic() + WAIT_S
+    """Return a job once something holds for it; a busy machine may take its time, as long as the job gets on."""
+    revision, deadline = -1, time.monotonic() + WAIT_S
     while not is_reached(job := desk.get(job_id)):
+        if job.revision != revision:
+            revision, deadline = job.revision, time.monotonic() + WAIT_S
         assert time.monotonic() < deadline, job
         time.sleep(0.005)
     return job

@@ -17,7 +17,6 @@ A request is answered before the next one of its connection begins, so pipelined
 import asyncio
 import time
 from collections import deque
-from enum import IntEnum
 from typing import Any
 
 import httptools
@@ -31,7 +30,7 @@ from model_service.transports.http.codec import body_too_large
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.plain import Headers, PlainHead, PlainRequest, read_head
-from model_service.transports.http.short_way import ShortWay
+from model_service.transports.http.short_way import Phase, ShortWay
 from model_service.transports.http.wire import write_rejection
 
 #: Headers of one request, all together and by number.
@@ -41,15 +40,6 @@ _HEAD_TOO_LARGE = (
 )
 #: Of a body that is refused as much is read, and thrown away, so that its sender gets to read why.
 _MAX_DISCARDED_BYTES = 64 * 1024 * 1024
-
-
-class Phase(IntEnum):
-    """What a connection is doing."""
-
-    IDLE = 0
-    HEAD = 1
-    BODY = 2
-    ANSWER = 3
 
 
 #: A member of an enumeration takes longer to look up than most of what is done here.

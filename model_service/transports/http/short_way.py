@@ -11,6 +11,7 @@ the loop's pool.
 import time
 from abc import abstractmethod
 from email.utils import formatdate
+from enum import IntEnum
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,6 +23,15 @@ from model_service.transports.http.wire import CLOSE, write_happy, write_problem
 
 #: More rows are checked and encoded outside the loop.
 _MANY_ROWS = 256
+
+
+class Phase(IntEnum):
+    """What a connection is doing."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    ANSWER = 3
 
 
 class ShortWay(HttpToolsProtocol):

@@ -35,9 +35,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
     """Return the routes of V2 and of V1."""
     blueprint = Blueprint("inference", __name__)
     _add_server(blueprint, manager)
-    _add_models(blueprint, manager, service, config)
+    signatures = Signatures()
+    _add_models(blueprint, manager, service, config, signatures)
     _add_repository(blueprint, manager, config)
-    _add_v1(blueprint, manager, service, config)
+    _add_v1(blueprint, manager, service, config, signatures)
     return blueprint
 
 
@@ -56,8 +57,13 @@ def _add_server(blueprint: Blueprint, manager: ModelManager) -> None:
         return _tell({}, is_ready=is_ready(manager.get_models()))
 
 
-def _add_models(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
-    signatures = Signatures()
+def _add_models(
+    blueprint: Blueprint,
+    manager: ModelManager,
+    service: PredictionService,
+    config: ServerConfig,
+    signatures: Signatures,
+) -> None:
     one, version_of = f"{urls.V2}/models/<qualified_name>", "/versions/<version>"
 
     @blueprint.get(one)
@@ -101,9 +107,13 @@ def _add_repository(blueprint: Blueprint, manager: ModelManager, config: ServerC
         raise NotOffered("models are not loaded or unloaded by request here; whoever runs the service lists them")
 
 
-def _add_v1(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
-    signatures = Signatures()
-
+def _add_v1(
+    blueprint: Blueprint,
+    manager: ModelManager,
+    service: PredictionService,
+    config: ServerConfig,
+    signatures: Signatures,
+) -> None:
     @blueprint.get(urls.V1)
     def list_models_v1() -> Response:
         return write_json({"models": list(dict.fromkeys(status.qualified_name for status in manager.get_models()))})

@@ -48,7 +48,7 @@ class V2BinaryDoor(V2Door):
         parts = []
         for tensor in tensors:
             raw = pack(tensor["datatype"], tensor.pop("data"))
-            tensor["parameters"] = {"binary_data_size": len(raw)}
+            tensor["parameters"] = {**tensor.get("parameters", {}), "binary_data_size": len(raw)}
             parts.append(raw)
         head = json.dumps({"inputs": tensors, "parameters": {"binary_data_output": True}}).encode()
         return head + b"".join(parts), {"inference-header-content-length": str(len(head))}
@@ -78,9 +78,11 @@ def make_tensors(metadata: dict[str, Any], payloads: list[Any]) -> Iterator[dict
         known = declared.get(name, {})
         # Arrays of different sizes make no tensor: they go as JSON, one dimension of it.
         is_ragged = len({len(value) if isinstance(value, list) else None for value in values}) > 1 or [] in values
-        if is_ragged or known.get("parameters", {}).get("content_type") == "json":
+        is_unknown = not known and any(isinstance(value, list | dict) for value in values)
+        if is_ragged or is_unknown or known.get("parameters", {}).get("content_type") == "json":
             texts = ["" if value is ABSENT else json.dumps(value) for value in values]
-            yield {"name": name, "datatype": "BYTES", "shape": [len(values)], "data": texts}
+            told = {"parameters": {"content_type": "json"}}
+            yield {"name": name, "datatype": "BYTES", "shape": [len(values)], "data": texts, **told}
             continue
         values = [None if value is ABSENT else value for value in values]
         shape, inner = [len(values)], values[0]

@@ -122,7 +122,9 @@ class Signature:
         are_numbers = all(
             spec.kind in (Kind.NUMBER, Kind.INTEGER) and not spec.sizes and len(spec.path) == 1 for spec in specs
         )
-        self.matrix = specs if are_numbers else ()
+        # Where other fields are allowed and none is required, a tensor of another name is such a field.
+        is_meant = not self.input.is_open or not all(spec.is_optional for spec in specs)
+        self.matrix = specs if are_numbers and is_meant else ()
 
 
 class Signatures:

@@ -101,7 +101,7 @@ def test_bytes_that_are_nearly_right_are_answered(client, rows, made, cuts, shif
     parts = []
     for tensor in document["inputs"]:
         parts.append(pack(tensor["datatype"], tensor.pop("data")))
-        tensor["parameters"] = {"binary_data_size": len(parts[-1])}
+        tensor["parameters"] = {**tensor.get("parameters", {}), "binary_data_size": len(parts[-1])}
     document["parameters"]["binary_data_output"] = True
     raw = b"".join(parts)
     for place, inserted in cuts:

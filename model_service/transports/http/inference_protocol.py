@@ -30,9 +30,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
     """Return the routes of V2 and of V1."""
     blueprint = Blueprint("inference", __name__)
     _add_server(blueprint, manager)
-    _add_models(blueprint, manager, service, config)
+    signatures = Signatures()
+    _add_models(blueprint, manager, service, config, signatures)
     _add_repository(blueprint, manager, config)
-    _add_v1(blueprint, manager, service, config)
+    _add_v1(blueprint, manager, service, config, signatures)
     return blueprint
 
 
@@ -51,8 +52,13 @@ def _add_server(blueprint: Blueprint, manager: ModelManager) -> None:
         return _tell({}, is_ready=manager.is_ready())
 
 
-def _add_models(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
-    signatures = Signatures()
+def _add_models(
+    blueprint: Blueprint,
+    manager: ModelManager,
+    service: PredictionService,
+    config: ServerConfig,
+    signatures: Signatures,
+) -> None:
     one, version_of = f"{urls.V2}/models/<qualified_name>", "/versions/<version>"
 
     @blueprint.get(one)
@@ -96,9 +102,13 @@ def _add_repository(blueprint: Blueprint, manager: ModelManager, config: ServerC
         raise NotOffered(NOT_OFFERED)
 
 
-def _add_v1(blueprint: Blueprint, manager: ModelManager, service: PredictionService, config: ServerConfig) -> None:
-    signatures = Signatures()
-
+def _add_v1(
+    blueprint: Blueprint,
+    manager: ModelManager,
+    service: PredictionService,
+    config: ServerConfig,
+    signatures: Signatures,
+) -> None:
     @blueprint.get(urls.V1)
     def list_models_v1() -> Response:
         return write_json({"models": list(dict.fromkeys(status.qualified_name for status in manager.get_models()))})

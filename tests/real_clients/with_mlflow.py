@@ -1,6 +1,6 @@
 """MLflow's scoring client, run by an environment of its own: what it got, as one line of JSON per call.
 
-    python mlflow_client.py < calls
+    python with_mlflow.py < calls
 
 A call is one line of JSON: ``{"port": 8000, "kind": "frame", "rows": [...], "params": {...}}``.
 """

@@ -38,7 +38,7 @@ def run(environment, script, url, document):
             pytest.fail(f"there is no {python}; `make clients` makes it")
         pytest.skip("the clients are not installed; `make clients` installs them")
     done = subprocess.run(
-        [python, TESTS / "clients" / script, url],
+        [python, TESTS / "real_clients" / script, url],
         input=json.dumps(document),
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,

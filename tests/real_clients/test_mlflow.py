@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 def call(*calls: tuple[Server, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what became of each call of a server."""
     done = subprocess.run(
-        [PYTHON, TESTS / "clients/mlflow_client.py"],
+        [PYTHON, TESTS / "real_clients/with_mlflow.py"],
         input="".join(f"{json.dumps({'port': server.port, **each})}\n" for server, each in calls),
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,

@@ -3,8 +3,8 @@
     python -m benchmarks.tensors
 
 Iris with one row and with 10,000 rows per request, one request after another on one connection; the server has one
-core, the client the other. What counts is the CPU time of the server's processes per request. MLServer, which speaks the
-same protocol, is given the same requests: one matrix of numbers, of which it checks no field, and all outputs back.
+core, the client the other. What counts is the CPU time of the server's processes per request. MLServer, which speaks
+the same protocol, is given the same requests: one matrix of numbers, of which it checks no field, and all outputs back.
 Needs MLServer's environment, which ``python -m benchmarks.serving`` makes.
 """
 

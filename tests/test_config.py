@@ -335,6 +335,7 @@ def test_a_wrong_type_names_the_key_and_what_was_expected(refuse, text, message)
 
 BOUNDS = {
     "port": (1, 65535),
+    "grpc_port": (1, 65535),
     "workers": (1, 256),
     "threads": (1, 512),
     "model_threads": (1, 1024),
@@ -357,7 +358,7 @@ def test_a_bound_is_allowed_and_the_next_number_is_not(load, refuse, key):
     low, high = BOUNDS[key]
     for allowed in (low, high):
         assert getattr(load(f"server: {{{key}: {allowed}}}").server, key) == allowed
-    or_null = ", or null" if key in ("workers", "model_threads") else ""
+    or_null = ", or null" if key in ("workers", "model_threads", "grpc_port") else ""
     for refused in (low - 1, high + 1, -high, 10**30):
         assert refuse(f"server:\n  {key}: {refused}") == (
             f"FILE, line 2: 'server.{key}' must be an integer from {low} to {high}{or_null}, not {refused}"

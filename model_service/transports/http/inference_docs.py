@@ -109,9 +109,10 @@ def _add(spec: APISpec, path: str, method: str, operation_id: str, summary: str,
         operation["description"] = _INFER_WORDS
     if body is not None:
         operation["requestBody"] = body
+    parameters = [each for each in (_NAME, _VERSION) if f"{{{each['name']}}}" in path]
+    problems = ("400", "404", "default") if parameters else ("400", "default")
     operation["responses"] = {
         "200": {"description": "The answer.", "headers": _HEADERS, "content": content},
-        "default": {"$ref": "#/components/responses/InferenceProblem"},
+        **{status: {"$ref": "#/components/responses/InferenceProblem"} for status in problems},
     }
-    parameters = [each for each in (_NAME, _VERSION) if f"{{{each['name']}}}" in path]
     spec.path(path, operations={method: {**operation, **({"parameters": parameters} if parameters else {})}})

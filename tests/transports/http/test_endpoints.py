@@ -8,7 +8,10 @@ import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from configurations import make_config
 from serving import MAX_BODY_BYTES, Server
+
+from model_service.service import Service
 
 MODELS = ("iris_model", "loan_model", "bike_model", "dna_lstm_model", "circrna_model")
 
@@ -98,7 +101,15 @@ def test_an_error_has_the_class_that_boto3_knows(runtime, arguments, kind, statu
     assert "secret" not in str(response)
 
 
-def test_what_may_be_tried_again_says_when(client):
-    response = client.post("/endpoints/unloadable_model/invocations", json={"x": 1})
+def test_what_may_be_tried_again_says_when(manager):
+    service = Service(make_config("models.DoubleModel"))
+    service.announce()  # and never loaded
+    response = service.app.test_client().post("/endpoints/double_model/invocations", json={"x": 1})
     assert response.headers["x-amzn-errortype"] == "ModelNotReadyException"
     assert int(response.headers["x-amz-retry-after"]) == 1000 * int(response.headers["retry-after"]) > 0
+
+
+def test_what_no_other_try_mends_does_not_say_when(client):
+    response = client.post("/endpoints/unloadable_model/invocations", json={"x": 1})
+    assert response.headers["x-amzn-errortype"] == "ModelNotReadyException"
+    assert not {"x-amz-retry-after", "retry-after"} & {*response.headers}

@@ -514,7 +514,8 @@ def test_a_service_that_is_restarted_during_an_upload_has_no_job_of_it_and_takes
 def test_a_download_that_a_restart_cuts_off_goes_on_where_it_was(tmp_path):
     config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"shutdown_timeout_s": 1}})
     server = Server(config, tmp_path).wait_until_ready()
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    with httpx.Client(base_url=server.url, timeout=30, transport=narrow) as client:
         job = wait(client, submit(client, write_rows(300_000)))
         output = client.get(job["links"]["output"]).content
         with client.stream("GET", job["links"]["output"]) as answer:

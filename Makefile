@@ -30,10 +30,11 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser, PostgreSQL, npm's packages or the clients of other servers, tests are skipped, and pytest says
-	@# which; continuous integration wants them all.
+	@# Without a browser, PostgreSQL, proxies, npm's packages or the clients of other servers, tests are skipped, and
+	@# pytest says which; continuous integration wants them all.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory proxies || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -58,6 +59,16 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes postgresql; \
 	else \
 	  echo "install PostgreSQL (as root: apt-get install postgresql)" >&2; exit 1; \
+	fi
+
+.PHONY: proxies
+proxies:  ## Install nginx and Caddy, whose examples in deploy/ are tested, where there are none
+	@if command -v nginx && command -v caddy; then \
+	  echo "there are nginx and Caddy"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes nginx-light caddy; \
+	else \
+	  echo "install nginx and Caddy (as root: apt-get install nginx-light caddy)" >&2; exit 1; \
 	fi
 
 .PHONY: typescript

@@ -1,10 +1,12 @@
 """SageMaker's runtime: boto3's own client against the models that ship, and every class of error that it knows."""
 
 import json
+import threading
 from typing import Any
 
 import boto3
 import httpx
+import models
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -102,9 +104,15 @@ def test_an_error_has_the_class_that_boto3_knows(runtime, arguments, kind, statu
 
 
 def test_what_may_be_tried_again_says_when(manager):
-    service = Service(make_config("models.DoubleModel"))
-    service.announce()  # and never loaded
-    response = service.app.test_client().post("/endpoints/double_model/invocations", json={"x": 1})
+    models.SlowBuildingModel.entered.clear()
+    models.SlowBuildingModel.release.clear()
+    service = Service(make_config("models.SlowBuildingModel"))
+    loading = threading.Thread(target=service.start)
+    loading.start()
+    assert models.SlowBuildingModel.entered.wait(timeout=30)
+    response = service.app.test_client().post("/endpoints/slow_building_model/invocations", json={"x": 1})
+    models.SlowBuildingModel.release.set()
+    loading.join()
     assert response.headers["x-amzn-errortype"] == "ModelNotReadyException"
     assert int(response.headers["x-amz-retry-after"]) == 1000 * int(response.headers["retry-after"]) > 0
 

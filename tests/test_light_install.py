@@ -2,10 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 import venv
 import zipfile
@@ -144,6 +146,24 @@ def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(require
         *requirements["jobs"],
         *requirements["grpc"],
     } - pinned == set()
+
+
+def test_a_service_needs_no_more_than_its_own_extra(tmp_path):
+    blocked = ("alembic", "fsspec", "grpc", "google.protobuf", "mako", "onnxruntime", "numpy", "pyarrow", "sqlalchemy")
+    (tmp_path / "config.yaml").write_text("models: [class: models.DoubleModel]")
+    program = textwrap.dedent("""
+        import sys
+        sys.modules.update(dict.fromkeys(sys.argv[1:]))  # whoever imports one of them fails
+        import model_service.cli.main, model_service.parent, model_service.worker
+        from model_service.wiring import create_app
+        client = create_app("config.yaml").test_client()
+        print(client.post("/api/models/double_model/predict", json={"x": 1}).json)
+        print([client.get(path).status_code for path in ("/", "/openapi.json", "/api/models", "/health/ready")])
+    """)
+    command = [sys.executable, "-c", program, *blocked]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["{'y': 2}", "[200, 200, 200, 200]"], done.stderr
 
 
 def test_the_wheel_holds_the_files_of_the_package_and_no_others(light):

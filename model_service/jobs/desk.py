@@ -11,8 +11,9 @@ from model_service.files.opening import open_rows
 from model_service.files.rows import Bounds
 from model_service.jobs.callbacks import check_callback
 from model_service.jobs.database import Database
+from model_service.jobs.disks import translated
 from model_service.jobs.errors import JobStoreUnavailable
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore
 from model_service.jobs.places import find_database_url, find_store_url, find_uploads
 from model_service.jobs.reading import inflate
 from model_service.jobs.records import Chunk, Job, JobRequest, JobState

@@ -7,7 +7,6 @@ An object is written whole, under a name that nobody else uses, before a record 
 half written is never read, and is removed with its job.
 """
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,11 +18,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from model_service.errors import ConfigInvalid
-from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-#: Fewer bytes left on a disk than this, and it counts as full: SQLite needs room to say what has become of jobs.
-LEAST_FREE_BYTES = 16 * 1024 * 1024
+from model_service.jobs.disks import require_room, translated
+from model_service.jobs.errors import JobStoreUnavailable
 
 
 class ObjectStore:
@@ -156,41 +152,6 @@ class ObjectStore:
     def _translated(self) -> Iterator[None]:
         with translated():
             yield
-
-
-def require_room(folder: Path, size_bytes: int) -> None:
-    """Make sure that so many bytes fit on the disk of a folder, and some more.
-
-    Raises:
-        StorageFull: They do not.
-    """
-    if shutil.disk_usage(folder).free < size_bytes + LEAST_FREE_BYTES:
-        raise storage_full()
-
-
-def storage_full() -> StorageFull:
-    """Return the error of a disk that has no room left."""
-    return StorageFull("the storage of jobs is full; remove jobs that are over, or free space", retry_after_s=30)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Word what a file system raises.
-
-    Raises:
-        JobNotFound: The file is gone.
-        StorageFull: It has no room.
-        JobStoreUnavailable: Anything else is wrong with it.
-    """
-    try:
-        yield
-    except FileNotFoundError:
-        raise JobNotFound("a file of the job is gone; it may have been removed at this moment") from None
-    except OSError as error:
-        if error.errno in _FULL:
-            raise storage_full() from None
-        reason = error.strerror or type(error).__name__
-        raise JobStoreUnavailable(f"the files of jobs cannot be used: {reason}", retry_after_s=5) from error
 
 
 def _read_time(entry: dict[str, Any]) -> float:

@@ -6,7 +6,8 @@ import zlib
 from typing import Any, BinaryIO, cast
 
 from model_service.errors import PayloadMalformed, PayloadTooLarge
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.disks import translated
+from model_service.jobs.objects import ObjectStore
 from model_service.jobs.records import Chunk, Job
 
 _BUFFER_BYTES = 256 * 1024

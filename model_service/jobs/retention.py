@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model_service.config_jobs import JobsConfig
+from model_service.jobs.disks import translated
 from model_service.jobs.errors import JobNotFound
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore
 from model_service.jobs.store import JobStore
 
 logger = logging.getLogger(__name__)

@@ -23,9 +23,10 @@ from model_service.files.formats import FORMATS
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds
 from model_service.jobs.claims import ClaimLost, JobClaims
+from model_service.jobs.disks import translated
 from model_service.jobs.errors import JobStoreUnavailable, JobStuck, StorageFull, TooManyFailedRows
 from model_service.jobs.models import JobModels
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore
 from model_service.jobs.places import find_uploads
 from model_service.jobs.reading import JobInput, join_chunks
 from model_service.jobs.records import Chunk, Claim, Job, Progress

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model_service.errors import PayloadTooLarge
-from model_service.jobs.objects import require_room, translated
+from model_service.jobs.disks import require_room, translated
 
 #: How many bytes may arrive until room on the disk is looked for again.
 _LOOK_BYTES = 8 * 1024 * 1024

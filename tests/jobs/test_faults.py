@@ -17,9 +17,10 @@ from model_service.config_jobs import JobsConfig
 from model_service.jobs import objects
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.desk import JobDesk, open_database
+from model_service.jobs.disks import translated
 from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull
 from model_service.jobs.models import JobModels
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore
 from model_service.jobs.places import find_store_url, find_uploads
 from model_service.jobs.records import JobState
 from model_service.jobs.retention import Retention

@@ -7,6 +7,7 @@ from model_service.records import ModelState, ModelStatus
 #: What the server's metadata says beyond the protocol's core.
 EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
 PLATFORM: Final = "model_service_mlmodel"
+NOT_OFFERED_CODE: Final = "not_offered"
 NOT_OFFERED: Final = "models are not loaded or unloaded by request here; whoever runs the service lists them"
 _STATES: Final = {ModelState.LOADING: "LOADING", ModelState.READY: "READY", ModelState.FAILED: "UNAVAILABLE"}
 

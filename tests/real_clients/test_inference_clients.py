@@ -9,7 +9,8 @@ import subprocess
 
 import httpx
 import pytest
-from serving import TESTS
+from configurations import SHIPPED
+from serving import TESTS, find_free_port, starting
 from tensor_doors import make_tensors, read_outputs
 
 from model_service.testing import find_difference
@@ -70,6 +71,17 @@ def test_tritons_client_gets_the_native_answers_as_json_and_as_bytes(shipped, mo
         as_json, as_bytes = answers[name]
         assert_same(read_outputs(metadata, as_json), native)
         assert_same(read_outputs(metadata, as_bytes), native)
+
+
+def test_tritons_grpc_client_gets_the_native_answers(tmp_path, models):
+    port = find_free_port()
+    config = json.dumps({"server": {"grpc_port": port}, "models": [{"class": path} for path in SHIPPED]})
+    requests = {name: [*make_tensors(metadata, payloads)] for name, (payloads, _, metadata) in models.items()}
+    with starting(tmp_path) as start:
+        start(config)
+        answers = run("mlserver", "with_triton_grpc.py", f"127.0.0.1:{port}", requests)
+    for name, (_, native, metadata) in models.items():
+        assert_same(read_outputs(metadata, answers[name]), native)
 
 
 def test_kserves_client_gets_the_native_answers_of_both_versions(shipped, models):

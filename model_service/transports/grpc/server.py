@@ -24,8 +24,8 @@ from model_service.transports.grpc.servicer import Servicer
 
 logger = logging.getLogger(__name__)
 
-#: Calls under way in one worker; beyond them RESOURCE_EXHAUSTED.
-MOST_CALLS = 2048
+#: Calls that gRPC itself holds before they are looked at: more than the servicer refuses with words.
+_MOST_PENDING = 16_384
 #: A connection is closed after so long, and its calls have the time below to end: that bounds whoever opens calls and
 #: sends nothing. Clients connect anew by themselves.
 _LONGEST_CONNECTION_S, _LAST_CALLS_S = 600, 60
@@ -60,7 +60,7 @@ class GrpcServer:
     def __init__(self, config: ServerConfig, servicer: Servicer, is_ready: Callable[[], bool]) -> None:
         self._config = config
         self._is_ready = is_ready
-        self._server = grpc.aio.server(options=_list_options(config), maximum_concurrent_rpcs=MOST_CALLS)
+        self._server = grpc.aio.server(options=_list_options(config))
         self._health = health.aio.HealthServicer()
         self._looking: asyncio.Task[None] | None = None
         handlers = {method.name: _make_handler(servicer, method) for method in SERVICE.methods}
@@ -130,6 +130,8 @@ def _add_health(pool: Any) -> Any:
 def _list_options(config: ServerConfig) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 1),
+        ("grpc.server.max_pending_requests", _MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", _MOST_PENDING),
         ("grpc.max_receive_message_length", config.max_body_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_connection_idle_ms", int(config.keep_alive_timeout_s * 1000)),

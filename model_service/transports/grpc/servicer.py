@@ -26,13 +26,15 @@ from model_service.schema.tensor_specs import Signatures
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
 from model_service.transports.grpc.messages import SERVICE, message
-from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, list_model
+from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, NOT_OFFERED_CODE, PLATFORM, list_model
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 #: A larger message is parsed, checked and answered outside the loop.
 LARGE_BYTES = 32 * 1024
+#: Calls under way in one worker.
+MOST_CALLS = 2048
 _Request = message("ModelInferRequest")
 
 
@@ -62,6 +64,7 @@ class Servicer:
         self._config = config
         self._signatures = Signatures()
         self._held_bytes = 0
+        self._calls = 0
         self.methods: dict[str, Callable[[Any, Call], Any]] = {
             "ServerLive": lambda request, call: {"live": True},
             "ServerReady": lambda request, call: {"ready": manager.is_ready()},
@@ -78,7 +81,10 @@ class Servicer:
     ) -> bytes:
         """Return the answer to one call, or abort it with a status."""
         call = Call(name, context)
+        self._calls += 1
         try:
+            if self._calls > MOST_CALLS:
+                raise ServerBusy("as many calls are under way as may be", retry_after_s=1)
             if name == "ModelInfer":
                 return await self._infer(raw, call)
             found = self.methods[name](_parse(classes[0], raw), call)
@@ -89,17 +95,19 @@ class Servicer:
             text, metadata = word_error(error), make_metadata(error, call.request_id)
             await context.abort(call.status, text, metadata)
         except (AbortError, asyncio.CancelledError):
-            call.status = StatusCode.CANCELLED
+            call.status = StatusCode.DEADLINE_EXCEEDED if call.is_late() else StatusCode.CANCELLED
             raise
         except NotImplementedError as error:
             call.status = StatusCode.UNIMPLEMENTED
-            await context.abort(call.status, str(error), (("x-request-id", call.request_id),))
+            metadata = (("error-code", NOT_OFFERED_CODE), ("x-request-id", call.request_id))
+            await context.abort(call.status, str(error), metadata)
         except Exception:  # a fault of ours: its text is for the log alone
             logger.exception("call %s (request %s) failed", name, call.request_id)
             call.status = StatusCode.INTERNAL
             metadata = (("error-code", UNEXPECTED_CODE), ("x-request-id", call.request_id))
             await context.abort(call.status, f"an unexpected error; the log has it under {call.request_id}", metadata)
         finally:
+            self._calls -= 1
             call.write(self._log)
 
     async def _infer(self, raw: bytes, call: "Call") -> bytes:
@@ -241,6 +249,11 @@ class Call:
         left = self._context.time_remaining()
         patience = target.timeout_s if left is None else min(target.timeout_s, left)
         return RequestContext(self.request_id, self._arrived, self._arrived + patience)
+
+    def is_late(self) -> bool:
+        """Whether the caller's deadline has passed."""
+        left = self._context.time_remaining()
+        return left is not None and left <= 0
 
     def tell(self, target: ServedModel) -> None:
         """Say in the trailing metadata which model has answered."""

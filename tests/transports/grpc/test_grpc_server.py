@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import grpc
@@ -21,7 +22,7 @@ from serving import Server, find_free_port, starting
 import model_service.transports.grpc as door
 from model_service.transports.grpc.messages import COMPILED, SERVICE
 
-MODELS = "models: [{class: models.DoubleModel}, {class: models.SleepingModel}, {class: unruly_models.RememberingModel}]"
+MODELS = "models: [{class: models.DoubleModel}, {class: models.SleepingModel, execution: dispatched}, {class: unruly_models.RememberingModel}]"
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +149,12 @@ def test_large_messages_are_answered_as_small_ones_are(client):
         assert tensor["data"] == [2 * value for value in values]
 
 
-def test_the_callers_deadline_ends_the_wait(client):
+def test_the_callers_deadline_ends_the_wait(server, client):
     started = time.monotonic()
     status, _ = find_status(client.call, "ModelInfer", infer([3.0], model="sleeping_model"), timeout=0.5)
     assert status is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - started < 2.5  # the model sleeps for 3 s
+    assert '"status":4,"model":"sleeping_model"' in server.wait_for_log('"status":4')
 
 
 def test_a_call_that_is_cancelled_leaves_the_queue(client):
@@ -180,6 +182,18 @@ def test_many_calls_at_once_are_answered_each_with_its_own(server):
         assert read_tensors(call.result())[0]["data"] == [2.0 * x]
     for each in clients:
         each.close()
+
+
+def test_more_calls_than_may_be_under_way_are_told_so(server):
+    client = GrpcClient(server.grpc_port)
+    request = infer([1.0])
+    calls = [client.bind("ModelInfer").future(request, timeout=60) for _ in range(6000)]
+    ends = Counter(call.code() for call in calls)
+    assert {*ends} <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}, ends
+    refused = [call for call in calls if call.code() is not grpc.StatusCode.OK]
+    assert {dict(call.trailing_metadata())["error-code"] for call in refused} <= {"server_busy"}
+    assert read_tensors(client.call("ModelInfer", request))[0]["data"] == [2.0]
+    client.close()
 
 
 def test_the_health_service_follows_the_models(client):

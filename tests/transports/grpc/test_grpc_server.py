@@ -22,7 +22,10 @@ from serving import Server, find_free_port, starting
 import model_service.transports.grpc as door
 from model_service.transports.grpc.messages import COMPILED, SERVICE
 
-MODELS = "models: [{class: models.DoubleModel}, {class: models.SleepingModel, execution: dispatched}, {class: unruly_models.RememberingModel}]"
+MODELS = (
+    "models: [{class: models.DoubleModel}, {class: models.SleepingModel, execution: dispatched}, "
+    "{class: unruly_models.RememberingModel}]"
+)
 
 
 @pytest.fixture(scope="module")

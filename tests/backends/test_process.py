@@ -576,6 +576,30 @@ def submit_when_there_is_room(backend: ProcessBackend, number: float) -> "tuple[
             time.sleep(0.01)
 
 
+def test_a_large_call_whose_caller_left_is_not_run_to_its_end(start):
+    backend = start("unruly_models.RememberingModel", timeout_s=60, max_batch_rows=1)
+    ticket, _ = submit(backend, *[510 + number / 100 for number in range(100)])  # a tenth of a second each
+    wait_until(lambda: is_running(backend, ticket))
+    backend.cancel(ticket)
+    started = time.monotonic()
+    _, over = submit(backend, 1)
+    (output,) = over.get(timeout=30).outputs
+    assert time.monotonic() - started < 5  # all of it takes ten seconds
+    assert len(output["ran"]) < 50
+    assert output["ran"][-1] == 1
+
+
+def test_a_call_past_its_deadline_leaves_nothing_for_which_a_process_would_be_ended(start):
+    backend = start(timeout_s=2, max_batch_rows=1)
+    before = pid_of(backend)
+    _, over = submit(backend, *[510 + number / 100 for number in range(20)], timeout_s=0.3)
+    assert isinstance(over.get(timeout=30).error, PredictionTimeout)
+    _, over = submit(backend, 1)
+    assert over.get(timeout=30).error is None
+    time.sleep(3)
+    assert pid_of(backend) == before
+
+
 def test_a_call_whose_caller_left_is_still_ended_when_it_runs_for_ever(start):
     backend = start(timeout_s=1)
     before = pid_of(backend)

@@ -24,6 +24,7 @@ from model_service.errors import (
     PackageError,
     PayloadInvalid,
     PredictionFailed,
+    PredictionTimeout,
     ServiceError,
 )
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
@@ -283,6 +284,8 @@ def _restore_outcomes(answer: Frame) -> list[RowOutcome]:
 def _restore_error(fields: Frame) -> ServiceError:
     if fields["code"] == PayloadInvalid.code:
         return PayloadInvalid(fields["message"], _restore_violations(fields["violations"]))
+    if fields["code"] == PredictionTimeout.code:
+        return PredictionTimeout(fields["message"])
     kind = OutputInvalid if fields["code"] == OutputInvalid.code else PredictionFailed
     error = kind(fields["message"])
     error.__cause__ = RemoteTraceback(fields["traceback"], fields["cause"])

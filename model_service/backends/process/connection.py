@@ -170,7 +170,7 @@ class ModelConnection(asyncio.Protocol):
             self.open()
 
     def cancel(self, call: Call) -> None:
-        """Forget a call whose caller has left; the process is told, unless it runs it already."""
+        """Forget a call whose caller has left; the process runs no more of it."""
         call.is_over = True
         self._withdraw([call])
 
@@ -262,6 +262,11 @@ class ModelConnection(asyncio.Protocol):
             if call is not None:  # else its caller has left
                 self._finish(call, frame, None)
             self._note_word()
+        elif frame["event"] == "forgotten":
+            for number in frame["calls"]:
+                self._calls.pop(number, None)
+            self._running -= {*frame["calls"]}
+            self._note_word()
         elif frame["event"] == "started":
             self._running, self._is_alone = frozenset(frame["calls"]), frame["is_alone"]
         elif frame["event"] == "accepted":
@@ -297,12 +302,13 @@ class ModelConnection(asyncio.Protocol):
             self._connecting = None
 
     def _withdraw(self, calls: list[Call]) -> None:
-        """Tell the process not to begin calls; one that it runs stays, so that it is still known to run."""
-        waiting = [
-            call.id for call in calls if call.id not in self._running and self._calls.pop(call.id, None) is not None
-        ]
-        if waiting and self._transport is not None:
-            self._transport.write(encode_frame({"op": "cancel", "calls": waiting}))
+        """Tell the process to run no more of calls; one that it runs stays until it says so: it may have hung in it."""
+        known = [call.id for call in calls if call.id in self._calls]
+        for number in known:
+            if number not in self._running:
+                del self._calls[number]
+        if known and self._transport is not None:
+            self._transport.write(encode_frame({"op": "cancel", "calls": known}))
 
     def _drop(self) -> None:
         if self._transport is not None:

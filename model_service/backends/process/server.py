@@ -122,7 +122,7 @@ class ModelServer:
             if frame["op"] == "cancel":
                 for number in frame["calls"]:
                     self._forget(self._calls.get((connection, number)))
-                self._send(connection, {"event": "forgotten"})
+                self._send(connection, {"event": "forgotten", "calls": frame["calls"]})
                 continue
             call = _Call(connection, frame, self._answer)
             self._calls[connection, call.id] = call
@@ -155,8 +155,10 @@ class ModelServer:
 
     def _check(self, call: _Call) -> None:
         """Ask the model's own rules alone."""
-        if call.is_over or self._queue.is_late(call):
-            self._forget(call)
+        if call.is_over:
+            return
+        if self._queue.is_late(call):
+            self._finish(call, {"error": write_error(PredictionTimeout("the rules were not asked in time"))})
             return
         self._announce([(call, call.payloads)])
         try:
@@ -169,9 +171,7 @@ class ModelServer:
 
     def _answer(self, call: _Call) -> None:
         """Tell a caller what has become of its call."""
-        if isinstance(call.error, PredictionTimeout):
-            self._forget(call)  # its caller knows the time
-        elif call.error is not None:
+        if call.error is not None:
             self._finish(call, {"error": write_error(call.error)})
         else:
             self._finish(call, write_outcomes(call))

@@ -19,9 +19,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from model_service.errors import ConfigInvalid
-from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull
+from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull, store_unavailable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: What does not pass by itself: rights, a read-only disk, a file where a folder should be.
+_LASTING = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 #: Fewer bytes left on a disk than this, and it counts as full: SQLite needs room to say what has become of jobs.
 LEAST_FREE_BYTES = 16 * 1024 * 1024
 
@@ -190,7 +192,9 @@ def translated() -> Iterator[None]:
         if error.errno in _FULL:
             raise storage_full() from None
         reason = error.strerror or type(error).__name__
-        raise JobStoreUnavailable(f"the files of jobs cannot be used: {reason}", retry_after_s=5) from error
+        problem = f"the files of jobs cannot be used: {reason}"
+        place = f"{error}; see 'jobs.folder' and 'jobs.store'"
+        raise store_unavailable(problem, place, is_lasting=error.errno in _LASTING) from error
 
 
 def _read_time(entry: dict[str, Any]) -> float:

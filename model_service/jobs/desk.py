@@ -12,7 +12,7 @@ from model_service.files.rows import Bounds
 from model_service.jobs.callbacks import check_callback
 from model_service.jobs.database import Database
 from model_service.jobs.errors import JobStoreUnavailable
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore, make_folder, translated
 from model_service.jobs.places import find_database_url, find_store_url, find_uploads
 from model_service.jobs.reading import inflate
 from model_service.jobs.records import Chunk, Job, JobRequest, JobState
@@ -172,8 +172,7 @@ def open_database(config: JobsConfig) -> Database:
         JobStoreUnavailable, StorageFull: Not at the moment.
     """
     if config.database is None:
-        with translated():
-            config.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(config.folder)
     database = Database(find_database_url(config))
     try:
         database.require_newest(may_upgrade=config.upgrade_database)

@@ -146,18 +146,31 @@ class ObjectStore:
 
     def _make_folder(self, name: str) -> Path:
         path = Path(self._path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path
 
     def _require_room(self, size_bytes: int) -> None:
         path = Path(self._root)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         require_room(path, size_bytes)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         with translated():
             yield
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, where there is none.
+
+    Raises:
+        StorageFull, JobStoreUnavailable: It is not there.
+    """
+    with translated():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:  # what /proc says; no file of a job that is gone
+            raise PermissionError(errno.EPERM, "no folder can be made there", str(folder)) from None
 
 
 def require_room(folder: Path, size_bytes: int) -> None:

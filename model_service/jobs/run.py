@@ -25,7 +25,7 @@ from model_service.files.rows import Bounds
 from model_service.jobs.claims import ClaimLost, JobClaims
 from model_service.jobs.errors import JobStoreUnavailable, JobStuck, StorageFull, TooManyFailedRows
 from model_service.jobs.models import JobModels
-from model_service.jobs.objects import ObjectStore, translated
+from model_service.jobs.objects import ObjectStore, make_folder, translated
 from model_service.jobs.places import find_uploads
 from model_service.jobs.reading import JobInput, join_chunks
 from model_service.jobs.records import Chunk, Claim, Job, Progress
@@ -184,8 +184,8 @@ class JobRun:
         _, chunks = tools.store.read_output(job_id)
         name = f"output/whole-{self._claim.token[:8]}"
         folder = find_uploads(tools.config)
+        make_folder(folder)
         with translated():
-            folder.mkdir(parents=True, exist_ok=True)
             descriptor, path = tempfile.mkstemp(dir=folder)
         try:
             with translated(), open(descriptor, "wb") as sink:

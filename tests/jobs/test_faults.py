@@ -258,7 +258,7 @@ def test_a_store_that_cannot_be_used_is_told(config, tmp_path):
         store.write("x/y", b"z")
 
 
-@pytest.mark.parametrize("blocked", ["folder", "database"])
+@pytest.mark.parametrize("blocked", ["folder", "database", "system"])
 def test_a_folder_of_jobs_that_cannot_be_used_is_named_to_the_log_once_and_not_to_callers(
     tmp_path, monkeypatch, caplog, blocked
 ):
@@ -266,12 +266,14 @@ def test_a_folder_of_jobs_that_cannot_be_used_is_named_to_the_log_once_and_not_t
     folder = tmp_path / "data"
     if blocked == "folder":
         folder.touch()
+    elif blocked == "system":
+        folder = Path("/proc/x")  # nobody can make a folder there, and Linux says that none is found
     else:
         (folder / "jobs.sqlite").mkdir(parents=True)
     for _ in range(3):
         with pytest.raises(JobStoreUnavailable, match="operator") as caught:
             JobDesk(JobsConfig(folder=folder))
-        assert str(tmp_path) not in caught.value.message
+        assert str(folder) not in caught.value.message
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert str(folder) in record.getMessage()
     assert "jobs.folder" in record.getMessage()

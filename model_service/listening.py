@@ -29,13 +29,16 @@ class Listener:
         config: The address.
         workers: How many there will be.
 
+    Attributes:
+        name: Where it listens, gRPC included, as the log says it.
+
     Raises:
         ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
         MissingDependency: gRPC is to be served, and is not installed.
     """
 
     def __init__(self, config: ServerConfig, workers: int) -> None:
-        _check_tls(config)
+        check_listening(config)
         self._path = config.unix_socket
         if self._path is not None:
             self._sockets = [_bind_path(self._path)]
@@ -44,12 +47,8 @@ class Listener:
         for each in self._sockets:
             each.listen(BACKLOG)
             each.setblocking(False)
-        _check_grpc(config)
-        if self._path is not None:
-            self.name = str(self._path)
-        else:
-            host = f"[{config.host}]" if ":" in config.host else config.host
-            self.name = f"{'https' if config.tls_certificate else 'http'}://{host}:{config.port}"
+        _check_grpc_port(config)
+        self.name = _name_address(config)
 
     def filenos(self) -> list[int]:
         """Return the file descriptors, to be inherited: one for each worker, or one for all."""
@@ -64,6 +63,31 @@ class Listener:
         """Remove the path of a Unix socket."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+
+
+def check_listening(config: ServerConfig) -> None:
+    """Look at all that keeps a service from listening and can be told without a port.
+
+    Raises:
+        ConfigInvalid: The TLS files do not fit, or gRPC has the port of HTTP.
+        MissingDependency: gRPC is to be served, and is not installed.
+    """
+    _check_tls(config)
+    if config.grpc_port is None:
+        return
+    if any(find_spec(name) is None for name in ("grpc", "grpc_health", "grpc_reflection")):
+        raise MissingDependency("'server.grpc_port' needs more libraries: pip install 'model-service[grpc]'")
+    if config.grpc_port == config.port and config.unix_socket is None:
+        raise ConfigInvalid(
+            f"'server.port' and 'server.grpc_port' are both {config.port}; set server.grpc_port to another port"
+        )
+
+
+def _name_address(config: ServerConfig) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    scheme = "https" if config.tls_certificate else "http"
+    name = str(config.unix_socket) if config.unix_socket else f"{scheme}://{host}:{config.port}"
+    return name if config.grpc_port is None else f"{name} and gRPC at {host}:{config.grpc_port}"
 
 
 def _bind_port(host: str, port: int, count: int) -> list[socket.socket]:
@@ -94,12 +118,10 @@ def _bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
     return listener
 
 
-def _check_grpc(config: ServerConfig) -> None:
+def _check_grpc_port(config: ServerConfig) -> None:
     """Look whether the port of gRPC is free; the workers listen on it by themselves."""
     if config.grpc_port is None:
         return
-    if find_spec("grpc_health") is None or find_spec("grpc_reflection") is None:
-        raise MissingDependency("'server.grpc_port' needs more libraries: pip install 'model-service[grpc]'")
     try:
         _bind(config.host, config.grpc_port, is_shared=False).close()
     except OSError as error:

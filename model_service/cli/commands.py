@@ -15,6 +15,7 @@ from model_service.config import NO_MODELS, ServiceConfig
 from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.config_keys import describe_settings
 from model_service.errors import PackageError
+from model_service.listening import check_listening
 from model_service.records import ModelState, ModelStatus
 from model_service.schema.columns import parse_columns
 from model_service.service import Service
@@ -114,11 +115,15 @@ def openapi(source: ConfigSource, format_name: str) -> None:
 def check_config(context: click.Context) -> None:
     """Read the configuration, load every model, run every self-test; serve nothing.
 
+    What keeps `serve` from listening is told first, but for a port that is taken.
+
     What a model that failed has raised, or its process has written, goes to standard error.
     """
     quiet()
     source: ConfigSource = context.obj
-    with Service(source.load()) as service, show_tracebacks():
+    config = source.load()
+    check_listening(config.server)
+    with Service(config) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:
         click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")

@@ -18,13 +18,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from model_service.errors import ConfigInvalid, MissingDependency
-from model_service.jobs.errors import DatabaseOutdated, JobStoreUnavailable, StorageFull
+from model_service.jobs.errors import DatabaseOutdated, JobStoreUnavailable, StorageFull, store_unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: So long a transaction waits for another one's lock, a connection for the server, a statement for its end.
 _LOCK_S, _CONNECT_S, _STATEMENT_S = 10, 5, 30
 #: After so long PostgreSQL ends a transaction of a process that was stopped in it, so that its locks hold up nobody.
 _SILENCE_S = 5
+#: How SQLite begins to say that its file or folder may not be written, which does not pass by itself.
+_LASTING = ("unable to open database file", "attempt to write a readonly database")
 #: How often one tries again where SQLite does not wait by itself.
 _AGAIN_S = 0.02
 #: Any number; the same for all who migrate one PostgreSQL database at once.
@@ -151,7 +153,8 @@ class Database:
         reason = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
         if "disk is full" in reason or "No space left" in reason:
             return StorageFull("the disk of the jobs' database is full; free space on it", retry_after_s=30)
-        return JobStoreUnavailable(f"the database of jobs cannot be used: {reason}", retry_after_s=5)
+        problem, is_lasting = f"the database of jobs cannot be used: {reason}", reason.startswith(_LASTING)
+        return store_unavailable(problem, f"{self.name}; see 'jobs.folder' and 'jobs.database'", is_lasting=is_lasting)
 
     def _make_sqlite(self, url: sa.URL) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": _LOCK_S, "check_same_thread": False})

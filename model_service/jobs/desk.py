@@ -11,7 +11,7 @@ from model_service.files.opening import open_rows
 from model_service.files.rows import Bounds
 from model_service.jobs.callbacks import check_callback
 from model_service.jobs.database import Database
-from model_service.jobs.disks import translated
+from model_service.jobs.disks import make_folder, translated
 from model_service.jobs.errors import JobStoreUnavailable
 from model_service.jobs.objects import ObjectStore
 from model_service.jobs.places import find_database_url, find_store_url, find_uploads
@@ -173,8 +173,7 @@ def open_database(config: JobsConfig) -> Database:
         JobStoreUnavailable, StorageFull: Not at the moment.
     """
     if config.database is None:
-        with translated():
-            config.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(config.folder)
     database = Database(find_database_url(config))
     try:
         database.require_newest(may_upgrade=config.upgrade_database)

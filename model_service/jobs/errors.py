@@ -6,7 +6,16 @@ ModelError       JobStuck
 CapacityError    TooManyJobs, JobStoreUnavailable, StorageFull
 """
 
+import logging
+import time
+
 from model_service.errors import CallerError, CapacityError, ModelError, OperatorError
+
+logger = logging.getLogger(__name__)
+
+#: So long the log is not told the same problem of a store again, however many callers meet it.
+_SILENCE_S = 600.0
+_told: dict[str, float] = {}
 
 
 class DatabaseOutdated(OperatorError):
@@ -70,6 +79,22 @@ class StorageFull(CapacityError):
 
     code = "storage_full"
     title = "The storage of jobs is full."
+
+
+def store_unavailable(problem: str, place: str, *, is_lasting: bool) -> JobStoreUnavailable:
+    """Return the error for the caller, and tell the log where to look.
+
+    Args:
+        problem: What is wrong; callers read it, so it names no place.
+        place: Where it is wrong and which keys say so, for the log alone.
+        is_lasting: Whether it stays until somebody mends it.
+    """
+    now = time.monotonic()
+    if now - _told.get(problem, -_SILENCE_S) >= _SILENCE_S:
+        _told[problem] = now
+        logger.error("%s: %s", problem, place, extra={"code": JobStoreUnavailable.code})
+    remedy = "; the operator of the service must mend it, and its log says where" if is_lasting else ""
+    return JobStoreUnavailable(problem + remedy, retry_after_s=5)
 
 
 def job_not_found() -> JobNotFound:

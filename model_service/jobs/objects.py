@@ -140,12 +140,12 @@ class ObjectStore:
 
     def _make_folder(self, name: str) -> Path:
         path = Path(self._path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path
 
     def _require_room(self, size_bytes: int) -> None:
         path = Path(self._root)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         require_room(path, size_bytes)
 
     @contextmanager

@@ -23,7 +23,7 @@ from model_service.files.formats import FORMATS
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds
 from model_service.jobs.claims import ClaimLost, JobClaims
-from model_service.jobs.disks import translated
+from model_service.jobs.disks import make_folder, translated
 from model_service.jobs.errors import JobStoreUnavailable, JobStuck, StorageFull, TooManyFailedRows
 from model_service.jobs.models import JobModels
 from model_service.jobs.objects import ObjectStore
@@ -185,8 +185,8 @@ class JobRun:
         _, chunks = tools.store.read_output(job_id)
         name = f"output/whole-{self._claim.token[:8]}"
         folder = find_uploads(tools.config)
+        make_folder(folder)
         with translated():
-            folder.mkdir(parents=True, exist_ok=True)
             descriptor, path = tempfile.mkstemp(dir=folder)
         try:
             with translated(), open(descriptor, "wb") as sink:

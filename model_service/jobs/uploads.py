@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model_service.errors import PayloadTooLarge
-from model_service.jobs.disks import require_room, translated
+from model_service.jobs.disks import make_folder, require_room, translated
 
 #: How many bytes may arrive until room on the disk is looked for again.
 _LOOK_BYTES = 8 * 1024 * 1024
@@ -33,8 +33,8 @@ class Upload:
         self._digest = hashlib.sha256()
         self._looked = -_LOOK_BYTES
         self.size = 0
+        make_folder(folder)
         with translated():
-            folder.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=folder)
             self.path = Path(name)
             self._file = os.fdopen(descriptor, "wb")

@@ -1,11 +1,13 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import models
 import pytest
+import trustme
 import yaml
 from click.testing import CliRunner
 from commanding import invoke, misuse
@@ -13,7 +15,14 @@ from commanding import invoke, misuse
 import model_service
 from model_service.cli.main import COMMANDS, cli
 from model_service.config_keys import describe_settings
-from model_service.errors import ConfigInvalid, ModelNotFound, PayloadInvalid, PayloadMalformed, PayloadTooLarge
+from model_service.errors import (
+    ConfigInvalid,
+    MissingDependency,
+    ModelNotFound,
+    PayloadInvalid,
+    PayloadMalformed,
+    PayloadTooLarge,
+)
 
 pytestmark = pytest.mark.usefixtures("manager")  # each command loads models into the one manager
 TESTS = Path(models.__file__).parent
@@ -308,6 +317,57 @@ def test_check_config_of_no_models_is_fine_and_says_that_there_are_none(configur
         "warning: no models are configured; list them under 'models:' in the configuration",
         f"{path}: 0 of 0 models are ready",
     ]
+
+
+@pytest.fixture
+def pem(tmp_path):
+    """A certificate and its key, in the files cert.pem and key.pem."""
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+
+
+@pytest.mark.usefixtures("pem")
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        pytest.param({"tls_certificate": "key.pem", "tls_key": "cert.pem"}, "cannot be used", id="swapped"),
+        pytest.param({"port": 18001, "grpc_port": 18001}, "are both 18001; set server.grpc_port", id="one port"),
+    ],
+)
+def test_check_config_refuses_what_serve_cannot_listen_with(tmp_path, command, server, said):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"models": [{"class": "models.DoubleModel"}], "server": server}))
+    done = run_process("--config", str(path), command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert said in done.stderr
+
+
+def test_check_config_says_that_grpc_is_not_installed(tmp_path, monkeypatch):
+    path = tmp_path / "config.yaml"
+    path.write_text("models: []\nserver: {grpc_port: 18001}\n")
+    monkeypatch.setattr("model_service.listening.find_spec", lambda name: None)
+    assert "model-service[grpc]" in fail(MissingDependency, path, "check-config").message
+
+
+@pytest.mark.usefixtures("pem")
+def test_check_config_needs_no_port_that_is_free(tmp_path):
+    path = tmp_path / "config.yaml"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        server = {"port": taken, "grpc_port": taken + 1 if taken < 65535 else 1024}
+        server |= {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
+        path.write_text(yaml.safe_dump({"models": [], "server": server}))
+        assert "0 of 0 models are ready" in run(path, "check-config")
+
+
+def test_grpc_may_have_the_number_of_a_port_that_a_unix_socket_replaces(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("models: []\nserver: {port: 18001, grpc_port: 18001, unix_socket: s}\n")
+    assert "0 of 0 models are ready" in run(path, "check-config")
 
 
 # settings, and the configuration file

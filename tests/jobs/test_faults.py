@@ -1,5 +1,6 @@
 """Everything around a worker that can fail: each is a clear state of the job, and none loses it."""
 
+import errno
 import io
 import os
 import threading
@@ -14,6 +15,7 @@ from jobs_workers import WorkerProcess, make_request, read_output, submit, wait_
 
 from model_service.config_file import load_config
 from model_service.config_jobs import JobsConfig
+from model_service.jobs import errors as job_errors
 from model_service.jobs import objects
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.desk import JobDesk, open_database
@@ -255,6 +257,34 @@ def test_a_store_that_cannot_be_used_is_told(config, tmp_path):
     store = ObjectStore(str(tmp_path / "a-file" / "below"))
     with pytest.raises(JobStoreUnavailable):
         store.write("x/y", b"z")
+
+
+@pytest.mark.parametrize("blocked", ["folder", "database", "system"])
+def test_a_folder_of_jobs_that_cannot_be_used_is_named_to_the_log_once_and_not_to_callers(
+    tmp_path, monkeypatch, caplog, blocked
+):
+    monkeypatch.setattr(job_errors, "_told", {})
+    folder = tmp_path / "data"
+    if blocked == "folder":
+        folder.touch()
+    elif blocked == "system":
+        folder = Path("/proc/x")  # nobody can make a folder there, and Linux says that none is found
+    else:
+        (folder / "jobs.sqlite").mkdir(parents=True)
+    for _ in range(3):
+        with pytest.raises(JobStoreUnavailable, match="operator") as caught:
+            JobDesk(JobsConfig(folder=folder))
+        assert str(folder) not in caught.value.message
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert str(folder) in record.getMessage()
+    assert "jobs.folder" in record.getMessage()
+
+
+def test_what_passes_by_itself_needs_no_operator(monkeypatch):
+    monkeypatch.setattr(job_errors, "_told", {})
+    with pytest.raises(JobStoreUnavailable) as caught, translated():
+        raise OSError(errno.EIO, "Input/output error")
+    assert "operator" not in caught.value.message
 
 
 def test_a_parquet_file_is_made_at_the_end_of_the_chunks(desk, make_worker):

@@ -1,6 +1,7 @@
 """gRPC as its callers meet it: statuses, deadlines, callers that leave, bounds, health, reflection, TLS, the end."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -261,6 +262,7 @@ def start(tmp_path):
 def test_calls_under_way_are_answered_when_the_service_ends(start):
     port = find_free_port()
     server = start(f"server: {{grpc_port: {port}, workers: 2}}\n{MODELS}")
+    server.wait_for_log(f"serving at {server.url} and gRPC at 127.0.0.1:{port} with 2 workers")
     client = GrpcClient(port)
     call = client.bind("ModelInfer").future(infer([1.5], model="sleeping_model"), timeout=30)
     server.wait_for_log("fell asleep")
@@ -309,10 +311,14 @@ def test_tls_is_that_of_http(start, tmp_path):
 
 
 def test_a_port_that_is_taken_is_named(tmp_path):
-    taken = find_free_port()
     config = tmp_path / "config.yaml"
-    config.write_text(f"server: {{port: {taken}, grpc_port: {taken}}}\n{MODELS}")
     command = [sys.executable, "-m", "model_service", "--config", str(config), "serve"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        config.write_text(f"server: {{port: {find_free_port()}, grpc_port: {taken}}}\n{MODELS}")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 3
+    assert f"cannot listen on 127.0.0.1:{taken}" in done.stderr
     assert "set server.grpc_port" in done.stderr

@@ -114,6 +114,9 @@ class PackageError(ServiceError):
         self.remedy = remedy
         self.qualified_name = qualified_name
         self.version = version
+        # For whoever sees a traceback alone, as in the tests of a package.
+        self.add_note(f"cause: {cause}")
+        self.add_note(f"remedy: {remedy}")
 
     def describe(self) -> Problem:
         """Return it as it is shown and carried between processes."""

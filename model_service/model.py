@@ -70,8 +70,8 @@ class MLModel(ABC):
                 Integers may arrive as ``5`` or ``5.0``: JSON Schema calls both integers.
 
         Returns:
-            An object that `output_schema` accepts, of plain JSON types (no NumPy scalars,
-            no tuples, no NaN).
+            An object that `output_schema` accepts, of plain JSON types (no tuples, no NaN, no NumPy
+            scalars; ``np.float64`` alone passes, because it is a Python float).
         """
 
     def predict_batch(self, payloads: list[Payload]) -> list[Output]:

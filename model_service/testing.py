@@ -20,7 +20,8 @@ from model_service.artifacts import find_artifact_warnings, read_metrics
 from model_service.loading import build_model, describe_model
 from model_service.model import MLModel
 from model_service.records import Payload
-from model_service.schema.validation import SchemaValidator
+from model_service.schema.json_values import find_unrepresentable
+from model_service.schema.validation import SchemaValidator, make_pointer
 
 #: Floats of a row may differ by this much between batches: vector instructions add up in another order.
 TOLERANCE = 1e-5
@@ -82,8 +83,8 @@ def check_answers(model: MLModel, payloads: Sequence[Payload]) -> None:
         before = deepcopy(payload)
         output = model.predict(payload)
         assert payload == before, f"predict changed its payload, which was {before}"
-        strangers = list(_find_strangers(output))
-        assert not strangers, f"not plain JSON: {', '.join(strangers)} in the output of {payload}"
+        unfit = [f"{make_pointer(path) or '/'} {message}" for path, _, message in find_unrepresentable(output)]
+        assert not unfit, f"not plain JSON: {'; '.join(unfit)}, in the output of {payload}"
         violations = promises.find_violations(output)
         assert not violations, f"the output of {payload} breaks output_schema: {violations[0]}"
 
@@ -168,19 +169,3 @@ def _is_measured(text: str, measured: Sequence[float]) -> bool:
     digits = len(plain.partition(".")[2])
     # Half a unit of the last digit, and a little for what floating point adds.
     return any(abs(abs(value) * scale - abs(float(plain))) <= 0.5000001 * 10**-digits for value in measured)
-
-
-def _find_strangers(value: Any, place: str = "") -> Iterator[str]:
-    """Yield every value that is not exactly one of the types that JSON reads back."""
-    if type(value) is dict:
-        for name, child in value.items():
-            yield from (
-                _find_strangers(child, f"{place}/{name}") if type(name) is str else (f"{place} has the key {name}",)
-            )
-    elif type(value) is list:
-        for number, child in enumerate(value):
-            yield from _find_strangers(child, f"{place}/{number}")
-    elif type(value) not in (str, int, float, bool, type(None)):
-        yield f"{place} is of the type {type(value).__name__}"
-    elif type(value) is float and not math.isfinite(value):
-        yield f"{place} is {value}"

@@ -1,4 +1,5 @@
 import re
+import traceback
 
 import pytest
 
@@ -72,6 +73,7 @@ def test_violations_are_kept_in_order_from_any_iterable():
 def test_a_package_error_says_cause_and_remedy():
     error = make(errors.ModelLoadFailed)
     assert (error.cause, error.remedy) == ("a fault", "mend it")
+    assert "".join(traceback.format_exception(error)).endswith("it broke\ncause: a fault\nremedy: mend it\n")
     with pytest.raises(TypeError):
         errors.ModelLoadFailed("it broke")
 

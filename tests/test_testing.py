@@ -1,6 +1,9 @@
 """`check_package` accepts a good package and says what is wrong with each bad one."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,8 @@ import pytest
 from model_service import MLModel
 from model_service.artifacts import write_manifest
 from model_service.fields import answer, number, optional, record
+from model_service.schema.validation import SchemaValidator
+from model_service.strict_json import decode_json, encode_document
 from model_service.testing import check_package, find_unmeasured
 
 METRICS = {"data": {"rows": 1492}, "results": [{"value": 0.81749, "spread": 0.0008}, {"value": 387.2, "spread": None}]}
@@ -46,7 +51,7 @@ def test_a_good_package_passes_and_its_model_comes_back(package):
 
 
 def predict_numpy(self, payload):
-    return {"sum": np.float64(payload["x"])}
+    return {"sum": np.float32(payload["x"])}
 
 
 def predict_and_change(self, payload):
@@ -80,9 +85,15 @@ def turn_round(self, payloads):
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"predict": predict_numpy}, "not plain JSON: /sum is of the type float64"),
-        ({"predict": lambda self, payload: {"sum": float("nan")}}, "not plain JSON: /sum is nan"),
-        ({"predict": lambda self, payload: {"sum": (1,)}}, "/sum is of the type tuple"),
+        (
+            {"predict": predict_numpy},
+            "not plain JSON: /sum expected a value of a JSON type, got numpy.float32: convert it with",
+        ),
+        ({"predict": lambda self, payload: {"sum": float("nan")}}, "not plain JSON: /sum expected a finite number"),
+        (
+            {"predict": lambda self, payload: {"sum": (1,)}},
+            "/sum expected a value of a JSON type, got tuple: make it a list",
+        ),
         ({"predict": predict_and_change}, "predict changed its payload"),
         ({"predict": lambda self, payload: {"total": 1.0}}, "breaks output_schema"),
         ({"predict": predict_without_default}, "'y' null is answered differently from absent: /sum: 1.0 and 0.0"),
@@ -101,6 +112,45 @@ def test_a_broken_promise_is_named(members, said):
     with pytest.raises(AssertionError) as caught:
         check_package(type("Bad", (Good,), members))
     assert said in str(caught.value)
+
+
+BROKEN_PACKAGE = """
+from model_service import MLModel
+from model_service.testing import check_package
+
+class Bad(MLModel):
+    qualified_name, display_name, version, description = "bad_model", "Bad", "1.0.0", "Refuses its own example."
+    input_schema = {"type": "object", "properties": {"x": {"type": "number"}}, "examples": [{"x": "1"}]}
+    output_schema = {"type": "object"}
+
+    def predict(self, payload):
+        return {}
+
+def test_the_package():
+    check_package(Bad)
+"""
+
+
+def test_a_float64_is_the_float_that_it_inherits_from_here_as_in_the_service(package):
+    def predict(self, payload):
+        return {"sum": np.float64(Good.predict(self, payload)["sum"])}
+
+    model = check_package(type("Precise", (Good,), {"predict": predict}))
+    validator = SchemaValidator(model.output_schema)
+    assert validator.find_violations(model.predict({"x": 1})) == []
+    assert decode_json(encode_document(model.predict({"x": 0.1}))) == {"sum": 0.1}
+
+
+def test_pytest_shows_which_rule_of_the_contract_is_broken_and_what_to_mend(tmp_path):
+    (tmp_path / "test_bad_package.py").write_text(BROKEN_PACKAGE)
+    alone = ["-c", os.devnull, "--rootdir", tmp_path, "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *alone, tmp_path]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100).stdout
+    said = [line.removeprefix("E").strip() for line in shown.splitlines() if line.startswith("E ")]
+    assert said[0].endswith("Bad breaks the MLModel contract in 1 place")
+    assert said[1].startswith("cause: ")
+    assert "'/x' expected a number" in said[1]
+    assert said[2].startswith("remedy: mend the class")
 
 
 def test_a_payload_that_the_model_refuses_and_a_figure_nobody_measured_are_named(package):

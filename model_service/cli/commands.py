@@ -126,7 +126,7 @@ def check_config(context: click.Context) -> None:
     with Service(config) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:
-        click.echo(f"{status.qualified_name} {status.version or '-'}: {_STATE_WORDS[status.state]}")
+        click.echo(f"{_name_model(status)}: {_STATE_WORDS[status.state]}")
         echo_problem(status)
         for warning in status.info.warnings if status.info else ():
             click.echo(f"    warning: {warning}")
@@ -160,6 +160,13 @@ def only_model(config: ServiceConfig, qualified_name: str, version: str | None) 
     pairs = zip(config.models, service.describe(), strict=True)
     service.manager.get_model_metadata(qualified_name, version)
     return replace(config, models=tuple(entry for entry, status in pairs if status.qualified_name == qualified_name))
+
+
+def _name_model(status: ModelStatus) -> str:
+    """Return name and version; the class as the configuration spells it, where nobody knows its name."""
+    if status.info is None and status.problem is not None and status.problem.qualified_name is None:
+        return status.class_path
+    return f"{status.qualified_name} {status.version or '-'}"
 
 
 def _split(columns: tuple[str, ...]) -> dict[str, str]:

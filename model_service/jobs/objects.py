@@ -18,7 +18,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from model_service.errors import ConfigInvalid
-from model_service.jobs.disks import require_room, translated
+from model_service.jobs.disks import make_folder, require_room, translated
 from model_service.jobs.errors import JobStoreUnavailable
 
 

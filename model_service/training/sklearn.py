@@ -17,6 +17,10 @@ OPSETS = {"": 17, "ai.onnx.ml": 3}
 #: The one input of a graph that was made from an array.
 ARRAY_INPUT = "features"
 _CAUSE_CHARACTERS = 300
+_WITHOUT_INDICATOR = (
+    "set add_indicator=False; if the model needs to know what was missing, compute such a column (1 or 0) before the "
+    "pipeline, with one function that `encode` calls as well"
+)
 #: What to do about a step that the converter does not know, or knows wrong, by the start of its class's name.
 _INSTEAD = {
     "HistGradientBoosting": "use GradientBoosting of the same kind, after a SimpleImputer",
@@ -46,6 +50,7 @@ def export_sklearn(pipeline: Any, frame: Any, path: Path, *, tolerance: float = 
     """
     inputs = read_frame(frame)
     types = [(name, _find_type(column)) for name, column in inputs.items()]
+    _check_steps(pipeline)
     options = {id(pipeline): {"zipmap": False}} if is_classifier(pipeline) else None
     try:
         graph = to_onnx(pipeline, initial_types=types, options=options, target_opset=OPSETS)
@@ -93,9 +98,20 @@ def _find_type(column: NDArray[Any]) -> Any:
     return StringTensorType(shape) if column.dtype.kind == "O" else FloatTensorType(shape)
 
 
+def _check_steps(pipeline: Any) -> None:
+    """Refuse what the converter would leave out in silence, or would blame another step for."""
+    for path, step in _walk(pipeline):
+        if getattr(step, "add_indicator", False):
+            place = f" (the step '{path}')" if path else ""
+            raise ExportFailed(
+                f"cannot convert {type(step).__name__}{place}, because skl2onnx does not know add_indicator; "
+                f"instead {_WITHOUT_INDICATOR}"
+            )
+
+
 def explain(pipeline: Any, error: BaseException) -> str:
     """Return one sentence about a conversion that failed: what, why, and what to do instead."""
-    names = [type(step).__name__ for step in _walk(pipeline)]
+    names = [type(step).__name__ for _, step in _walk(pipeline)]
     known = [(name, advice) for name in names for start, advice in _INSTEAD.items() if name.startswith(start)]
     while error.__cause__ is not None:  # the converter wraps the cause into thousands of lines
         error = error.__cause__
@@ -107,9 +123,9 @@ def explain(pipeline: Any, error: BaseException) -> str:
     return f"cannot convert {culprit}, because the converter failed ({type(error).__name__}: {cause}); instead {advice}"
 
 
-def _walk(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator and all that it is made of."""
-    yield estimator
-    for value in estimator.get_params(deep=True).values() if isinstance(estimator, BaseEstimator) else ():
+def _walk(estimator: Any) -> Iterator[tuple[str, Any]]:
+    """Yield an estimator and all that it is made of, each with its path as `set_params` spells it."""
+    yield "", estimator
+    for path, value in estimator.get_params(deep=True).items() if isinstance(estimator, BaseEstimator) else ():
         if isinstance(value, BaseEstimator):
-            yield value
+            yield path, value

@@ -297,6 +297,13 @@ def test_check_config_ends_with_4_and_says_why_when_a_model_fails(configure):
     assert lines[-1] == f"{path}: 1 of 3 models are ready"
 
 
+def test_check_config_names_a_class_that_cannot_be_read_as_the_configuration_does(configure):
+    path = configure("models.DoubelModel", "no_such_package.some_module:SomeModel")
+    lines = invoke(path, "check-config").stdout.splitlines()
+    assert lines[0] == "models.DoubelModel: FAILED"
+    assert "no_such_package.some_module:SomeModel: FAILED" in lines
+
+
 @pytest.mark.parametrize("backend", ["local", "process"])
 def test_check_config_warns_of_what_looks_mistaken(configure, make_package, backend):
     schema = {"type": "object", "properties": {"text": {"minLenght": 1}}, "examples": [{}]}

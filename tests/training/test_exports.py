@@ -81,6 +81,17 @@ def test_a_step_that_cannot_be_converted_is_named_with_what_to_use_instead(frame
         export_sklearn(steps, rows, tmp_path / "model.onnx")
 
 
+def test_an_imputer_that_adds_an_indicator_is_named_with_its_place(frame, labels, tmp_path):
+    imputer = "columntransformer__numbers__simpleimputer"
+    pipeline = build(LogisticRegression()).set_params(**{f"{imputer}__add_indicator": True}).fit(frame, labels)
+    with pytest.raises(ExportFailed) as caught:
+        export_sklearn(pipeline, frame, tmp_path / "model.onnx")
+    assert str(caught.value).startswith(
+        f"cannot convert SimpleImputer (the step '{imputer}'), because skl2onnx does not know add_indicator; instead "
+    )
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_a_missing_text_and_a_date_are_refused_by_their_column(frame, labels, tmp_path):
     pipeline = build(LogisticRegression()).fit(frame, labels)
     with pytest.raises(ExportFailed, match=r"column 'colour'.*fillna\(''\)"):

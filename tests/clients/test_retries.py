@@ -65,6 +65,8 @@ def test_the_twin_asks_again_too(script):
         (problem(418, "new_code"), "CallerError"),
         (problem(500, "internal_error"), "ModelServiceError"),
         ((404, {}, b"<h1>Not here</h1>"), "AnswerInvalid"),
+        ((400, {}, b'{"code": "theirs", "errors": ["odd", {}]}'), "CallerError"),
+        ((308, {"Location": "https://models.example/"}, b""), "AnswerInvalid"),
     ],
 )
 def test_what_another_try_does_not_mend_is_asked_once(script, answer, kind):

@@ -1,4 +1,4 @@
-"""`AsyncModelServiceClient`: the twin of `client.py` for asyncio and trio; each method is as its namesake there."""
+"""`AsyncModelServiceClient`: the twin of `client.py` for event loops; each method is as its namesake there."""
 
 import os
 from collections.abc import Iterable, Mapping, Sized

@@ -117,7 +117,7 @@ def ask(call: Call, retry: Retry) -> Flow[Answer]:
         try:
             answer = yield call
             assert answer is not None
-            if answer.status < 400:
+            if answer.status < 300:
                 return answer
             failure, may_repeat = _read_failure(answer), call.is_repeatable and answer.status in _REFUSED
         except httpx.TransportError as error:
@@ -157,8 +157,12 @@ def _read_failure(answer: Answer) -> ModelServiceError:
         document = json.loads(answer.content)
     except ValueError:
         document = {}
-    if isinstance(document, dict) and "code" in document:
+    error: ModelServiceError
+    if isinstance(document, dict) and isinstance(document.get("code"), str):
         error = read_error(document, answer.status)
+    elif answer.status < 400:  # a POST that follows it may become a GET
+        place = answer.headers.get("location", "elsewhere")
+        error = AnswerInvalid(f"the address leads on to {place}; give the client the address that it leads to")
     elif answer.status in _REFUSED:
         error = ConnectionFailed(f"something before the service answered {answer.status}")
     else:

@@ -312,7 +312,8 @@ def read_error(document: Mapping[str, Any], status: int | None = None) -> ModelS
         status: The HTTP status, which tells the kind where the code is not known.
     """
     code = str(document.get("code") or "")
-    violations = [Violation(each["pointer"], each["rule"], each["message"]) for each in document.get("errors") or ()]
+    listed = [each for each in document.get("errors") or () if isinstance(each, dict)]
+    violations = [Violation(*(str(each.get(name, "")) for name in ("pointer", "rule", "message"))) for each in listed]
     kind = KINDS.get(code) or _kind_of(status)
     error = kind(str(document.get("detail") or document.get("title") or f"the server answered {status}"), violations)
     error.code = code or kind.code

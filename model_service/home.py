@@ -113,3 +113,8 @@ def is_first(path: Path) -> bool:
 def name_presence(home: Path, number: int) -> Path:
     """Return the file by which a worker says that it accepts."""
     return home / f"worker-{number}"
+
+
+def name_readiness(home: Path) -> Path:
+    """Return the file by which the first worker says that its models have been loaded, once for the whole service."""
+    return home / "ready"

@@ -25,11 +25,11 @@ from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
-from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home
+from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home, name_readiness
 from model_service.observability import build_logging_settings
 from model_service.service import Service
 from model_service.transports.http.front import Front
-from model_service.transports.http.server import HttpServer
+from model_service.transports.http.server import LATEST_START_S, HttpServer
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ _SWITCH_INTERVAL_S = 0.0005
 #: will be needed again, for each thread apart: after a few large bodies, hundreds of megabytes.
 _LARGE_BLOCK_BYTES = 2**20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+#: How often a worker that waits for the first one looks.
+_LOOK_S = 0.02
 #: Time that the models have to close, beside what the requests have.
 _CLOSE_S = 5.0
 #: Time that the last lines of requests have to be read.
@@ -53,7 +55,10 @@ class Worker:
         config: Of the service.
         home: The folder that it shares with the others.
         number: Which of the workers it is.
-        is_replacement: Whether others answer already, so that it need not before its models are ready.
+        is_replacement: Whether there was another in its place before.
+
+    One worker, the first, accepts at once, for all of them, and says that models are loading. Each of the others
+    accepts when both have loaded theirs: nobody is told that models are loading who was told that all are ready.
     """
 
     def __init__(self, config: ServiceConfig, home: Home, *, number: int, is_replacement: bool) -> None:
@@ -62,8 +67,9 @@ class Worker:
         self._loop = ServiceLoop()
         self._service = service = Service(config, loop=self._loop, home=home.path)
         service.announce()
+        self._number = number
         self._may_accept = threading.Event()
-        if not is_replacement:
+        if number == 0 and not is_replacement:
             self._may_accept.set()
         front = Front(self._loop, service.manager, service.predictions, service.log, config.server, service.jobs)
         self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
@@ -108,8 +114,18 @@ class Worker:
             self._end(1)
             return
         tune_interpreter()
+        self._meet_first()
         self._may_accept.set()
         self._watch_loop()
+
+    def _meet_first(self) -> None:
+        """Say that the first worker is ready, if this is it; else wait until it is, but not for ever."""
+        readiness = name_readiness(self._home.path)
+        if self._number == 0:
+            readiness.touch()
+        latest = time.monotonic() + LATEST_START_S
+        while not readiness.exists() and not self._server.should_exit and time.monotonic() < latest:
+            time.sleep(_LOOK_S)
 
     def _watch_loop(self) -> None:
         """End the worker when its loop is held up for good: another one serves, this one does not."""

@@ -82,13 +82,6 @@ class Server:
             time.sleep(0.02)
         return log
 
-    def wait_for_log_lines(self, text: str, count: int) -> None:
-        """Return when so many lines of the log hold a text."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while self.log.read_text().count(text) < count:
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
-
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         if self.process.poll() is None:

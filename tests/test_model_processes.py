@@ -38,9 +38,7 @@ def unruly_pid(server: Server) -> int:
 
 
 def test_all_workers_share_one_process_a_model_and_it_ends_with_the_service(start):
-    entry = "{class: unruly_models.UnrulyModel, backend: process}"
-    server = start(f"{{server: {{workers: 2}}, logging: {{level: debug}}, models: [{entry}]}}")
-    server.wait_for_log_lines("model is ready", 2)
+    server = start("server: {workers: 2}\nmodels: [{class: unruly_models.UnrulyModel, backend: process}]")
     pids = {unruly_pid(server) for _ in range(20)}
     assert len(pids) == 1
     assert server.stop() == 0

@@ -20,8 +20,6 @@ from model_service.parent import count_cores
 from model_service.wiring import create_app
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"
-#: Only the first worker says for people that a model is ready; the others, for debugging.
-TWO_WORKERS = "server: {workers: 2}\nlogging: {level: debug}\n"
 
 
 @pytest.fixture
@@ -56,9 +54,8 @@ def test_a_model_is_closed_on_every_way_out(start, end):
 
 
 def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, temporary):
-    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\n" + TWO_WORKERS
+    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
     server = start(config, TMPDIR=str(temporary))
-    server.wait_for_log_lines("model is ready", 2 * 3)  # a worker that is ready says nothing of the other
     children = list_children(server.process.pid)
     answers = []
 
@@ -102,7 +99,7 @@ def test_the_folder_that_a_killed_service_left_is_removed_by_the_next(start, tem
     assert not left.exists()
 
 
-PIDS = "models: [{class: unruly_models.UnrulyModel}]\n" + TWO_WORKERS
+PIDS = "models: [{class: unruly_models.UnrulyModel}]\nserver: {workers: 2}\n"
 
 
 def _pid_of(server: Server, client: httpx.Client) -> int:
@@ -110,9 +107,18 @@ def _pid_of(server: Server, client: httpx.Client) -> int:
     return pid
 
 
+def _wait_for_both_workers(server: Server) -> None:
+    pids: set[int] = set()
+    deadline = time.monotonic() + 30
+    while len(pids) < 2:
+        assert time.monotonic() < deadline
+        with httpx.Client() as client:  # a connection stays with its worker
+            pids.add(_pid_of(server, client))
+
+
 def test_connections_are_spread_evenly_over_the_workers(start):
     server = start(PIDS)
-    server.wait_for_log_lines("model is ready", 2)
+    _wait_for_both_workers(server)
     clients = [httpx.Client() for _ in range(64)]
     pids = Counter(_pid_of(server, client) for client in clients)
     for client in clients:
@@ -121,9 +127,16 @@ def test_connections_are_spread_evenly_over_the_workers(start):
     assert min(pids.values()) >= 14  # by chance, less often than once in a hundred thousand times
 
 
+@pytest.mark.parametrize("late", ["0", "1"])
+def test_when_readiness_was_said_once_no_worker_answers_that_models_are_loading(start, late):
+    server = start("{server: {workers: 2}, models: [{class: unruly_models.LateModel}]}", LATE_WORKER=late)
+    url = f"{server.url}/api/models/late_model/predict"
+    assert {httpx.post(url, json={"x": 1}).status_code for _ in range(64)} == {200}  # each on a connection of its own
+
+
 def test_the_others_accept_for_a_worker_that_is_missing_until_there_is_another(start):
     server = start(PIDS)
-    server.wait_for_log_lines("model is ready", 2)
+    _wait_for_both_workers(server)
     victim, survivor = list_children(server.process.pid)
     os.kill(victim, signal.SIGKILL)
     pids = []
@@ -182,8 +195,7 @@ def test_workers_that_cannot_be_kept_alive_end_the_service(tmp_path):
 
 
 def test_several_workers_answer_and_none_is_left_behind(start):
-    server = start(TOYS + TWO_WORKERS)
-    server.wait_for_log_lines("model is ready", 2 * 2)
+    server = start(TOYS + "server: {workers: 2}\n")
     children = list_children(server.process.pid)
     assert len(children) == 2
     assert httpx.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
@@ -369,13 +381,7 @@ def test_a_service_without_models_says_so_at_its_start(start):
 def test_what_all_workers_find_of_a_model_is_logged_once(start):
     models = "models: [{class: models.EchoModel}, {class: models.UnloadableModel}, {class: unruly_models.UnrulyModel}]"
     server = start(f"{models}\nserver: {{workers: 2}}\n")
-    pids: set[int] = set()
-    deadline = time.monotonic() + 60
-    while len(pids) < 2:  # until both have loaded it, which is the last one; a connection stays with its worker
-        assert time.monotonic() < deadline
-        with httpx.Client(timeout=30) as client:
-            answer = client.post(f"{server.url}/api/models/unruly_model/predict", json={"x": 0})
-            pids |= {answer.json()["pid"]} if answer.is_success else set()
+    _wait_for_both_workers(server)  # both have loaded it, which is the last one
     assert server.stop() == 0
     log = server.log.read_text()
     assert log.count("model is ready") == 2

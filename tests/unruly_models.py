@@ -131,3 +131,13 @@ class FarewellModel(DoubleModel):
 
     def close(self) -> None:
         print("farewell", file=sys.stderr, flush=True)
+
+
+class LateModel(DoubleModel):
+    """Takes its time to load in the worker whose number `LATE_WORKER` is."""
+
+    qualified_name = "late_model"
+
+    def __init__(self) -> None:
+        if f"--number {os.environ['LATE_WORKER']}" in " ".join(sys.argv):
+            time.sleep(1.5)

@@ -22,8 +22,8 @@ from model_service.transports.http.protocol import bind_front
 _OTHER_FILES = 128
 #: Before the listening sockets are closed, what waits in them is still taken.
 _LAST_CALL_S = 0.2
-#: A worker that replaces another accepts when its models are ready, or after so long without them.
-_LATEST_START_S = 10.0
+#: A worker beside others accepts when its models are ready, or after so long without them.
+LATEST_START_S = 10.0
 
 
 class HttpServer(uvicorn.Server):
@@ -71,7 +71,7 @@ class HttpServer(uvicorn.Server):
         """Accept connections as soon as that is allowed."""
         await self.lifespan.startup()
         waited_s = 0.0
-        while not self._may_accept.is_set() and not self.should_exit and waited_s < _LATEST_START_S:
+        while not self._may_accept.is_set() and not self.should_exit and waited_s < LATEST_START_S:
             await asyncio.sleep(0.02)
             waited_s += 0.02
         self._acceptor = Acceptor(sockets or [], self._number, self._home, self._serve_socket)

@@ -10,6 +10,8 @@ CLIENT := clients/python
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
+# Clients of other servers, whose dependencies are not ours.
+CLIENTS := $(basename $(notdir $(wildcard requirements/clients/*.txt)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -28,10 +30,13 @@ serve-native: $(VENV)/.native  ## The same with the deep models in TensorFlow an
 
 .PHONY: test
 test: $(VENV)/.dev tools  ## Install everything, check everything, run every test
-	@# Without a browser the tests of the pages are skipped, and without PostgreSQL those of jobs on it, and pytest says
-	@# so; continuous integration wants them.
+	@# Without a browser, PostgreSQL, proxies, npm's packages or the clients of other servers, tests are skipped, and
+	@# pytest says which; continuous integration wants them all.
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory proxies || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: browser
@@ -55,6 +60,32 @@ postgresql:  ## Install PostgreSQL, which the tests of jobs start for themselves
 	else \
 	  echo "install PostgreSQL (as root: apt-get install postgresql)" >&2; exit 1; \
 	fi
+
+.PHONY: proxies
+proxies:  ## Install nginx and Caddy, whose examples in deploy/ are tested, where there are none
+	@if command -v nginx && command -v caddy; then \
+	  echo "there are nginx and Caddy"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes nginx-light caddy; \
+	else \
+	  echo "install nginx and Caddy (as root: apt-get install nginx-light caddy)" >&2; exit 1; \
+	fi
+
+.PHONY: typescript
+typescript: tests/typescript/node_modules/.package-lock.json  ## Install what the tests of a TypeScript client need
+
+.PHONY: grpc
+grpc: $(VENV)/.dev  ## Compile model_service/transports/grpc/inference.proto after a change
+	cd model_service/transports/grpc && $(abspath $(BIN))/python -m grpc_tools.protoc --proto_path=. \
+	  --descriptor_set_out=inference.binpb inference.proto
+
+.PHONY: clients
+clients: $(CLIENTS:%=.clients/%/.done)  ## Install the clients of other servers, each in an environment of its own
+
+.clients/%/.done: requirements/clients/%.txt
+	$(PYTHON) -m venv .clients/$*
+	.clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --requirement $<
+	touch $@
 
 .PHONY: check
 check: $(VENV)/.dev tools  ## Format, lint, types, layers, openapi.yaml and documents
@@ -114,7 +145,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) build dist benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .clients build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -135,3 +166,9 @@ $(VENV)/.dev: $(VENV)/.serve requirements/dev.txt $(CLIENT)/pyproject.toml
 	$(PIP) install --requirement requirements/dev.txt
 	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable $(CLIENT)
 	touch $@
+
+# The environment has a Node.js of its own, from a wheel.
+tests/typescript/node_modules/.package-lock.json: $(VENV)/.dev tests/typescript/package-lock.json
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund --silent
+	@# npm gives it the time of what it has unpacked.
+	@touch $@

@@ -6,15 +6,13 @@ Name, type, default, bounds and sentence of a key serve the loader
 """
 
 import base64
-import dataclasses
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-MIB = 1024 * 1024
+from model_service.config_jobs import JobsConfig
+from model_service.config_setting import MIB, setting
 
 
 class LogFormat(StrEnum):
@@ -57,28 +55,17 @@ class ExecutionChoice(StrEnum):
     DISPATCHED = "dispatched"
 
 
-def setting(
-    default: Any = dataclasses.MISSING,
-    *,
-    help: str,
-    key: str | None = None,
-    bounds: tuple[float, float] | None = None,
-    only: str | None = None,
-    factory: Callable[[], Any] | None = None,
-) -> Any:
-    """Declare one key: a dataclass field with its sentence, its name in YAML, its bounds, the one backend it is for."""
-    metadata = {"help": help if only is None else f"`{only}`: {help}", "key": key, "bounds": bounds, "only": only}
-    if factory is not None:
-        return dataclasses.field(default_factory=factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """How the HTTP server listens and what it refuses."""
 
     host: str = setting("127.0.0.1", help="Address to listen on; `0.0.0.0` for every interface.")
     port: int = setting(8000, bounds=(1, 65535), help="Port to listen on.")
+    grpc_port: int | None = setting(
+        None,
+        bounds=(1, 65535),
+        help="Port of the Open Inference Protocol over gRPC, at `host`; null: none. Needs the extra `grpc`.",
+    )
     unix_socket: Path | None = setting(
         None, help="Path of a Unix socket to listen on instead of `host` and `port`, for a proxy on the same machine."
     )
@@ -247,58 +234,23 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobsConfig:
-    """Where jobs are kept, who works on them, and their bounds. They need the extra `jobs`."""
+class InvocationsConfig:
+    """How `/invocations` answers, which SageMaker, Vertex AI and MLflow call."""
 
-    folder: Path = setting(
-        Path("model-service-data"),
-        help="Folder for what jobs leave on this machine: uploads that arrive, and, unless the next two keys say "
-        "otherwise, the database and all files. Made with the first job.",
+    default_model: str | None = setting(
+        None, help="Name of the model that is meant where a request names none. Null: the only one that is listed."
     )
-    database: str | None = setting(
-        None,
-        help="URL of the database, `postgresql://user@host/name` for workers on several machines. Null: SQLite, in "
-        "`folder`.",
+    default_accept: str = setting(
+        "application/json", help="Media type of an answer where `Accept` says nothing: of JSON, CSV or JSON lines."
     )
-    store: str | None = setting(
-        None,
-        help="Where inputs and outputs are kept: a path, or a URL that fsspec takes, such as `s3://bucket/jobs`. "
-        "Null: in `folder`.",
+    lenient: bool = setting(
+        False, help="Whether rows of one request succeed or fail alone. `false`: one invalid row refuses all of them."
     )
-    upgrade_database: bool = setting(
-        False,
-        help="Whether older tables are upgraded at the start; else `model-service database upgrade` does it. New "
-        "tables are made in any case.",
+    multi_model: bool = setting(
+        False, help="Whether `/ping` asks for the process alone. `false`: it is 200 when the default model is ready."
     )
-    workers: int = setting(
-        1,
-        bounds=(0, 64),
-        help="Processes of `serve` that work on jobs. 0: none, for a service whose jobs run in `model-service work`.",
-    )
-    niceness: int = setting(10, bounds=(0, 19), help="By how much workers give way to other processes: see `nice`.")
-    chunk_rows: int = setting(
-        2000, bounds=(1, 1_000_000), help="Rows that are recorded at once; what a worker's death costs at most."
-    )
-    lease_s: float = setting(
-        15.0,
-        bounds=(0.2, 3600),
-        help="Seconds without a sign of life of a worker after which another one takes its job over.",
-    )
-    max_input_bytes: int = setting(
-        4096 * MIB, bounds=(1, 2**50), help="Largest file in bytes, as it is sent and inflated."
-    )
-    max_waiting: int = setting(1000, bounds=(1, 1_000_000), help="Most jobs that wait or run; beyond them 429.")
-    max_event_streams: int = setting(
-        2000, bounds=(1, 1_000_000), help="Most callers of one worker that are told of progress as it comes."
-    )
-    keep_s: float = setting(
-        7 * 86400.0, bounds=(0, 10**9), help="Seconds that a job is kept when it is over, with its files."
-    )
-    max_kept_bytes: int = setting(
-        50 * 1024 * MIB,
-        bounds=(0, 2**60),
-        help="Most bytes of files of jobs that are over; beyond them the oldest are removed.",
-    )
+    predict_route: str | None = setting(None, help="Another path that answers as `/invocations`.")
+    health_route: str | None = setting(None, help="Another path that answers as `/ping`.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +260,10 @@ class ServiceConfig:
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
+    invocations: InvocationsConfig = setting(
+        factory=InvocationsConfig,
+        help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",
+    )
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
 
 

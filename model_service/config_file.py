@@ -2,10 +2,13 @@
 
 The only reader of both. Every key can be overridden by an environment variable named
 after its path: ``MODEL_SERVICE__SERVER__PORT=9000``, ``MODEL_SERVICE__MODELS__0__REQUIRED=true``.
-Nothing is merged silently: an unknown key or variable stops the start.
+Nothing is merged silently: an unknown key or variable stops the start. What a hosting platform
+says in variables of its own comes last (`model_service.config_platforms`).
 """
 
+import base64
 import dataclasses
+import ipaddress
 import os
 import re
 import typing
@@ -18,9 +21,12 @@ from typing import Any
 
 import yaml
 
-from model_service.config import Batching, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config import Batching, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.config_keys import describe_type, find_scalar, list_keys
+from model_service.config_platforms import translate_platform
 from model_service.errors import ConfigInvalid
+from model_service.files.formats import find_format
 
 ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
 DEFAULT_FILE = Path("config.yaml")
@@ -28,6 +34,12 @@ DEFAULT_FILE = Path("config.yaml")
 _YAML_SURPRISES = (ValueError, KeyError, AttributeError)
 #: A path of plain letters, so that it is the same in an address and out of it.
 _ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+#: As Vertex AI makes them: /v1/endpoints/1/deployedModels/2:predict
+_ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:-]+)+")
+#: Paths with a meaning of their own.
+_TAKEN = ("/api/", "/docs", "/endpoints/", "/jobs", "/models", "/openapi", "/static/")
+#: Formats that `/invocations` answers in.
+ANSWERED = ("json", "csv", "ndjson")
 #: What a browser calls an origin: scheme, host and perhaps a port, and nothing behind them.
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@,*:\[\]]+)(?::[0-9]+)?")
 _KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
@@ -77,11 +89,15 @@ def load_config(
     for name, value in sorted((environment or {}).items(), key=_in_order):
         if name.startswith(ENVIRONMENT_PREFIX):
             root = _override(root, _split(name), _environment(name, value))
+    for name, key, value in translate_platform(environment or {}):
+        root = _override(root, key, _environment(name, value))
     config: ServiceConfig = _build(ServiceConfig, root, "", path.parent)
     # Its default, too, starts at the folder of the file.
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
+    _check_callbacks(config.jobs)
+    _check_invocations(config.invocations)
     _check_origins(config.server)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
@@ -229,6 +245,42 @@ def _check_tls(server: ServerConfig) -> None:
 def _check_root_path(server: ServerConfig) -> None:
     if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
         raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
+
+
+def _check_callbacks(jobs: JobsConfig) -> None:
+    if jobs.callback_secret is not None:
+        try:
+            size = len(base64.b64decode(jobs.callback_secret.removeprefix(SECRET_PREFIX), validate=True))
+        except ValueError:
+            size = 0
+        if not jobs.callback_secret.startswith(SECRET_PREFIX) or not 24 <= size <= 64:
+            raise ConfigInvalid(
+                f"'jobs.callback_secret' must be {SECRET_PREFIX} and 24 to 64 bytes in Base64; make one with: "
+                f'echo "{SECRET_PREFIX}$(openssl rand -base64 32)"'
+            )
+    for place, network in enumerate(jobs.callback_networks):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigInvalid(
+                f"'jobs.callback_networks[{place}]' must be a network like 10.1.0.0/16: {error}"
+            ) from None
+
+
+def _check_invocations(invocations: InvocationsConfig) -> None:
+    answer = find_format(media_type=invocations.default_accept)
+    if answer is None or answer.name not in ANSWERED:
+        raise ConfigInvalid(
+            f"'invocations.default_accept' must be the media type of one of {', '.join(ANSWERED)}, "
+            f"not {invocations.default_accept!r}"
+        )
+    for key in ("predict_route", "health_route"):
+        route: str | None = getattr(invocations, key)
+        if route is not None and not (_ROUTE.fullmatch(route) and not route.startswith(_TAKEN)):
+            raise ConfigInvalid(
+                f"'invocations.{key}' must be a plain path of its own, such as '/{key.partition('_')[0]}', "
+                f"that begins with none of {', '.join(_TAKEN)}; not {route!r}"
+            )
 
 
 def _check_origins(server: ServerConfig) -> None:

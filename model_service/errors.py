@@ -250,13 +250,14 @@ class CapacityError(ServiceError):
     """The service cannot answer now; the same request may succeed later.
 
     Attributes:
-        retry_after_s: Seconds after which another try makes sense; at least 1.
+        retry_after_s: Seconds after which another try makes sense; at least 1. ``None`` where that is not known,
+            because somebody has to mend something first.
     """
 
     code = "capacity_error"
     title = "The service cannot answer now."
 
-    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+    def __init__(self, message: str, *, retry_after_s: int | None = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -10,10 +10,11 @@ import ssl
 import stat
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from model_service.config import ServerConfig
-from model_service.errors import ConfigInvalid
+from model_service.errors import ConfigInvalid, MissingDependency
 
 #: Connections that the kernel holds until a worker takes them.
 BACKLOG = 2048
@@ -30,6 +31,7 @@ class Listener:
 
     Raises:
         ConfigInvalid: The address cannot be listened on, or the TLS files do not fit.
+        MissingDependency: gRPC is to be served, and is not installed.
     """
 
     def __init__(self, config: ServerConfig, workers: int) -> None:
@@ -42,6 +44,7 @@ class Listener:
         for each in self._sockets:
             each.listen(BACKLOG)
             each.setblocking(False)
+        _check_grpc(config)
         if self._path is not None:
             self.name = str(self._path)
         else:
@@ -89,6 +92,20 @@ def _bind(host: str, port: int, *, is_shared: bool) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _check_grpc(config: ServerConfig) -> None:
+    """Look whether the port of gRPC is free; the workers listen on it by themselves."""
+    if config.grpc_port is None:
+        return
+    if find_spec("grpc_health") is None or find_spec("grpc_reflection") is None:
+        raise MissingDependency("'server.grpc_port' needs more libraries: pip install 'model-service[grpc]'")
+    try:
+        _bind(config.host, config.grpc_port, is_shared=False).close()
+    except OSError as error:
+        raise ConfigInvalid(
+            f"cannot listen on {config.host}:{config.grpc_port}: {error.strerror}; set server.grpc_port"
+        ) from error
 
 
 def _bind_path(path: Path) -> socket.socket:

@@ -18,7 +18,7 @@ from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig, name_entry
 from model_service.errors import ServiceError
-from model_service.records import ModelStatus
+from model_service.records import ModelState, ModelStatus
 from model_service.registry import bring_up, routing
 from model_service.registry.entry import Entry, ServedModel
 from model_service.registry.generation import Generation, check_unambiguous
@@ -114,6 +114,10 @@ class ModelManager:
         """Return every configured model, in the order of the configuration."""
         return self.generation.get_statuses()
 
+    def is_ready(self) -> bool:
+        """Whether the service should get requests."""
+        return is_ready(self.get_models())
+
     def get_model_metadata(self, qualified_name: str, version: str | None = None) -> ModelStatus:
         """Return one model's status and description, whatever its state.
 
@@ -207,3 +211,15 @@ def _announce(configuration: ServiceConfig, loop: ServiceLoop, home: Path | None
 def _drain(entries: list[Entry], deadline: float) -> bool:
     drained = [bring_up.drain(entry, deadline) for entry in entries]
     return all(drained)
+
+
+def is_ready(models: list[ModelStatus]) -> bool:
+    """Whether a service of such models should get requests.
+
+    Nothing is loading, every ``required`` model is ready, and at least one model is, if
+    any is configured: a quarantined model alone does not take the others out of service.
+    """
+    states = [model.state for model in models]
+    if ModelState.LOADING in states or any(m.is_required and m.state is not ModelState.READY for m in models):
+        return False
+    return not models or ModelState.READY in states

@@ -71,7 +71,7 @@ class MLModel(ABC):
 
         Returns:
             An object that `output_schema` accepts, of plain JSON types (no NumPy scalars,
-            no NaN).
+            no tuples, no NaN).
         """
 
     def predict_batch(self, payloads: list[Payload]) -> list[Output]:

@@ -16,26 +16,39 @@ from model_service.schema.validation import MAX_VIOLATIONS, word_violations
 logger = logging.getLogger(__name__)
 
 
-def find_faults(target: ServedModel, documents: list[Any], *, enough: int | None = None) -> list[list[Violation]]:
-    """Return the violations of each document: the schema's, or, where it has none, those of the model's own rules.
+def find_schema_faults(
+    target: ServedModel, documents: list[Any], *, enough: int | None = None
+) -> list[list[Violation]]:
+    """Return the violations of the input schema by each document.
 
     Args:
         target: The model.
         documents: Any JSON documents.
         enough: With so many violations the rest of the documents are not looked at, and the list is shorter.
-
-    Raises:
-        PredictionFailed: The model's own rules raised.
     """
     if target.input_validator.accepts_all(documents):
-        return _find_own_violations(target, documents)
+        return [[] for _ in documents]
     found: list[list[Violation]] = []
     count = 0
     for document in documents:
         found.append(target.input_validator.find_violations(document))
         count += len(found[-1])
         if enough is not None and count >= enough:
-            return found
+            break
+    return found
+
+
+def find_faults(target: ServedModel, documents: list[Any]) -> list[list[Violation]]:
+    """Return the violations of each document: the schema's, or, where it has none, those of the model's own rules.
+
+    Those are as many as an answer holds: with them the rest of the documents are not looked at.
+
+    Raises:
+        PredictionFailed: The model's own rules raised.
+    """
+    found = find_schema_faults(target, documents, enough=MAX_VIOLATIONS)
+    if sum(map(len, found)) >= MAX_VIOLATIONS:
+        return found
     sound = [row for row, violations in enumerate(found) if not violations]
     if sound:
         own = _find_own_violations(target, [documents[row] for row in sound])
@@ -62,7 +75,7 @@ def settle(target: ServedModel, ticket: Ticket, *, is_many: bool) -> list[Output
             _check_outputs(target, ticket.outputs)
             return ticket.outputs  # type: ignore[return-value]  # it is not lenient
         if isinstance(error, PayloadInvalid):
-            found = find_faults(target, ticket.payloads, enough=MAX_VIOLATIONS)
+            found = find_faults(target, ticket.payloads)
             raise word_faults(target.info, _join(found, is_many=is_many) or list(error.violations))
         raise error
     except ModelError as fault:

@@ -21,7 +21,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from model_service.backends import find_backend
 from model_service.backends.base import ParentPart
@@ -32,7 +31,7 @@ from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRON
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
-from model_service.threads import limit_threads
+from model_service.threads import count_cores, limit_threads
 
 logger = logging.getLogger(__name__)
 
@@ -280,13 +279,3 @@ class _Place:
 
 def _name_end(code: int) -> str:
     return f"status {code}" if code >= 0 else name_signal(-code)
-
-
-def count_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return how many cores this process may use: those it may run on, or fewer where its control group has a quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        share, period = quota.read_text().split()
-        return max(1, min(cores, -(-int(share) // int(period))))
-    except (OSError, ValueError):  # no control group, or "max": no quota
-        return cores

@@ -8,7 +8,7 @@ All find the input valid first, run it through the same queue, and hold the outp
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,7 +18,6 @@ from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarg
 from model_service.manager import ModelManager
 from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
-from model_service.schema.validation import MAX_VIOLATIONS
 
 
 class PredictionService:
@@ -139,17 +138,17 @@ class PredictionService:
         is_many = isinstance(document, list)
         if is_many:
             self.check_rows(document)
-        found = outcomes.find_faults(target, document if is_many else [document], enough=MAX_VIOLATIONS)
+        found = outcomes.find_faults(target, document if is_many else [document])
         outcomes.raise_faults(target, found, is_many=is_many)
 
-    def check_rows(self, documents: list[Any]) -> None:
+    def check_rows(self, documents: Sized) -> None:
         """Hold the number of rows of one request against the bound.
 
         Raises:
             PayloadMalformed: There are none.
             PayloadTooLarge: There are more than ``max_rows``.
         """
-        if not documents:
+        if not len(documents):
             raise PayloadMalformed("the array is empty; send at least one payload")
         if len(documents) > self._max_rows:
             raise PayloadTooLarge(f"{len(documents)} rows in one request; at most {self._max_rows} are accepted")
@@ -165,12 +164,13 @@ class PredictionService:
             context: As in `predict`.
 
         Returns:
-            What became of each row, in order: its output, or its error. A `PayloadInvalid` points into the row.
+            What became of each row, in order: its output, or its error. A `PayloadInvalid` points into the row. A row
+            for which the model, or one of its own rules, raises fails alone, too.
 
         Raises:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
-        found = outcomes.find_faults(target, documents)
+        found = outcomes.find_schema_faults(target, documents)
         sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
         settled: list[RowOutcome] = []
         if sound:
@@ -184,7 +184,7 @@ class PredictionService:
     ) -> Prediction:
         started = self._clock()
         if not target.input_validator.accepts_all(documents):
-            found = outcomes.find_faults(target, documents, enough=MAX_VIOLATIONS)
+            found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
         ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))
         outputs = self.settle(target, ticket, is_many=is_many)

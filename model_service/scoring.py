@@ -1,10 +1,10 @@
-"""Rows of files through the one road: each row's output or its error, whatever a model's rules do."""
+"""Rows of files through the one road: each row's output or its error, unless there was no room for them."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from model_service.backends.ticket import RowOutcome
-from model_service.errors import CapacityError, ModelError
+from model_service.errors import CapacityError
 from model_service.files.rows import Row
 from model_service.prediction import PredictionService
 from model_service.records import RequestContext
@@ -46,19 +46,7 @@ def score_documents(
         CapacityError: There was no room, or no time: that is no fault of a row, and the same rows may be sent again.
         PayloadTooLarge: They are more than may ever wait.
     """
-    if not documents:
-        return []
-    try:
-        outcomes = predictions.predict_rows(target, documents, context)
-    except ModelError as error:  # the model's own rules raised, and nothing tells for which row
-        if len(documents) == 1:
-            return [error.with_traceback(None)]
-        middle = len(documents) // 2
-        return [
-            outcome
-            for half in (documents[:middle], documents[middle:])
-            for outcome in score_documents(predictions, target, half, context)
-        ]
+    outcomes = predictions.predict_rows(target, documents, context)
     for outcome in outcomes:
         if isinstance(outcome, CapacityError):
             raise outcome

@@ -44,7 +44,7 @@ class Service:
     @cached_property
     def app(self) -> Flask:
         """The WSGI application over the models."""
-        return build_app(self.manager, self.predictions, self.config.server, self.log, self.jobs)
+        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs)
 
     def announce(self) -> None:
         """List the models as ``loading``, so that the doors can say so before `start` has ended."""

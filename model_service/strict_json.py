@@ -13,6 +13,7 @@ whatever could hide a liberty from it, is read again by the strict reader, which
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -27,6 +28,7 @@ _DIGITS = bytes(ord("0") if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256
 _UNMARKED = bytes(byte for byte in range(256) if byte not in b":{[")
 _UNSURE: Final = object()
 _NUMBERS = frozenset({int, float, type(None)})
+_HOLDERS = frozenset({dict, list})
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BYTE_ORDER_MARK = "\ufeff"
 _STRING_OR_CONSTANT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN', re.DOTALL)
@@ -49,14 +51,18 @@ class _ConstantFound(ValueError):
     """The document holds NaN or an infinity."""
 
 
-def decode_json(raw: bytes) -> Any:
+def decode_json(raw: bytes, *, takes_nan: bool = False) -> Any:
     """Return the document in ``raw``.
+
+    Args:
+        raw: The text, in UTF-8.
+        takes_nan: Whether the literal NaN, which data frames are written with, is read as null.
 
     Raises:
         PayloadMalformed: Says what is wrong and, for a syntax error, where.
     """
     document = _decode_plain(raw)
-    return _decode_strictly(raw) if document is _UNSURE else document
+    return _decode_strictly(raw, _read_nan if takes_nan else _refuse_constant) if document is _UNSURE else document
 
 
 def decode_numbers(texts: list[str]) -> list[int | float | None] | None:
@@ -83,7 +89,12 @@ def holds_more_values(raw: bytes, most: int) -> bool:
     """
     if len(raw) <= most or _count_marks(raw) <= most:
         return False
-    return _count_marks(_STRING.sub(b"", raw)) > most
+    return count_values(raw) > most
+
+
+def count_values(raw: bytes) -> int:
+    """Return how many values a text has, give or take one; it is not decoded."""
+    return _count_marks(_STRING.sub(b"", raw))
 
 
 def _count_marks(raw: bytes) -> int:
@@ -123,14 +134,16 @@ def _count_keys(document: Any) -> int:
         inner: list[Any] = []
         for value in level:
             keys += len(value) if type(value) is dict else 0
-            inner.extend(child for child in _children(value) if type(child) is dict or type(child) is list)
+            children = _children(value)
+            if not _HOLDERS.isdisjoint(map(type, children)):  # most hold plain values alone
+                inner.extend(child for child in children if type(child) in _HOLDERS)
         if not inner:
             return keys
         level = inner
     return -1
 
 
-def _decode_strictly(raw: bytes) -> Any:
+def _decode_strictly(raw: bytes, read_constant: Callable[[str], None]) -> Any:
     if not raw.strip(b" \t\r\n"):
         raise PayloadMalformed("the document is empty; send a JSON object")
     try:
@@ -139,7 +152,7 @@ def _decode_strictly(raw: bytes) -> Any:
         raise PayloadMalformed(f"the document is not UTF-8 (byte {error.start})") from None
     text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=read_constant)
     except json.JSONDecodeError as error:
         raise _not_json(_word(error.msg), text, error.pos) from None
     except _ConstantFound as found:
@@ -190,6 +203,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(constant: str) -> NoReturn:
     raise _ConstantFound(constant)
+
+
+def _read_nan(constant: str) -> None:
+    if constant != "NaN":
+        _refuse_constant(constant)
 
 
 def _find_constant(text: str) -> int:

@@ -42,7 +42,8 @@ def check_package(
 
     Checked: the contract, without warnings; the digests of the artifacts; that examples and outputs keep to their
     schemas and are plain JSON; that null and absent are the same; that a batch is answered as its rows, in any
-    order; that payloads are left as they were; that each measured figure of the model card is in ``metrics.json``.
+    order; that payloads, and their list, are left as they were; that each measured figure of the model card is in
+    ``metrics.json``.
 
     Args:
         model_class: The class that the package serves.
@@ -88,11 +89,17 @@ def check_answers(model: MLModel, payloads: Sequence[Payload]) -> None:
 
 
 def check_batches(model: MLModel, payloads: Sequence[Payload], *, tolerance: float = TOLERANCE) -> None:
-    """Check that rows are answered alike alone, together, repeated and in any order."""
+    """Check that rows are answered alike alone, together, repeated and in any order, and are left as they were."""
     alone = [model.predict(payload) for payload in payloads]
     order = [*range(len(payloads)), *range(len(payloads))]
     for seed in range(_SHUFFLES):
-        together = model.predict_batch([payloads[row] for row in order])
+        given = [deepcopy(payloads[row]) for row in order]
+        together = model.predict_batch(given)
+        assert len(given) == len(order), (
+            f"predict_batch changed the list of payloads that it was given: {len(order)} before, {len(given)} after"
+        )
+        changed = [row for row, payload in zip(order, given, strict=True) if payload != payloads[row]]
+        assert not changed, f"predict_batch changed its payloads or their order; the first was {payloads[changed[0]]}"
         assert len(together) == len(order), f"a batch of {len(order)} payloads has {len(together)} outputs"
         for row, output in zip(order, together, strict=True):
             difference = find_difference(alone[row], output, tolerance=tolerance)

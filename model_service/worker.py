@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import faulthandler
 import gc
+import importlib
 import logging
 import logging.config
 import os
@@ -40,7 +41,8 @@ _SWITCH_INTERVAL_S = 0.0005
 #: will be needed again, for each thread apart: after a few large bodies, hundreds of megabytes.
 _LARGE_BLOCK_BYTES = 2**20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-#: How often a worker that waits for the first one looks.
+_GRPC_SERVER = "model_service.transports.grpc.server"
+#: How often one looks who waits for another.
 _LOOK_S = 0.02
 #: Time that the models have to close, beside what the requests have.
 _CLOSE_S = 5.0
@@ -71,7 +73,7 @@ class Worker:
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config.server, service.jobs)
+        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
         self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 
@@ -83,10 +85,33 @@ class Worker:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             self._loop.adopt(runner.get_loop())
             threading.Thread(target=self._load_models, name="loading", daemon=True).start()
-            runner.run(self._server.serve(sockets))
+            runner.run(self._serve(sockets))
             self._close()
         self._home.leave()
         return self._exit_code
+
+    async def _serve(self, sockets: list[socket.socket]) -> None:
+        beside = asyncio.create_task(self._serve_grpc()) if self._config.server.grpc_port is not None else None
+        await self._server.serve(sockets)
+        if beside is not None:
+            await beside
+
+    async def _serve_grpc(self) -> None:
+        """Serve gRPC from when HTTP is served until that ends."""
+        while not self._server.started and not self._server.should_exit:
+            await asyncio.sleep(_LOOK_S)
+        service = self._service
+        build_server = importlib.import_module(_GRPC_SERVER).build_server  # which most services have no use for
+        try:
+            server = build_server(self._loop, service.manager, service.predictions, service.log, self._config.server)
+        except ServiceError as error:
+            logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
+            self._end(EXIT_CONFIG_WRONG)
+            return
+        await server.start()
+        while not self._server.should_exit:
+            await asyncio.sleep(_LOOK_S)
+        await server.stop()
 
     def _note_signal(self, number: int, frame: object) -> None:
         self._server.should_exit = True

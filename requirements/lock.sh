@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve pyproject.toml, native.in and dev.in into serve.txt, native.txt and dev.txt: names and versions, no hosts.
+# Resolve pyproject.toml, native.in, dev.in and clients/*.in into lists of the same name: names and versions, no hosts.
 # Usage: requirements/lock.sh [python]
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,9 +16,15 @@ freeze() {
 }
 
 # setuptools builds our own projects without an isolated environment.
-$pip install --quiet 'setuptools>=77' '.[serve,jobs]' ./model_packages/*
+$pip install --quiet 'setuptools>=77' '.[serve,jobs,grpc]' ./model_packages/*
 freeze requirements/serve.txt
 $pip install --quiet --constraint requirements/serve.txt --requirement requirements/native.in
 freeze requirements/native.txt
 $pip install --quiet --constraint requirements/native.txt --requirement requirements/dev.in
 freeze requirements/dev.txt
+# The clients of other servers depend on nothing of ours, and not on each other.
+for list in requirements/clients/*.in; do
+    "$python" -m venv --clear "$folder/venv"
+    $pip install --quiet --requirement "$list"
+    freeze "${list%.in}.txt"
+done

@@ -1,10 +1,12 @@
 """Fixtures of every test: a fresh manager, services of toy models, a client of the app."""
 
 import importlib
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from attacking import write_table
@@ -15,19 +17,23 @@ from serving import TESTS, Server
 from model_service.manager import ModelManager
 from model_service.service import Service
 
-#: The tests that need a browser.
-_PAGES = "tests/browser/"
+#: The folders of tests that are skipped where something is not installed, and what their skipping is told as.
+_NEEDY = {
+    "tests/browser/": ("the pages", "there is no browser; `make browser` installs one"),
+    "tests/typescript/": ("a client in TypeScript", "its packages are not there; `make typescript` installs them"),
+}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Say what the attacks did, and just above the last line that the pages were not tested: else it is overlooked."""
+    """Say what the attacks did, and just above the last line what was not tested: else it is overlooked."""
     yield
     write_table(terminalreporter)
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if report.nodeid.startswith(_PAGES)]
-    if skipped:
-        told = f"not tested: the pages ({len(skipped)} tests), for there is no browser; `make browser` installs one"
-        terminalreporter.write_line(told, yellow=True)
+    skipped = [report.nodeid for report in terminalreporter.stats.get("skipped", [])]
+    for folder, (what, reason) in _NEEDY.items():
+        count = sum(node.startswith(folder) for node in skipped)
+        if count:
+            terminalreporter.write_line(f"not tested: {what} ({count} tests), for {reason}", yellow=True)
 
 
 @pytest.fixture
@@ -70,6 +76,15 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(root)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    """Return both ends of a pipe: the number to read from, and a file to write to."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as output:
+        yield reading, output
+    os.close(reading)
 
 
 @pytest.fixture

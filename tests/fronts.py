@@ -50,11 +50,11 @@ class FrontServer:
         self.manager = ModelManager()
         self.log = NotedLog()
         self.service = PredictionService(self.manager, max_rows=config.server.max_request_rows)
-        self.app = build_app(self.manager, self.service, config.server, self.log)
+        self.app = build_app(self.manager, self.service, config, self.log)
         self.flask_requests = 0
         self._inner = self.app.wsgi_app
         self.app.wsgi_app = self._count  # type: ignore[method-assign]  # how Flask is wrapped
-        self.front = Front(self.loop, self.manager, self.service, self.log, config.server)
+        self.front = Front(self.loop, self.manager, self.service, self.log, config)
         may_accept = threading.Event()
         may_accept.set()
         self._home = TemporaryDirectory()

@@ -51,9 +51,9 @@ def write_config(folder: Path, database: str, *models: str, **jobs: Any) -> Path
     return path
 
 
-def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
-    """Make a job of a file."""
-    request = JobRequest(
+def make_request(**changes: Any) -> JobRequest:
+    """Return a request for the doubling model."""
+    return JobRequest(
         **{
             "qualified_name": "double_model",
             "version": "1.0.0",
@@ -63,6 +63,11 @@ def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
             **changes,
         }
     )
+
+
+def submit(desk: JobDesk, content: bytes, **changes: Any) -> Job:
+    """Make a job of a file."""
+    request = make_request(**changes)
     upload = desk.begin_upload()
     try:
         upload.write(content)
@@ -79,9 +84,11 @@ def read_output(desk: JobDesk, job_id: str) -> bytes:
 
 
 def wait_for(desk: JobDesk, job_id: str, is_reached: Callable[[Job], bool]) -> Job:
-    """Return a job once something holds for it."""
-    deadline = time.monotonic() + WAIT_S
+    """Return a job once something holds for it; a busy machine may take its time, as long as the job gets on."""
+    revision, deadline = -1, time.monotonic() + WAIT_S
     while not is_reached(job := desk.get(job_id)):
+        if job.revision != revision:
+            revision, deadline = job.revision, time.monotonic() + WAIT_S
         assert time.monotonic() < deadline, job
         time.sleep(0.005)
     return job

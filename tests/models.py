@@ -253,6 +253,16 @@ class TuplingModel(DoubleModel):
         return outputs if len(outputs) == 1 else tuple(outputs)  # type: ignore[return-value] - as above
 
 
+class LooseModel(DoubleModel):
+    """Answers negative numbers with what only looks like JSON, at least to Python's encoder."""
+
+    qualified_name = "loose_model"
+    output_schema = {"type": "object"}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"y": {-1: (1, 2), -2: {1: 2}, -3: [{"z": ()}]}.get(payload["x"], 1)}
+
+
 class _RaisingDescription(type(MLModel)):  # type: ignore[misc] - ABCMeta, so that MLModel can be a base
     @property
     def display_name(cls) -> str:

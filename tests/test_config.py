@@ -8,7 +8,7 @@ import yaml
 from model_service.config import (
     BackendName,
     Batching,
-    JobsConfig,
+    InvocationsConfig,
     LogFormat,
     LoggingConfig,
     LogLevel,
@@ -17,6 +17,7 @@ from model_service.config import (
     ServiceConfig,
 )
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
+from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
 from model_service.errors import ConfigInvalid
 
@@ -192,7 +193,7 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "zzz: 1",
-            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, logging",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, invocations, logging",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -205,10 +206,14 @@ def test_a_configuration_cannot_be_changed(part):
             f"FILE, line 2: unknown key 'models[0].class_path'; did you mean 'class'? known keys: {MODEL_KEYS}",
             id="the-name-of-the-attribute",
         ),
-        pytest.param("1: 2", "FILE, line 1: unknown key '1'; known keys: server, models, jobs, logging", id="a-number"),
+        pytest.param(
+            "1: 2",
+            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, invocations, logging",
+            id="a-number",
+        ),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, invocations, logging",
             id="a-merge-key",
         ),
     ],
@@ -330,6 +335,7 @@ def test_a_wrong_type_names_the_key_and_what_was_expected(refuse, text, message)
 
 BOUNDS = {
     "port": (1, 65535),
+    "grpc_port": (1, 65535),
     "workers": (1, 256),
     "threads": (1, 512),
     "model_threads": (1, 1024),
@@ -352,7 +358,7 @@ def test_a_bound_is_allowed_and_the_next_number_is_not(load, refuse, key):
     low, high = BOUNDS[key]
     for allowed in (low, high):
         assert getattr(load(f"server: {{{key}: {allowed}}}").server, key) == allowed
-    or_null = ", or null" if key in ("workers", "model_threads") else ""
+    or_null = ", or null" if key in ("workers", "model_threads", "grpc_port") else ""
     for refused in (low - 1, high + 1, -high, 10**30):
         assert refuse(f"server:\n  {key}: {refused}") == (
             f"FILE, line 2: 'server.{key}' must be an integer from {low} to {high}{or_null}, not {refused}"
@@ -614,8 +620,12 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param("MODELS", "m.M", "'models' must be a list", id="a-list"),
         pytest.param("MODELS__0", "m.M", "'models[0]' must be a mapping of keys to values", id="an-entry"),
         pytest.param("MODELS__2__CLASS", "m.M", "there are 1 entries; the next one is 1", id="a-gap"),
-        pytest.param("ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, logging", id="an-unknown-one"),
-        pytest.param("", "1", "unknown key ''; known keys: server, models, jobs, logging", id="the-prefix-alone"),
+        pytest.param(
+            "ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, invocations, logging", id="an-unknown-one"
+        ),
+        pytest.param(
+            "", "1", "unknown key ''; known keys: server, models, jobs, invocations, logging", id="the-prefix-alone"
+        ),
         pytest.param(
             "MODELS__0__CLAS",
             "1",
@@ -661,6 +671,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
         inner = {
             "ServerConfig": ServerConfig,
             "JobsConfig": JobsConfig,
+            "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
             "ModelConfig": ModelConfig,
         }
@@ -769,7 +780,7 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "jobs": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {"server": {}, "jobs": {}, "invocations": {}, "logging": {}, "models": [{"class": "m.M"}]}
     for path, _, default, _ in describe_settings():
         section, key = path.split(".")
         if default != "(required)":

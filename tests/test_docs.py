@@ -107,9 +107,10 @@ def test_the_newest_section_of_the_changelog_is_of_this_version_or_unreleased():
     assert newest in ("Unreleased", model_service.__version__)
 
 
-def test_the_commands_of_the_readme_print_what_it_says(shipped):
-    examples = _console_examples(ROOT / "README.md")
-    assert len(examples) >= 3
+@pytest.mark.parametrize(("document", "fewest"), [("README.md", 3), ("docs/protocols.md", 5)])
+def test_the_commands_of_a_document_print_what_it_says(shipped, document, fewest):
+    examples = _console_examples(ROOT / document)
+    assert len(examples) >= fewest
     for command, expected in examples:
         printed = _run(command.replace("localhost:8000", f"127.0.0.1:{shipped.port}"), ROOT)
         assert _document(printed.splitlines()) == _document(expected)
@@ -188,6 +189,7 @@ def test_no_line_of_what_newcomers_read_is_over_120_characters():
         "docs/serving-a-torch-module.md",
         "docs/operations.md",
         "docs/errors.md",
+        "docs/protocols.md",
     ):
         lines = (ROOT / document).read_text().splitlines()
         assert [line for line in lines if len(line) > 120] == [], document
@@ -208,7 +210,9 @@ def _console_examples(document: Path) -> list[tuple[str, list[str]]]:
     examples: list[tuple[str, list[str]]] = []
     for block in re.findall(r"```console\n(.*?)```", document.read_text(), re.DOTALL):
         for line in re.sub(r" \\\n +", " ", block).splitlines():
-            if line.startswith("$ "):
+            if examples and examples[-1][0].count("'") % 2:  # a text of several lines
+                examples[-1] = (f"{examples[-1][0]} {line.strip()}", [])
+            elif line.startswith("$ "):
                 examples.append((line[2:], []))
             else:
                 examples[-1][1].append(line)

@@ -113,7 +113,7 @@ def requirements(light) -> dict[str, list[str]]:
 
 
 def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
-    assert set(requirements) == {"arrow", "jobs", "onnx", "postgresql", "s3", "serve", "train"}
+    assert set(requirements) == {"arrow", "grpc", "jobs", "onnx", "postgresql", "s3", "serve", "train"}
     assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
@@ -125,19 +125,25 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
         place = path.relative_to(ROOT / "model_service").parts[0]
         extra = "train" if place == "training" else "onnx" if place in GRAPH_MODULES else "serve"
         extra = "arrow" if path.stem in ("arrow_rows", "arrow_writing") else extra
-        extras = ("serve", "jobs") if place == "jobs" else (extra,)  # jobs are of the server
+        is_grpc = path.parent.name == "grpc"
+        extras = ("serve", "jobs") if place == "jobs" else ("serve", "grpc") if is_grpc else (extra,)
         known = {name.replace("_", "-") for each in extras for name in requirements[each]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:
                 missing.append(f"{path.relative_to(ROOT)}: {library}")
-    # Flask stands on these two and brings them; torch is for those who export from it.
+    # Flask stands on the first two and brings them; torch is for those who export from it.
     assert {entry.partition(": ")[2] for entry in missing} == {"markupsafe", "werkzeug", "torch"}, missing
 
 
 def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(requirements):
     pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements/serve.txt").read_text(), re.MULTILINE)
     pinned = {name.lower().replace("_", "-") for name in pinned}
-    assert {*requirements["serve"], *requirements["onnx"], *requirements["jobs"]} - pinned == set()
+    assert {
+        *requirements["serve"],
+        *requirements["onnx"],
+        *requirements["jobs"],
+        *requirements["grpc"],
+    } - pinned == set()
 
 
 def test_the_wheel_holds_the_files_of_the_package_and_no_others(light):

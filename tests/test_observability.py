@@ -304,15 +304,6 @@ def test_a_logger_made_before_goes_on(configure):
     assert json.loads(output.getvalue())["message"] == "still here"
 
 
-@pytest.fixture
-def pipe():
-    """Return both ends of a pipe: the number to read from, and a file to write to."""
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as output:
-        yield reading, output
-    os.close(reading)
-
-
 def test_lines_are_dropped_while_nobody_reads_them_and_counted(configure, pipe):
     reading, output = pipe
     configure(output, format=LogFormat.JSON)

@@ -125,6 +125,29 @@ def test_a_row_that_breaks_a_rule_of_the_model_fails_alone(service):
     assert bad.violations == (Violation("/x", "even", "expected an even number"),)
 
 
+def test_rows_for_which_the_models_rules_raise_fail_alone(service, caplog):
+    outcomes = service.predict_rows(service.find_target("talkative_model"), [*rows(2, -1), {"x": "3"}, *rows(-2, 4)])
+    assert [type(outcome) for outcome in outcomes] == [dict, PredictionFailed, PayloadInvalid, PayloadInvalid, dict]
+    assert outcomes[1].message == "model 'talkative_model' failed; the log tells why, by request id"
+    assert len(outcomes[3].violations) == MAX_VIOLATIONS
+    text, _ = logged(caplog)
+    assert text.startswith("prediction failed: the model's own validation raised\n")
+
+
+def test_a_rule_that_never_returns_ends_its_process_once_for_all_rows(manager, caplog):
+    entry = ModelConfig(class_path="unruly_models.PonderingModel", backend=BackendName.PROCESS, timeout_s=2)
+    manager.load_models(ServiceConfig(models=(entry,)))
+    service = PredictionService(manager, max_rows=10)
+    target = service.find_target("pondering_model")
+    outcomes = service.predict_rows(target, rows(0, 1, -3, 2))
+    assert {type(outcome) for outcome in outcomes} == {PredictionTimeout}
+    deadline = time.monotonic() + 60
+    while not isinstance(service.predict_rows(target, rows(0))[0], dict):
+        assert time.monotonic() < deadline
+    ended = [record for record in caplog.records if record.getMessage().startswith("model process ended")]
+    assert len(ended) == 1
+
+
 def test_a_bad_output_fails_its_row(service):
     outcomes = service.predict_rows(service.find_target("wrong_output_model"), rows(1, -1))
     assert [type(outcome) for outcome in outcomes] == [dict, OutputInvalid]
@@ -304,6 +327,28 @@ def test_a_scalar_of_numpy_is_named_with_its_place_and_the_way_out(manager, capl
     assert caplog.records[-1].getMessage() == f"prediction failed: output 1: {found}"
     _, error = service.predict_rows(target, [{}, {"dtype": dtype}])
     assert isinstance(error, OutputInvalid)
+    assert caplog.records[-1].getMessage() == f"prediction failed: an output: {found}"
+
+
+@pytest.mark.parametrize("backend", list(BackendName))
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        (-1, "'/y' expected a value of a JSON type, got tuple: make it a list"),
+        (-2, "'/y' expected an object whose names are texts"),
+        (-3, "'/y/0/z' expected a value of a JSON type, got tuple: make it a list"),
+    ],
+)
+def test_what_an_encoder_would_make_json_of_is_refused_wherever_a_model_runs(manager, caplog, backend, number, found):
+    manager.load_models(ServiceConfig(models=(ModelConfig(class_path="models.LooseModel", backend=backend),)))
+    service = PredictionService(manager, max_rows=10)
+    target = service.find_target("loose_model")
+    with pytest.raises(OutputInvalid):
+        service.predict_many(target, rows(1, number))
+    assert caplog.records[-1].getMessage() == f"prediction failed: output 1: {found}"
+    good, bad = service.predict_rows(target, rows(1, number))
+    assert good == {"y": 1}
+    assert isinstance(bad, OutputInvalid)
     assert caplog.records[-1].getMessage() == f"prediction failed: an output: {found}"
 
 

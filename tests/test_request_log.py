@@ -28,15 +28,6 @@ def _logging_requests(monkeypatch):
     bind_request_id(None)
 
 
-@pytest.fixture
-def pipe():
-    """Return both ends of a pipe, as a file to write to and the number to read from."""
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as output:
-        yield reading, output
-    os.close(reading)
-
-
 def make_log(output) -> RequestLog:
     return RequestLog(LoggingConfig(format=LogFormat.JSON), output)
 

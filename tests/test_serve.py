@@ -16,7 +16,7 @@ import pytest
 import trustme
 from serving import TESTS, Server, find_free_port, list_children, starting
 
-from model_service.parent import count_cores
+from model_service.threads import count_cores
 from model_service.wiring import create_app
 
 TOYS = "models:\n  - class: models.DoubleModel\n  - class: models.SleepingModel\n"
@@ -44,6 +44,36 @@ def test_a_signal_lets_running_requests_finish_and_exits_with_0(start, signal_nu
     assert answers[0].json() == {"y": 3.0}
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/health/live")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        ('{"x": 20}', {}),
+        ('[{"x": 20}]', {}),
+        ('[{"x": 20}]', {"prefer": "handling=lenient"}),
+        ("x\n20\n", {"content-type": "text/csv"}),
+    ],
+    ids=["one", "array", "lenient", "file"],
+)
+def test_a_request_that_is_not_waited_for_any_longer_is_told(start, content, headers):
+    server = start(TOYS + "    execution: dispatched\nserver: {shutdown_timeout_s: 1}\n")
+    answers = []
+
+    def ask():
+        path = f"{server.url}/api/models/sleeping_model/predict"
+        answers.append(
+            httpx.post(path, content=content, headers={"content-type": "application/json", **headers}, timeout=30)
+        )
+
+    request = threading.Thread(target=ask)
+    request.start()
+    server.wait_for_log("fell asleep")
+    server.stop()
+    request.join()
+    assert answers[0].status_code == 503
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    assert answers[0].headers["retry-after"]
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

@@ -62,6 +62,21 @@ def mix_rows(self, payloads):
     return [{"sum": sum(row["x"] for row in payloads) * 1.0} for _ in payloads]
 
 
+def pop_rows(self, payloads):
+    return [self.predict(payloads.pop(0)) for _ in range(len(payloads))]
+
+
+def fill_in(self, payloads):
+    for payload in payloads:
+        payload.setdefault("y", 0)
+    return [self.predict(payload) for payload in payloads]
+
+
+def turn_round(self, payloads):
+    payloads.reverse()
+    return [self.predict(payload) for payload in payloads][::-1]
+
+
 @pytest.mark.parametrize(
     ("members", "said"),
     [
@@ -73,6 +88,12 @@ def mix_rows(self, payloads):
         ({"predict": predict_without_default}, "'y' null is answered differently from absent: /sum: 1.0 and 0.0"),
         ({"predict_batch": mix_rows}, "is answered differently in a batch: /sum"),
         ({"predict_batch": lambda self, payloads: []}, "has 0 outputs"),
+        (
+            {"predict_batch": pop_rows},
+            "predict_batch changed the list of payloads that it was given: 6 before, 0 after",
+        ),
+        ({"predict_batch": fill_in}, "predict_batch changed its payloads or their order; the first was {'x': 2.5}"),
+        ({"predict_batch": turn_round}, "predict_batch changed its payloads or their order"),
         ({"input_schema": {**Good.input_schema, "examples": []}}, "no examples"),
     ],
 )

@@ -6,6 +6,8 @@ models, no access log, and the fastest loop and parser that it can use.
 """
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from benchmarks.serving.doors import many_objects, one_object
 from benchmarks.serving.entry import CONNECTIONS, Kind, Peer, Start
@@ -28,18 +30,23 @@ def _prepare_ours(start: Start) -> None:
     (start.folder / "config.yaml").write_text(json.dumps(configuration))
 
 
+def _thin(name: str, title: str, kind: Kind, environment: str, command: tuple[str, ...], **facts: Any) -> Peer:
+    """Return a server that was written for the comparison: its doors are the same whatever it is made of."""
+    doors = {"one": _PREDICT, "many": _PREDICT_BATCH}
+    return Peer(name=name, title=title, kind=kind, environment=environment, command=command, **doors, **facts)
+
+
+def _checking(
+    environment: str, title: str, graph_title: str, command: tuple[str, ...], graph_models: tuple[str, ...]
+) -> Iterator[Peer]:
+    """Yield a server that checks what it is sent, with an engine of its own and with our graph."""
+    yield _thin(environment, title, Kind.PEER, environment, command, is_checking=True)
+    name, facts = f"{environment}-graph", {"models": graph_models, "uses_graph": True}
+    yield _thin(name, f"{graph_title}, given our graph", Kind.GRAPH, environment, command, is_checking=True, **facts)
+
+
 def _floor(name: str, title: str, command: tuple[str, ...]) -> Peer:
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.FLOOR,
-        environment="floors",
-        command=command,
-        models=("iris",),
-        loads=CONNECTIONS,
-        one=_PREDICT,
-        many=_PREDICT_BATCH,
-    )
+    return _thin(name, title, Kind.FLOOR, "floors", command, models=("iris",), loads=CONNECTIONS)
 
 
 PEERS = (
@@ -55,50 +62,8 @@ PEERS = (
         is_checking=True,
         prepare=_prepare_ours,
     ),
-    Peer(
-        name="fastapi",
-        title="FastAPI + uvicorn",
-        kind=Kind.PEER,
-        environment="fastapi",
-        command=_FASTAPI,
-        one=_PREDICT,
-        many=_PREDICT_BATCH,
-        is_checking=True,
-    ),
-    Peer(
-        name="fastapi-graph",
-        title="FastAPI + uvicorn, given our graph",
-        kind=Kind.GRAPH,
-        environment="fastapi",
-        command=_FASTAPI,
-        models=tuple(WORKLOADS),
-        uses_graph=True,
-        one=_PREDICT,
-        many=_PREDICT_BATCH,
-        is_checking=True,
-    ),
-    Peer(
-        name="flask",
-        title="Flask + gunicorn, `jsonschema.validate`",
-        kind=Kind.PEER,
-        environment="flask",
-        command=_FLASK,
-        one=_PREDICT,
-        many=_PREDICT_BATCH,
-        is_checking=True,
-    ),
-    Peer(
-        name="flask-graph",
-        title="Flask + gunicorn, given our graph",
-        kind=Kind.GRAPH,
-        environment="flask",
-        command=_FLASK,
-        models=("loan", "dna"),
-        uses_graph=True,
-        one=_PREDICT,
-        many=_PREDICT_BATCH,
-        is_checking=True,
-    ),
+    *_checking("fastapi", "FastAPI + uvicorn", "FastAPI + uvicorn", _FASTAPI, tuple(WORKLOADS)),
+    *_checking("flask", "Flask + gunicorn, `jsonschema.validate`", "Flask + gunicorn", _FLASK, ("loan", "dna")),
     *PLATFORMS,
     _floor(
         "floor-granian",

@@ -6,7 +6,7 @@ are also measured like for like: named fields in, each of them checked, the whol
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.serving.doors import MakeDoor, arrays, many_objects, one_object, tensors
@@ -24,19 +24,17 @@ _LOG4J = """<Configuration>
 """
 
 
+def _platform(name: str, title: str, door: MakeDoor, command: tuple[str, ...], **facts: Any) -> Peer:
+    """Return a model server; its environment is named like it, and many rows go to the door of one unless told."""
+    facts = {"many": door, **facts}
+    environment = name.partition("-")[0]
+    return Peer(name=name, title=title, kind=Kind.PEER, environment=environment, command=command, one=door, **facts)
+
+
 def _mlserver(name: str, title: str, batch: int, loads: tuple[str, ...]) -> Peer:
+    command = ("{bin}/mlserver", "start", "{folder}")
     door = tensors("/v2/models/classifier/infer")
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="mlserver",
-        command=("{bin}/mlserver", "start", "{folder}"),
-        one=door,
-        many=door,
-        loads=loads,
-        prepare=_prepare_mlserver(batch),
-    )
+    return _platform(name, title, door, command, loads=loads, prepare=_prepare_mlserver(batch))
 
 
 def _prepare_mlserver(batch: int) -> Callable[[Start], None]:
@@ -60,32 +58,13 @@ def _prepare_mlserver(batch: int) -> Callable[[Start], None]:
 
 
 def _bentoml(name: str, title: str, path: str, loads: tuple[str, ...]) -> Peer:
-    door = arrays(path, lambda document: document)
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="bentoml",
-        command=_BENTOML,
-        one=door,
-        many=door,
-        loads=loads,
-        variables={"BENTOML_HOME": "{folder}", "BENTOML_DO_NOT_TRACK": "True"},
-    )
+    variables = {"BENTOML_HOME": "{folder}", "BENTOML_DO_NOT_TRACK": "True"}
+    return _platform(name, title, arrays(path, lambda document: document), _BENTOML, loads=loads, variables=variables)
 
 
 def _litserve(name: str, title: str, batch: int, loads: tuple[str, ...]) -> Peer:
-    door = arrays("/predict", lambda document: document["probabilities"])
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="litserve",
-        command=("{bin}/python", "litserve_app.py", "{port}", str(batch)),
-        one=door,
-        many=door,
-        loads=loads,
-    )
+    command = ("{bin}/python", "litserve_app.py", "{port}", str(batch))
+    return _platform(name, title, arrays("/predict", lambda document: document["probabilities"]), command, loads=loads)
 
 
 def _torchserve(name: str, title: str, batch: int, loads: tuple[str, ...], *, is_checking: bool) -> Peer:
@@ -98,14 +77,11 @@ def _torchserve(name: str, title: str, batch: int, loads: tuple[str, ...], *, is
     command = ("{bin}/torchserve", "--start", "--foreground", "--ncs", "--disable-token-auth")
     command += ("--model-store", "{folder}/store", "--models", "classifier=classifier")
     command += ("--ts-config", "{folder}/config.properties", "--log-config", "{folder}/log4j2.xml")
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="torchserve",
-        command=command,
-        one=door,
-        many=door,
+    return _platform(
+        name,
+        title,
+        door,
+        command,
         loads=loads,
         is_checking=is_checking,
         # The virtual machine compiles what it runs often; until then it is several times slower.
@@ -154,14 +130,11 @@ def _kserve(name: str, title: str, *, is_checking: bool) -> Peer:
     )
     command = ("{bin}/python", "kserve_app.py", "--form", form, "--http_port", "{port}", "--enable_grpc", "false")
     command += ("--enable_latency_logging", "false", "--log_config_file", "{folder}/logging.json")
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="kserve",
-        command=command,
-        one=door,
-        many=door,
+    return _platform(
+        name,
+        title,
+        door,
+        command,
         is_checking=is_checking,
         # FastAPI would warn of KServe's own code once per request.
         variables={"PYTHONWARNINGS": "ignore"},
@@ -181,14 +154,11 @@ def _mlflow(name: str, title: str, *, is_checking: bool) -> Peer:
         else arrays("/invocations", lambda document: document["predictions"], "inputs")
     )
     command = ("{bin}/mlflow", "models", "serve", "--model-uri", "{folder}/classifier", "--env-manager", "local")
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="mlflow",
-        command=(*command, "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"),
-        one=door,
-        many=door,
+    return _platform(
+        name,
+        title,
+        door,
+        (*command, "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"),
         is_checking=is_checking,
         variables={"UVICORN_ACCESS_LOG": "false", "UVICORN_LOG_LEVEL": "warning"},
         prepare=_prepare_mlflow(is_checking=is_checking),
@@ -207,53 +177,49 @@ def _prepare_mlflow(*, is_checking: bool) -> Callable[[Start], None]:
 
 def _rayserve(name: str, title: str, batch: int, loads: tuple[str, ...], *, is_checking: bool) -> Peer:
     door: MakeDoor = arrays("/predict", lambda document: document["probabilities"])
-    form = "objects" if is_checking else "arrays"
-    return Peer(
-        name=name,
-        title=title,
-        kind=Kind.PEER,
-        environment="rayserve",
-        command=("{bin}/python", "rayserve_app.py", "{port}", str(batch), form),
-        one=one_object("/predict") if is_checking else door,
-        many=many_objects("/predict_batch") if is_checking else door,
+    form, many = "arrays", door
+    if is_checking:
+        form, door, many = "objects", one_object("/predict"), many_objects("/predict_batch")
+    return _platform(
+        name,
+        title,
+        door,
+        ("{bin}/python", "rayserve_app.py", "{port}", str(batch), form),
+        many=many,
         loads=loads,
         is_checking=is_checking,
-        variables={
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_TMPDIR": "{folder}",
-        },
+        variables={"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": "{folder}"},
     )
 
 
+def _pair(
+    make: Callable[..., Peer],
+    name: str,
+    title: str,
+    batching: str = "batching",
+    *,
+    end: str = "",
+    words: str = "",
+    **facts: Any,
+) -> Iterator[Peer]:
+    """Yield a server as it is for few connections, and as it batches for many."""
+    yield make(f"{name}{end}", f"{title}{words}", 1, PLAIN, **facts)
+    yield make(f"{name}-batching{end}", f"{title}, {batching}{words}", LARGEST_BATCH, BATCHING, **facts)
+
+
+def _both_forms() -> Iterator[Peer]:
+    for end, words, is_checking in _FORMS:
+        facts: dict[str, Any] = {"end": end, "words": words, "is_checking": is_checking}
+        yield from _pair(_torchserve, "torchserve", "TorchServe", **facts)
+        yield _kserve(f"kserve{end}", f"KServe{words}", is_checking=is_checking)
+        yield _mlflow(f"mlflow{end}", f"MLflow{words}", is_checking=is_checking)
+        yield from _pair(_rayserve, "rayserve", "Ray Serve", **facts)
+
+
 PLATFORMS = (
-    _mlserver("mlserver", "MLServer", 1, PLAIN),
-    _mlserver("mlserver-batching", "MLServer, adaptive batching", LARGEST_BATCH, BATCHING),
+    *_pair(_mlserver, "mlserver", "MLServer", "adaptive batching"),
     _bentoml("bentoml", "BentoML", "/predict", PLAIN),
     _bentoml("bentoml-batching", "BentoML, batching", "/predict_batched", BATCHING),
-    _litserve("litserve", "LitServe", 1, PLAIN),
-    _litserve("litserve-batching", "LitServe, batching", LARGEST_BATCH, BATCHING),
-    *(
-        peer
-        for end, words, is_checking in _FORMS
-        for peer in (
-            _torchserve(f"torchserve{end}", f"TorchServe{words}", 1, PLAIN, is_checking=is_checking),
-            _torchserve(
-                f"torchserve-batching{end}",
-                f"TorchServe, batching{words}",
-                LARGEST_BATCH,
-                BATCHING,
-                is_checking=is_checking,
-            ),
-            _kserve(f"kserve{end}", f"KServe{words}", is_checking=is_checking),
-            _mlflow(f"mlflow{end}", f"MLflow{words}", is_checking=is_checking),
-            _rayserve(f"rayserve{end}", f"Ray Serve{words}", 1, PLAIN, is_checking=is_checking),
-            _rayserve(
-                f"rayserve-batching{end}",
-                f"Ray Serve, batching{words}",
-                LARGEST_BATCH,
-                BATCHING,
-                is_checking=is_checking,
-            ),
-        )
-    ),
+    *_pair(_litserve, "litserve", "LitServe"),
+    *_both_forms(),
 )

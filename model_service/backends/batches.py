@@ -1,7 +1,8 @@
 """`BatchRunner`: runs what a queue gives as batches, and finds out which rows failed.
 
-A batch that failed is run again ticket by ticket, so that a bad row fails its own request only; a lenient ticket is
-halved until the bad rows stand alone, so that they fail nothing but themselves.
+A batch that failed is run again ticket by ticket, so that a bad row fails its own request only. Of a lenient ticket the
+rows that the model's own rules refuse, or raise for, are set aside; where the model raises, it is halved until the bad
+rows stand alone. So they fail nothing but themselves.
 """
 
 import time
@@ -9,9 +10,9 @@ from collections.abc import Callable
 
 from model_service.backends.base import Backend
 from model_service.backends.queue import Batch, RowQueue
-from model_service.backends.ticket import RowOutcome, Ticket, as_service_error
-from model_service.errors import CapacityError, PayloadInvalid, PredictionTimeout, ServiceError
-from model_service.records import Output, Payload, RequestContext
+from model_service.backends.ticket import RowOutcome, Ticket, as_service_error, detach
+from model_service.errors import CapacityError, PayloadInvalid, PredictionFailed, PredictionTimeout, ServiceError
+from model_service.records import Payload, RequestContext, Violation
 
 
 class BatchRunner:
@@ -61,14 +62,54 @@ class BatchRunner:
             self._after_run(took_s)
         return over
 
-    def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[Output]:
+    def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[RowOutcome]:
         if self._before_run is not None:
             self._before_run(batch)
-        if self._backend.has_rules:
+        faults = self._find_faults(batch, payloads) if self._backend.has_rules else {}
+        if not faults:
+            return [*self._backend.run(payloads, context)]
+        sound = [payload for row, payload in enumerate(payloads) if row not in faults]
+        left = iter(self._backend.run(sound, context) if sound else ())
+        return [faults[row] if row in faults else next(left) for row in range(len(payloads))]
+
+    def _find_faults(self, batch: Batch, payloads: list[Payload]) -> dict[int, ServiceError]:
+        """Ask the model's own rules; return the error of each row that must not reach the model, by its index.
+
+        Raises:
+            PayloadInvalid: A row breaks a rule, and is not of a lenient ticket that is here alone.
+            PredictionFailed: The rules raised, likewise.
+            PredictionTimeout: The deadline of the lenient ticket has passed.
+        """
+        ticket, _ = batch[0]
+        is_lenient = len(batch) == 1 and ticket.is_lenient
+        try:
             found = self._backend.find_violations(payloads)
-            if any(found):
-                raise PayloadInvalid("a row breaks a rule of the model", next(filter(None, found)))
-        return self._backend.run(payloads, context)
+        except PredictionFailed:
+            if not is_lenient:
+                raise
+        else:
+            faults: dict[int, ServiceError] = {
+                row: _refuse(violations) for row, violations in enumerate(found) if violations
+            }
+            if faults and not is_lenient:
+                raise next(iter(faults.values()))
+            return faults
+        return self._ask_row_by_row(ticket, payloads)
+
+    def _ask_row_by_row(self, ticket: Ticket, payloads: list[Payload]) -> dict[int, ServiceError]:
+        """Find out for which rows the rules raise: each is asked once more, and the model runs for the others."""
+        faults: dict[int, ServiceError] = {}
+        for row, payload in enumerate(payloads):
+            if self._queue.is_late(ticket):
+                raise _late()
+            try:
+                (violations,) = self._backend.find_violations([payload])
+            except PredictionFailed as error:
+                faults[row] = detach(error)
+                continue
+            if violations:
+                faults[row] = _refuse(violations)
+        return faults
 
     def _fail(self, batch: Batch, error: ServiceError) -> list[Ticket]:
         """Give the error to the only ticket; run each of several alone, unless there is no capacity for them."""
@@ -98,9 +139,13 @@ class BatchRunner:
         if self._queue.is_late(ticket):
             return [_late()] * len(payloads)
         try:
-            return [*self._predict([(ticket, payloads)], payloads, ticket.context)]
+            return self._predict([(ticket, payloads)], payloads, ticket.context)
         except BaseException as error:
             return self._halve(ticket, payloads, as_service_error(error))
+
+
+def _refuse(violations: list[Violation]) -> PayloadInvalid:
+    return PayloadInvalid("a row breaks a rule of the model", violations)
 
 
 def _late() -> PredictionTimeout:

@@ -17,6 +17,7 @@ from model_service.errors import ServiceError
 #: Name to ``module:command``; a module is imported when its command is asked for.
 COMMANDS = {
     "serve": "model_service.cli.serve:serve",
+    "sagemaker": "model_service.cli.sagemaker:sagemaker",
     "work": "model_service.cli.jobs:work",
     "database": "model_service.cli.jobs:database",
     "models": "model_service.cli.commands:models",

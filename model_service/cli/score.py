@@ -31,8 +31,8 @@ from model_service.files.converting import finish_part, format_of_part
 from model_service.files.formats import FORMATS, WRITTEN
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds, Outcome, Row
-from model_service.parent import count_cores
 from model_service.service import Service
+from model_service.threads import count_cores
 
 
 @click.command()

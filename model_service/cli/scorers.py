@@ -137,7 +137,7 @@ def insist(call: Callable[[], list[Outcome]], sleep: Callable[[float], object] =
         except CapacityError as error:
             if tried == _TRIES:
                 raise
-            sleep(min(error.retry_after_s * tried, 30))
+            sleep(min((error.retry_after_s or 1) * tried, 30))
     raise AssertionError("unreachable")
 
 

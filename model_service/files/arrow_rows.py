@@ -5,9 +5,11 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model_service.errors import FileUnreadable, quote_name
@@ -22,6 +24,9 @@ _MAX_CHUNK_CELLS = 1_000_000
 _MAX_FOOTER_BYTES = 100 * 1024 * 1024
 #: What a row group may be inflated to: it is not read in smaller parts than the pages that it says it has.
 _MAX_GROUP_BYTES = 256 * 1024 * 1024
+#: What the rows that are read at once may be inflated to at most; fewer at once would make honest files slow.
+_MAX_READ_BYTES = 512 * 1024 * 1024
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
@@ -39,6 +44,7 @@ class _BatchReader(RowReader):
         types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in arrow_schema]
         self.head = make_head(PlaceFinder(schema), arrow_schema.names, bounds, types=types)
         self._size = max(1, min(bounds.chunk_rows, _MAX_CHUNK_CELLS // max(1, len(types))))
+        self._bounds = bounds
         self._is_flat = all(place is None or len(place.path) == 1 for place in self.head.places)
 
     @abstractmethod
@@ -46,20 +52,51 @@ class _BatchReader(RowReader):
 
     def __iter__(self) -> Iterator[list[Row]]:
         number = 0
-        batches = self._read_batches()
+        chunks = self._gather()
         while True:
             try:
-                batch = next(batches, None)
-                columns = [column.to_pylist() for column in batch.columns] if batch is not None else []
+                chunk = next(chunks, [])
+                columns = [
+                    list(chain.from_iterable(map(_list, parts)))
+                    for parts in zip(*(batch.columns for batch in chunk), strict=True)
+                ]
             except _FAULTS as error:
                 raise _unreadable(error, f"behind row {number}") from None
-            if batch is None:
+            if not chunk:
                 break
-            if batch.num_rows:
-                yield self._read_rows(number, columns)
-                number += batch.num_rows
+            yield self._read_rows(number, columns)
+            number += len(columns[0])
         if not number:
             raise FileUnreadable("the file has columns and no rows; send at least one row")
+
+    def _gather(self) -> Iterator[list[pa.RecordBatch]]:
+        """Yield batches that make a chunk together: as many rows and bytes as it may have."""
+        gathered: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in self._read_batches():
+            for part, part_size in self._cut(batch):
+                is_full = rows + part.num_rows > self._size or size + part_size > self._bounds.chunk_bytes
+                if gathered and is_full:
+                    yield gathered
+                    gathered, rows, size = [], 0, 0
+                gathered.append(part)
+                rows, size = rows + part.num_rows, size + part_size
+        if gathered:
+            yield gathered
+
+    def _cut(self, batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Yield parts of a batch with their sizes as Python has them: a value that many rows share counts for each."""
+        size = sum(map(_measure, batch.columns))
+        if batch.num_rows > 1 and size > min(self._bounds.chunk_bytes, self._bounds.max_row_bytes):
+            middle = batch.num_rows // 2
+            yield from self._cut(batch.slice(0, middle))
+            yield from self._cut(batch.slice(middle))
+        elif size > self._bounds.max_row_bytes:
+            raise FileUnreadable(
+                f"a row of the file has more than {self._bounds.max_row_bytes} bytes; shorten its texts"
+            )
+        elif batch.num_rows:
+            yield batch, size
 
     def _read_rows(self, before: int, columns: list[list[Any]]) -> list[Row]:
         names, places = self.head.names, self.head.places
@@ -102,10 +139,13 @@ class ParquetReader(_BatchReader):
                 f"a row group of the file inflates to more than {_MAX_GROUP_BYTES} bytes; write smaller row groups"
             )
         super().__init__(arrow_schema, schema, bounds)
+        # A text may be as long as all of its column takes in the file, and any number of rows may share it.
+        longest = max((_find_text_bytes(metadata, i) for i in range(metadata.num_row_groups)), default=0)
+        self._read_size = max(1, min(self._size, _MAX_READ_BYTES // max(1, longest)))
 
     def _read_batches(self) -> Iterator[pa.RecordBatch]:
         count = 0
-        for batch in self._file.iter_batches(batch_size=self._size):
+        for batch in self._file.iter_batches(batch_size=self._read_size):
             count += batch.num_rows
             yield batch
         if count != self._file.metadata.num_rows:
@@ -132,6 +172,30 @@ class ArrowReader(_BatchReader):
             batch.validate(full=True)
             for start in range(0, batch.num_rows, self._size):
                 yield batch.slice(start, self._size)
+
+
+def _find_text_bytes(metadata: pq.FileMetaData, place: int) -> int:
+    """Return the bytes of the largest column of texts in a row group."""
+    group = metadata.row_group(place)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    return max((each.total_uncompressed_size for each in columns if each.physical_type == "BYTE_ARRAY"), default=0)
+
+
+def _measure(column: pa.Array) -> int:
+    """Return the bytes of the texts of a column, each row for itself."""
+    return pc.sum(lengths).as_py() or 0 if (lengths := _find_lengths(column)) is not None else 0
+
+
+def _find_lengths(column: pa.Array) -> pa.Array | None:
+    if pa.types.is_dictionary(column.type):
+        lengths = _find_lengths(column.dictionary)
+        return None if lengths is None else lengths.take(column.indices)
+    return pc.binary_length(column) if any(is_text(column.type) for is_text in _TEXTS) else None
+
+
+def _list(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _check_names(arrow_schema: pa.Schema) -> pa.Schema:

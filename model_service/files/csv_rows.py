@@ -12,7 +12,8 @@ from model_service.files.rows import Bounds, Head, Row, make_head
 from model_service.records import Payload, Schema
 from model_service.schema.cells import MISSING, Place, PlaceFinder, read_cells, set_value
 
-_DELIMITERS = ",;\t|"
+#: What may stand between cells.
+DELIMITERS = ",;\t|"
 
 
 class CsvReader:
@@ -131,7 +132,7 @@ def _find_delimiter(header: str, finder: PlaceFinder) -> str:
             return 0, 0
         return sum(finder.find(name.strip()) is not None for name in names[:1000]) if finder.names else 0, len(names)
 
-    return max(_DELIMITERS, key=count)
+    return max(DELIMITERS, key=count)
 
 
 def _ragged(number: int, count: int, width: int) -> PayloadMalformed:

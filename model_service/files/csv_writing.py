@@ -27,12 +27,8 @@ class CsvWriter(RowWriter):
         return self._encode([self._columns.names])
 
     def write(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> bytes:
-        columns = [
-            values if is_plain else [*map(write_cell, values)]
-            for values, is_plain in zip(self._columns.read_predictions(outcomes), self._is_plain, strict=True)
-        ]
         read_input = self._columns.read_input
-        ends = zip(*columns, *describe_errors(outcomes), strict=True)
+        ends = zip(*self._write_predictions(outcomes), *describe_errors(outcomes), strict=True)
         return self._encode(
             [*(row.source if type(row.source) is list else map(write_cell, read_input(row))), *end]
             for row, end in zip(rows, ends, strict=True)
@@ -40,6 +36,12 @@ class CsvWriter(RowWriter):
 
     def end(self) -> bytes:
         return b""
+
+    def _write_predictions(self, outcomes: Sequence[Outcome]) -> list[Sequence[Any]]:
+        return [
+            values if is_plain else [*map(write_cell, values)]
+            for values, is_plain in zip(self._columns.read_predictions(outcomes), self._is_plain, strict=True)
+        ]
 
     def _encode(self, records: Iterable[Sequence[Any]]) -> bytes:
         records = list(records)
@@ -52,6 +54,27 @@ class CsvWriter(RowWriter):
         text = io.StringIO()
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n", quoting=quoting).writerows(records)
         return text.getvalue()
+
+
+class PredictionsWriter(CsvWriter):
+    """Writes what became of rows without the rows: the columns of the prediction, and of the error if they are wanted.
+
+    Args:
+        output_schema: The model's.
+        has_errors: Whether there are columns for the error of a row.
+    """
+
+    def __init__(self, output_schema: Schema, *, has_errors: bool) -> None:
+        super().__init__(Head((), ()), {}, output_schema)
+        self._has_errors = has_errors
+
+    def begin(self) -> bytes:
+        return self._encode([self._columns.prediction_names + (self._columns.error_names if self._has_errors else ())])
+
+    def write_outcomes(self, outcomes: Sequence[Outcome]) -> bytes:
+        """Return one line per row."""
+        columns = self._write_predictions(outcomes) + ([*describe_errors(outcomes)] if self._has_errors else [])
+        return self._encode(zip(*columns, strict=True))
 
 
 def write_cell(value: Any) -> Any:

@@ -83,7 +83,13 @@ FORMATS = {
         ),
         Format(
             "ndjson",
-            ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
+            (
+                "application/x-ndjson",
+                "application/ndjson",
+                "application/jsonl",
+                "application/jsonlines",
+                "application/x-jsonlines",
+            ),
             (".ndjson", ".jsonl"),
             f"{_HERE}.json_rows:LinesReader",
             f"{_HERE}.json_writing:LinesWriter",

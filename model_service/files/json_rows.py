@@ -13,6 +13,7 @@ from model_service.schema.cells import MISSING, Place, PlaceFinder, read_value
 from model_service.strict_json import decode_json
 
 _EMPTY = "the file is empty; send at least one row, a JSON object"
+_NO_ROWS = "the file is neither an array of JSON objects nor one object; send one of these, or one object per line"
 _UNKNOWN: Any = object()
 
 
@@ -41,6 +42,7 @@ class _Chunks:
     def _make_head(self, rows: Iterable[Row]) -> Head:
         """Return the columns of the model, where they are used, and those that the first rows have beside them."""
         used = {name: None for row in rows if isinstance(row.source, dict) for name in row.source}
+        check_count(len(used), self._bounds)
         top = {place.path[0] for name in used if (place := self._finder.find(name)) is not None}
         columns = {name: place for name in self._finder.list_columns() if (place := self._finder.find(name))}
         columns = {name: place for name, place in columns.items() if place.path[0] in top}
@@ -111,7 +113,20 @@ class LinesReader(_Chunks):
             yield documents
 
 
-class ArrayReader(_Chunks):
+class DocumentsReader(_Chunks):
+    """Reads rows that have been decoded already. See `RowReader`.
+
+    Raises:
+        FileUnreadable: There are none.
+    """
+
+    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds) -> None:
+        super().__init__(schema, bounds)
+        size = bounds.chunk_rows
+        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+
+
+class ArrayReader(DocumentsReader):
     """Reads one JSON array, which is held as a whole: only one that `Bounds.max_row_bytes` bounds. See `RowReader`.
 
     Raises:
@@ -120,17 +135,17 @@ class ArrayReader(_Chunks):
     """
 
     def __init__(self, stream: BinaryIO, schema: Schema, bounds: Bounds) -> None:
-        super().__init__(schema, bounds)
         raw = stream.read(bounds.max_row_bytes + 1)
         if len(raw) > bounds.max_row_bytes:
             raise PayloadTooLarge(
                 f"a file of one JSON array may have {bounds.max_row_bytes} bytes; write one object per line (ndjson)"
             )
         documents = decode_json(raw)
-        if not isinstance(documents, list):  # one object is one row
+        if not isinstance(documents, list | dict):
+            raise FileUnreadable(_NO_ROWS)
+        if isinstance(documents, dict):  # one object is one row
             documents = [documents]
-        size = bounds.chunk_rows
-        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+        super().__init__(documents, schema, bounds)
 
 
 def _decode(line: str) -> Any:

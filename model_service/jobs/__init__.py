@@ -14,6 +14,9 @@ models.py     the models that a worker of jobs has loaded
 scoring.py    rows to outcomes, in calls so short that others need not wait
 run.py        one claim: chunk by chunk to the end
 worker.py     one claim after the other; what is too old is removed
+callbacks.py  who is told that a job is over
+outbound.py   a POST that leads nowhere but where it may
+documents.py  a job as a JSON object
 retention.py  which jobs are not kept any longer
 desk.py       what the doors call
 process.py    what a worker process of `serve` and `model-service work` run

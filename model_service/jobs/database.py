@@ -3,6 +3,8 @@
 Who reads and writes it holds no transaction while it waits for anything else.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,10 @@ from model_service.jobs.errors import DatabaseOutdated, JobStoreUnavailable, Sto
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: So long a transaction waits for another one's lock, a connection for the server, a statement for its end.
 _LOCK_S, _CONNECT_S, _STATEMENT_S = 10, 5, 30
+#: After so long PostgreSQL ends a transaction of a process that was stopped in it, so that its locks hold up nobody.
+_SILENCE_S = 5
+#: How often one tries again where SQLite does not wait by itself.
+_AGAIN_S = 0.02
 #: Any number; the same for all who migrate one PostgreSQL database at once.
 _MIGRATION_LOCK = 7_302_041
 
@@ -153,7 +159,7 @@ class Database:
         @sa.event.listens_for(engine, "connect")
         def prepare(connection: Any, record: object) -> None:
             connection.isolation_level = None  # `begin` below says when a transaction begins
-            connection.execute("PRAGMA journal_mode=WAL")  # who reads does not wait for who writes
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")  # an accepted job outlives a power cut
             connection.execute("PRAGMA foreign_keys=ON")
 
@@ -166,7 +172,12 @@ class Database:
         return engine
 
     def _make_postgresql(self, url: sa.URL) -> sa.Engine:
-        options = f"-c statement_timeout={_STATEMENT_S}s -c lock_timeout={_LOCK_S}s"
+        bounds = {
+            "statement_timeout": _STATEMENT_S,
+            "lock_timeout": _LOCK_S,
+            "idle_in_transaction_session_timeout": _SILENCE_S,
+        }
+        options = " ".join(f"-c {name}={seconds}s" for name, seconds in bounds.items())
         arguments = {"connect_timeout": _CONNECT_S, "options": options, "tcp_user_timeout": _STATEMENT_S * 1000}
         try:
             return sa.create_engine(
@@ -183,3 +194,16 @@ class Database:
 
 def _list_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+
+
+def _use_wal(connection: Any) -> None:
+    """Let who reads not wait for who writes. SQLite does not wait for this change, as it does for every other lock."""
+    latest = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > latest:
+                raise
+            time.sleep(_AGAIN_S)

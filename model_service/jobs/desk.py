@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.files.formats import FORMATS
 from model_service.files.opening import open_rows
 from model_service.files.rows import Bounds
+from model_service.jobs.callbacks import check_callback
 from model_service.jobs.database import Database
 from model_service.jobs.errors import JobStoreUnavailable
 from model_service.jobs.objects import ObjectStore, translated
@@ -56,9 +57,12 @@ class JobDesk:
         Raises:
             FileUnreadable: It is not what the request says, or not for the model.
             MediaTypeUnsupported, MissingDependency: A format cannot be read, or not be written.
+            JobInvalid: Its callback may not be sent.
             PayloadMalformed: It is no gzip file.
         """
         upload.finish()
+        if request.callback_url is not None:
+            check_callback(request.callback_url, self._config)
         FORMATS[request.output_format].find_writer()
         with translated(), upload.path.open("rb") as file:
             stream: BinaryIO = inflate(file, self._config.max_input_bytes) if request.encoding else file
@@ -84,7 +88,7 @@ class JobDesk:
         digest = upload.finish()
         what = [
             *(request.qualified_name, wanted_version, request.input_format, request.output_format, request.encoding),
-            *(request.max_failed_rows, digest),
+            *(request.max_failed_rows, digest, request.callback_url),
         ]
         fingerprint = hashlib.sha256(encode_json(what)).hexdigest()
         request = replace(request, input_bytes=upload.size, input_sha256=digest, fingerprint=fingerprint)

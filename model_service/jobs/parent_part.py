@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.jobs import places
 
 logger = logging.getLogger(__name__)

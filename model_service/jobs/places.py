@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.errors import MissingDependency
 from model_service.jobs.errors import job_not_found
 

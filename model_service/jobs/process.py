@@ -16,6 +16,7 @@ from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import CapacityError, ServiceError
 from model_service.home import CONFIG_FILE, Home
+from model_service.jobs.callbacks import CallbackSender
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.database import Database
 from model_service.jobs.desk import open_database
@@ -66,7 +67,10 @@ def work(config: ServiceConfig, *, home: Path | None = None, stopping: threading
         stopping=stopping,
     )
     logger.info("working on jobs in %s", database.name)
+    callbacks = CallbackSender(config.jobs, store, stopping)
+    callbacks.start()
     JobWorker(tools, Retention(config.jobs, store, objects, find_uploads(config.jobs))).run()
+    callbacks.stop()
     database.close()
 
 

@@ -19,6 +19,14 @@ class JobState(StrEnum):
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
+class CallbackState(StrEnum):
+    """What has become of the callback of a job."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
     """What a caller asks for.
@@ -37,6 +45,7 @@ class JobRequest:
         caller: Who asks, by the name that a door has found true.
         idempotency_key: What makes a second request with the same key the same job; ``None`` without one.
         fingerprint: Digest of everything that must be the same in such a second request.
+        callback_url: Who is told when the job is over; ``None``: nobody.
     """
 
     qualified_name: str
@@ -52,6 +61,7 @@ class JobRequest:
     caller: str = ""
     idempotency_key: str | None = None
     fingerprint: str = ""
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +82,9 @@ class Job:
         problem_code: Why it failed, or why it does not get on at the moment; empty when nothing is wrong.
         problem: Likewise, in words.
         created_at: Seconds since 1970; so are the others.
+        callback_state: Of its callback; ``None`` where nobody wants one.
+        callback_attempts: How often it was sent, or begun to be sent.
+        callback_problem: What hindered the last attempt, in words.
     """
 
     id: str
@@ -91,6 +104,9 @@ class Job:
     created_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
+    callback_state: CallbackState | None = None
+    callback_attempts: int = 0
+    callback_problem: str = ""
 
     @property
     def rows_per_s(self) -> float | None:

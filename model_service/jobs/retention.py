@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.jobs.errors import JobNotFound
 from model_service.jobs.objects import ObjectStore, translated
 from model_service.jobs.store import JobStore

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from model_service.config import JobsConfig
+from model_service.config_jobs import JobsConfig
 from model_service.errors import CallerError, CapacityError, ModelNotFound, ServiceError
 from model_service.files.converting import format_of_part
 from model_service.files.formats import FORMATS

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from model_service.jobs.database import Database
 from model_service.jobs.errors import IdempotencyKeyReused, TooManyJobs, job_not_found
-from model_service.jobs.records import Chunk, Job, JobRequest, JobState
+from model_service.jobs.records import CallbackState, Chunk, Job, JobRequest, JobState
 from model_service.jobs.tables import CHUNKS, JOBS
 
 _REQUEST = tuple(field.name for field in fields(JobRequest))
@@ -178,6 +178,36 @@ class JobStore:
         with self._database.read() as connection:
             return [make_job(row) for row in connection.execute(query)]
 
+    def list_callbacks(self, limit: int) -> list[Job]:
+        """Return jobs that are over and whose callback is not, those with the fewest attempts in front."""
+        over = [state for state in JobState if state.is_over]
+        query = (
+            sa.select(JOBS)
+            .where(JOBS.c.callback_state == CallbackState.WAITING, JOBS.c.state.in_(over))
+            .order_by(JOBS.c.callback_attempts, JOBS.c.ended_at)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [make_job(row) for row in connection.execute(query)]
+
+    def begin_callback(self, job: Job) -> bool:
+        """Count one more attempt at a callback; return whether it is the caller's to make."""
+        return self._change_callback(job, {"callback_attempts": job.callback_attempts + 1})
+
+    def tell_callback(self, job: Job, problem: str, *, state: CallbackState = CallbackState.WAITING) -> bool:
+        """Record what became of an attempt, unless another one has been begun since."""
+        return self._change_callback(job, {"callback_state": state, "callback_problem": problem})
+
+    def _change_callback(self, job: Job, values: dict[str, Any]) -> bool:
+        with self._database.write() as connection:
+            done = connection.execute(
+                JOBS.update()
+                .where(JOBS.c.id == job.id, JOBS.c.callback_state == CallbackState.WAITING)
+                .where(JOBS.c.callback_attempts == job.callback_attempts)
+                .values(values)
+            )
+        return bool(done.rowcount)
+
     def _end(self, job_id: str, state: JobState, before: tuple[JobState, ...]) -> bool:
         with self._database.write() as connection:
             done = connection.execute(
@@ -198,12 +228,16 @@ def make_job(row: Any) -> Job:
     """Return the job of a row of the table."""
     values = row._mapping
     request = JobRequest(**{name: values[name] for name in _REQUEST})
-    return Job(request=request, state=JobState(values["state"]), **{name: values[name] for name in _PROGRESS})
+    progress = {name: values[name] for name in _PROGRESS}
+    if progress["callback_state"] is not None:
+        progress["callback_state"] = CallbackState(progress["callback_state"])
+    return Job(request=request, state=JobState(values["state"]), **progress)
 
 
 def _begin(job_id: str, request: JobRequest, now: float) -> dict[str, Any]:
+    callback = CallbackState.WAITING if request.callback_url is not None else None
     begun = {
-        **asdict(Job(id=job_id, state=JobState.QUEUED, request=request, created_at=now)),
+        **asdict(Job(id=job_id, state=JobState.QUEUED, request=request, created_at=now, callback_state=callback)),
         **asdict(request),
         "beat": 0,
     }

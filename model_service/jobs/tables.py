@@ -24,6 +24,7 @@ JOBS = sa.Table(
     sa.Column("caller", sa.String(200), nullable=False),
     sa.Column("idempotency_key", sa.String(200)),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("callback_url", sa.Text),
     # How far it has come
     sa.Column("rows_done", sa.BigInteger, nullable=False),
     sa.Column("rows_failed", sa.BigInteger, nullable=False),
@@ -37,6 +38,10 @@ JOBS = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("started_at", sa.Double),
     sa.Column("ended_at", sa.Double),
+    # Who is told of its end
+    sa.Column("callback_state", sa.String(16)),
+    sa.Column("callback_attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("callback_problem", sa.Text, nullable=False, server_default=""),
     # Who works on it
     sa.Column("token", sa.String(32)),
     sa.Column("beat", sa.Integer, nullable=False),
@@ -44,6 +49,7 @@ JOBS = sa.Table(
     sa.UniqueConstraint("caller", "idempotency_key", name="one_job_per_key"),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_age", "created_at", "id"),
+    sa.Index("jobs_by_callback", "callback_state"),
 )
 
 CHUNKS = sa.Table(

@@ -67,7 +67,7 @@ class Generation:
             return served
         label = f"model '{status.qualified_name}'" + (f" {status.version}" if status.version else "")
         if status.state is ModelState.FAILED:
-            raise ModelNotReady(f"{label} could not be loaded; GET /api/models says why", retry_after_s=60)
+            raise ModelNotReady(f"{label} could not be loaded; GET /api/models says why", retry_after_s=None)
         raise ModelNotReady(f"{label} is still loading", retry_after_s=5)
 
     def _find(self, qualified_name: str, version: str | None) -> _Member:

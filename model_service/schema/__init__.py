@@ -14,6 +14,10 @@ outline.py          schema -> rows that people read
 compatibility.py    two schemas -> whether the payloads of one fit the other
 columns.py          schema -> columns; texts by column -> typed payload
 cells.py            columns of a file -> places in a payload; cells -> values there
+tensors.py          a typed array, checked
+tensor_specs.py     schemas -> the tensors that a model takes and gives
+tensor_rows.py      tensors -> payloads; outputs -> tensors
+tensor_bytes.py     tensors <-> their binary form
 openapi_dialect.py  one subschema as generators of clients like it
 openapi_names.py    names of components and operations
 openapi.py          models -> paths and components of an OpenAPI document

@@ -99,7 +99,9 @@ class PlaceFinder:
         taken: list[str] = []
         absent: list[Any] = []
         while True:
-            end = next((e for e in range(len(path), start, -1) if ".".join(path[start:e]) in level.fields), None)
+            # A caller's name may have any number of dots; no more of them are looked at than names of fields have.
+            last = min(len(path), start + 1 + max((name.count(".") for name in level.fields), default=0))
+            end = next((e for e in range(last, start, -1) if ".".join(path[start:e]) in level.fields), None)
             if end is None:
                 return None
             name = ".".join(path[start:end])

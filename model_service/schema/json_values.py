@@ -1,6 +1,7 @@
 """What a JSON document cannot hold, whatever its schema: NaN, infinities, Python objects, half characters."""
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,6 +64,23 @@ def find_unrepresentable(document: Any) -> Iterator[Fault]:
             open_levels.append(iter(enumerate(value)))
         elif (fault := _find_fault(value)) is not None:
             yield [*path[1:], key] if path else [], *fault
+
+
+def bound_numbers(document: Any) -> Any:
+    """Return a copy of a document in which the largest float of its sign stands for each number that is not finite."""
+    if isinstance(document, dict):
+        copied = {}
+        for name, value in document.items():  # no comprehension: it would double the depth of the stack
+            copied[name] = bound_numbers(value)
+        return copied
+    if isinstance(document, list):
+        entries = []
+        for value in document:
+            entries.append(bound_numbers(value))
+        return entries
+    if isinstance(document, int | float) and not _is_finite(document):
+        return sys.float_info.max if document > 0 else -sys.float_info.max
+    return document
 
 
 def _is_flat(document: dict[Any, Any]) -> bool:

@@ -57,7 +57,7 @@ def build_outline(schema: Schema) -> tuple[OutlineRow, ...]:
 
 def _outline(node: Node, row: OutlineRow) -> Iterator[OutlineRow]:
     """Yield the rows of a node; the first is begun, with the path, the depth and the note."""
-    node, is_nullable = _unfold_null(node)
+    node, is_nullable = unfold_null(node)
     if node.returns_to is not None:
         row = replace(row, note=f"{row.note}, built like {node.returns_to or 'the whole document'}".removeprefix(", "))
     choices = [] if node.has("const") else node.choices or []
@@ -82,7 +82,7 @@ def _outline(node: Node, row: OutlineRow) -> Iterator[OutlineRow]:
         yield from _outline(child, below)
 
 
-def _unfold_null(node: Node) -> tuple[Node, bool]:
+def unfold_null(node: Node) -> tuple[Node, bool]:
     """Return what a value is that may be null beside, and whether it may."""
     for alternatives in node.alternatives() if node.choices is None else ():
         others = alternatives.others

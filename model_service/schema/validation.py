@@ -17,7 +17,7 @@ from jsonschema.validators import extend
 
 from model_service.errors import is_presentable, quote_name
 from model_service.records import Schema, Violation
-from model_service.schema.json_values import Fault, find_unrepresentable
+from model_service.schema.json_values import Fault, bound_numbers, find_unrepresentable
 from model_service.schema.keywords import TYPES, hint_type
 from model_service.schema.messages import explain
 from model_service.schema.values import write_canonical
@@ -98,20 +98,22 @@ class SchemaValidator:
     def find_violations(self, document: Any) -> list[Violation]:
         """Return the broken rules, at most `MAX_VIOLATIONS`, in the order of the schema.
 
-        Values that JSON cannot hold (NaN, infinities, Python objects) are found first
-        and alone: a schema's verdict on them would mean nothing.
+        Values that JSON cannot hold are found first. Python objects are found alone: a schema's verdict on them
+        would mean nothing. Numbers that are not finite are judged as the largest one, but for their own place.
         """
         if self._verdict.accepts(document):
             return []
+        unfit = list(islice(find_unrepresentable(document), MAX_VIOLATIONS))
         # A dict drops repeats: jsonschema reports `required` once for every missing field.
-        found: dict[Violation, None] = {}
-        for faults in (find_unrepresentable(document), self._find_broken_rules(document)):
-            for path, rule, message in faults:
-                found[self._locate(path, rule, message)] = None
-                if len(found) >= MAX_VIOLATIONS:
-                    break
-            if found:
+        found = {self._locate(*fault): None for fault in unfit}
+        if any(rule != "finite" for _, rule, _ in unfit):
+            return list(found)
+        told = {tuple(path) for path, _, _ in unfit}
+        for path, rule, message in self._find_broken_rules(bound_numbers(document) if unfit else document):
+            if len(found) >= MAX_VIOLATIONS:
                 break
+            if tuple(path) not in told:
+                found[self._locate(path, rule, message)] = None
         return list(found)
 
     def _find_none_in_any(self, documents: list[Any]) -> bool:

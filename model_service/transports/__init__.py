@@ -7,6 +7,7 @@ To add a protocol, make a folder beside ``http/`` with
     server.py   (or ``app.py``) what listens
 
 then build it in `model_service.wiring`, give it a place in the layers of ``tests/architecture.py``,
-and test it in a folder beside ``tests/transports/http``: the same payload must give the same
-output, and the same mistake the same code, at every door.
+and put it under the contract of doors, ``tests/transports/test_transport_contract.py``, by writing its class
+in the manner of ``tests/doors.py``: the same payload gives the same output, and the same mistake the same kind
+of answer, at every door. A protocol over HTTP is modules in ``http/`` instead, as inference_protocol.py is.
 """

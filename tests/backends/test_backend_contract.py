@@ -351,13 +351,15 @@ def test_rows_of_a_lenient_ticket_fail_alone(start):
 
 
 @taking_tickets
-def test_rows_of_a_lenient_ticket_that_break_a_rule_of_the_model_fail_alone(start):
-    backend = start("models.FussyModel")
+def test_rows_of_a_lenient_ticket_for_which_the_models_rules_speak_or_raise_fail_alone(start):
+    backend = start("models.TalkativeModel")
     context = RequestContext("", time.monotonic(), time.monotonic() + 60)
-    good, bad = backend.wait_for(Waiter(rows(2, 3), context, is_lenient=True)).outputs
-    assert good == {"y": 4}
-    assert isinstance(bad, PayloadInvalid)
-    assert bad.violations == (Violation("/x", "even", "expected an even number"),)
+    good, raised, refused, last = backend.wait_for(Waiter(rows(2, -1, -2, 3), context, is_lenient=True)).outputs
+    assert (good, last) == ({"y": 4}, {"y": 6})
+    assert isinstance(raised, PredictionFailed)
+    assert raised.message == "the model's own validation raised"
+    assert isinstance(refused, PayloadInvalid)
+    assert refused.violations[0] == Violation("/x", "own", "fault 0")
 
 
 @taking_tickets

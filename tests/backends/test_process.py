@@ -471,6 +471,7 @@ def test_a_process_that_would_load_another_package_than_the_one_before_is_not_st
     wait_until(lambda: backend.find_problem() is not None)
     assert backend.find_problem().code == "model_changed"
     wait_until(lambda: refusal_of(backend) is not None)
+    assert refusal_of(backend).retry_after_s is None  # until somebody loads the models again
 
 
 # Admission

@@ -19,8 +19,8 @@ def run(tmp_path):
 def test_the_database_is_upgraded_and_says_from_where_to_where(run, tmp_path):
     first, again = run("database", "upgrade"), run("database", "upgrade")
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
-    assert "no tables -> 0001" in first.stdout
-    assert "0001 -> 0001" in again.stdout
+    assert "no tables -> 0002" in first.stdout
+    assert "0002 -> 0002" in again.stdout
     assert (tmp_path / "model-service-data" / "jobs.sqlite").exists()
 
 

@@ -1,6 +1,7 @@
 """The client as a package: what it needs, what it mirrors, its stubs, its page."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -117,7 +118,11 @@ def test_stubs_are_types_that_a_checker_holds_callers_to(client, tmp_path):
         """)
     )
     command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path / 'cache'}", "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "MYPYPATH": str(TESTS.parent / "clients/python"),
+    }  # it does not follow editable installs
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     faults = [line for line in done.stdout.splitlines() if ": error:" in line]
     assert {line.partition(":")[0] for line in faults} == {"bad.py"}, done.stdout
     assert len(faults) == 2

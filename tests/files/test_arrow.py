@@ -183,6 +183,25 @@ def test_a_small_file_that_inflates_to_much_is_refused():
 
 
 @NAMES
+def test_a_small_file_whose_rows_share_a_long_text_is_read_a_few_rows_at_a_time(name):
+    from samples import Bounds, open_rows
+
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), pa.array(["a" * 1_000_000]))
+    raw = make({"length": pa.array([1.0]).take(pa.array([0] * 100_000)), "kind": texts}, name)
+    assert len(raw) < 3_000_000  # of a hundred gigabytes
+    reader = open_rows(FORMATS[name], io.BytesIO(raw), FLOWER, bounds=Bounds(chunk_bytes=4_000_000))
+    assert [len(rows) for rows, _ in zip(reader, range(20), strict=False)] <= [4] * 20
+
+
+@NAMES
+def test_a_row_that_is_too_long_is_refused(name):
+    raw = make({"length": [1.0] * 3, "kind": ["a", "b" * 2000, "c"]}, name)
+    assert len(read(raw, name=name, max_row_bytes=2000)) == 3
+    with pytest.raises(FileUnreadable, match="more than 1999 bytes"):
+        read(raw, name=name, max_row_bytes=1999)
+
+
+@NAMES
 def test_a_column_whose_name_is_no_text_is_told(name):
     raw = make({"length": [1.0], "kind": ["a"]}, name).replace(b"kind", b"\xff\xfend")
     with pytest.raises(FileUnreadable, match="cannot be read"):

@@ -4,9 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from model_service.jobs.claims import ClaimLost, JobClaims
-from model_service.jobs.errors import IdempotencyKeyReused, JobNotFound, TooManyJobs
+from model_service.jobs.database import Database
+from model_service.jobs.errors import IdempotencyKeyReused, JobNotFound, JobStoreUnavailable, TooManyJobs
 from model_service.jobs.records import JobRequest, JobState, Progress
 from model_service.jobs.store import JobStore, make_id
+from model_service.jobs.tables import JOBS
 
 
 class Clock:
@@ -153,6 +155,25 @@ def test_of_two_that_take_over_at_once_one_does(open_database, clock):
     with ThreadPoolExecutor(6) as workers:
         taken = [claim for claim in workers.map(take, others) if claim]
     assert len(taken) == 1
+
+
+def test_who_is_stopped_within_a_transaction_holds_up_nobody(postgresql, monkeypatch, clock):
+    monkeypatch.setattr("model_service.jobs.database._SILENCE_S", 1)
+    stopped = Database(postgresql.make_database())
+    stopped.require_newest(may_upgrade=False)
+    job = make(JobStore(stopped))
+    claim = claims_of(stopped, clock).claim()
+    other = Database(stopped.engine.url.render_as_string())
+    theirs = claims_of(other, clock)
+    assert theirs.claim() is None
+    clock.now += 11
+    with pytest.raises(JobStoreUnavailable), stopped.write() as connection:  # noqa: PT012 - the commit raises
+        connection.execute(JOBS.update().where(JOBS.c.id == job.id).values(problem="locked"))
+        assert theirs.claim().job.id == job.id  # the server has ended the transaction before it gave up waiting
+    with pytest.raises(ClaimLost):
+        claims_of(stopped, clock).beat(claim)
+    stopped.close()
+    other.close()
 
 
 def test_a_wall_clock_that_is_set_back_or_forward_takes_no_job_away(database, clock):

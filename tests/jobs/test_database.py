@@ -8,7 +8,11 @@ from alembic.migration import MigrationContext
 from model_service.errors import ConfigInvalid
 from model_service.jobs.database import Database
 from model_service.jobs.errors import DatabaseOutdated, JobStoreUnavailable
+from model_service.jobs.records import JobRequest
+from model_service.jobs.store import JobStore, make_id
 from model_service.jobs.tables import JOBS, METADATA
+
+NEWEST = "0002"
 
 
 def test_the_migrations_make_the_tables_that_the_code_works_with(database):
@@ -25,7 +29,7 @@ def test_several_that_begin_at_once_make_the_tables_once(database_url):
         return revision
 
     with ThreadPoolExecutor(6) as callers:
-        assert set(callers.map(begin, range(6))) == {"0001"}
+        assert set(callers.map(begin, range(6))) == {NEWEST}
 
 
 @pytest.mark.parametrize("may_upgrade", [True, False])
@@ -38,7 +42,22 @@ def test_tables_of_a_newer_version_are_left_alone(database, may_upgrade):
 
 def test_an_upgrade_that_is_not_needed_changes_nothing(database):
     database.upgrade()
-    assert database.find_revision() == "0001"
+    assert database.find_revision() == NEWEST
+
+
+def test_jobs_of_older_tables_are_there_after_an_upgrade(database):
+    store = JobStore(database)
+    request = JobRequest(qualified_name="m", version="1", input_format="csv", output_format="csv")
+    job = store.create(make_id(), request, max_waiting=1)
+    with database.write() as connection:  # as revision 0001 left them
+        connection.execute(sa.text("DROP INDEX jobs_by_callback"))
+        for column in ("url", "state", "attempts", "problem"):
+            connection.execute(sa.text(f"ALTER TABLE jobs DROP COLUMN callback_{column}"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(DatabaseOutdated, match="database upgrade"):
+        database.require_newest(may_upgrade=False)
+    database.require_newest(may_upgrade=True)
+    assert store.get(job.id) == job
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "nonsense", "", "sqlite3:///x"])

@@ -10,9 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 from configurations import make_config
-from jobs_workers import read_output, submit, wait_for, write_rows
+from jobs_workers import WorkerProcess, make_request, read_output, submit, wait_for, write_config, write_rows
 
-from model_service.config import JobsConfig
+from model_service.config_file import load_config
+from model_service.config_jobs import JobsConfig
 from model_service.jobs import objects
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.desk import JobDesk, open_database
@@ -217,6 +218,35 @@ def test_files_that_no_job_knows_are_removed_when_they_are_old(desk, make_worker
     make_worker().retention.sweep()
     assert {path.name for path in (config.folder / "files").iterdir()} == {job.id, "fresh"}
     assert not upload.exists()
+
+
+def test_memory_stays_flat_however_long_a_file_is(tmp_path):
+    """``JOB_ROWS=10000000`` makes it the long test; ``-s`` shows the memory of the worker over time."""
+    rows = int(os.environ.get("JOB_ROWS", "300000"))
+    url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    desk = JobDesk(load_config(write_config(tmp_path, url, "models.DoubleModel", lease_s=15)).jobs)
+    upload = desk.begin_upload()
+    upload.write(b"id,x,note\n")
+    for begun in range(0, rows, 1000):
+        upload.write(
+            b"".join(b"%d,%d,a note to carry along\n" % (row, row % 997) for row in range(begun, begun + 1000))
+        )
+    job = desk.submit(upload, make_request(chunk_rows=1000), wanted_version=None)
+    worker = WorkerProcess(tmp_path / "config.yaml")
+    memory = []
+    try:
+        while not (seen := desk.get(job.id)).state.is_over:
+            if seen.chunks:
+                memory.append(int(Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1]) * 4096 // 2**20)
+            time.sleep(0.05)
+    finally:
+        worker.kill()
+        desk.close()
+    print("memory of the worker, MB over time:", *memory[:: max(1, len(memory) // 20)])
+    assert (seen.state, seen.rows_done, seen.rows_failed) == (JobState.SUCCEEDED, rows, 0)
+    assert seen.output_bytes > 30 * rows
+    early = max(memory[: len(memory) // 4 + 1])
+    assert max(memory) - early < 8, memory
 
 
 def test_a_store_that_cannot_be_used_is_told(config, tmp_path):

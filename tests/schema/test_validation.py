@@ -549,11 +549,26 @@ def test_the_authors_sentence_for_alternatives_hides_them():
     [math.nan, math.inf, -math.inf, 10**400, -(10**400)],
     ids=["nan", "inf", "-inf", "10**400", "-10**400"],
 )
-@pytest.mark.parametrize("schema", [{}, {"properties": {"x": {"type": "string"}}}], ids=["any", "string"])
-def test_a_number_that_is_not_finite_is_found_alone_with_its_pointer(schema, number):
-    document = {"y": 1, "x": [0, {"a/b": number}], "wrong": object}
-    del document["wrong"]
-    assert find({**schema, "required": ["z"]}, document) == [("/x/1/a~1b", "finite", "expected a finite number")]
+@pytest.mark.parametrize("schema", [{}, {"type": "string"}], ids=["any", "string"])
+def test_a_number_that_is_not_finite_is_found_with_its_pointer_and_once(schema, number):
+    schema = {"properties": {"x": {"items": {"properties": {"a/b": {"maximum": 1, "minimum": -1, **schema}}}}}}
+    document = {"y": 1, "x": [0, {"a/b": number}]}
+    assert find(schema, document) == [("/x/1/a~1b", "finite", "expected a finite number")]
+
+
+def test_a_number_that_is_not_finite_hides_no_other_fault():
+    schema = {
+        "properties": {"x": {"type": "integer", "multipleOf": 0.1}, "name": {"type": "string"}, "n": {"maximum": 5}},
+        "required": ["z"],
+        "additionalProperties": False,
+    }
+    document = {"x": 10**400, "name": 5, "n": 6, "y": -math.inf}
+    assert {each[:2] for each in find(schema, document)} == {
+        *(("/x", "finite"), ("/y", "finite"), ("/name", "type"), ("/n", "maximum"), ("/z", "required")),
+    }
+    assert document["x"] == 10**400
+    # What is no JSON at all is told alone: it has to be mended first.
+    assert [each[0] for each in find(schema, {**document, "name": object()})] == ["/x", "/name", "/y"]
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def _find_refusal(status: ProcessStatus | None) -> ModelNotReady | None:
     if status is None or status.state is not ModelState.FAILED:
         return None
     if status.retry_at is None:
-        return ModelNotReady("the model's process could not be started again", retry_after_s=60)
+        return ModelNotReady("the model's process could not be started again", retry_after_s=None)
     wait_s = max(1, math.ceil(status.retry_at - time.monotonic()))
     return ModelNotReady(f"the model is stopped after crashes; it is tried again in {wait_s} s", retry_after_s=wait_s)
 

@@ -290,7 +290,7 @@ class ModelConnection(asyncio.Protocol):
         try:
             await self._loop.loop.create_unix_connection(lambda: self, str(self._socket_path))
         except OSError:  # nobody listens: the supervisor has given up, or stopped
-            self.refusal = ModelNotReady("the model's process is not running", retry_after_s=60)
+            self.refusal = ModelNotReady("the model's process is not running", retry_after_s=None)
             for call in list(self._calls.values()):
                 self._finish(call, None, self.refusal)
         finally:

@@ -25,6 +25,7 @@ from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
 from model_service.records import RequestContext, Violation
+from model_service.schema.json_values import is_representable
 from model_service.schema.validation import SchemaValidator, word_violations
 
 #: A worker that does not read its answers for so long is given up.
@@ -197,7 +198,9 @@ class ModelServer:
 def write_outcomes(call: Ticket) -> Frame:
     """Return the outputs of a call; of a lenient one, with the errors of its rows beside them, by index."""
     if not call.is_lenient:
-        return {"outputs": call.outputs}
+        if is_representable(call.outputs):
+            return {"outputs": call.outputs}
+        return {"error": write_error(_explain_unfit(call.outputs))}
     outputs: list[Any] = []
     errors: dict[str, Frame] = {}
     for row, outcome in enumerate(call.outputs):
@@ -228,6 +231,8 @@ def write_violations(violations: list[Violation]) -> list[list[str]]:
 
 
 def _find_unfit(output: object) -> ServiceError | None:
+    if not is_representable(output):  # a frame would carry a tuple, which it makes an array of
+        return _explain_unfit([output], name="an output")
     try:
         encode_frame({"output": output})
     except (ValueError, TypeError, RecursionError, FrameBroken) as error:
@@ -235,7 +240,9 @@ def _find_unfit(output: object) -> ServiceError | None:
     return None
 
 
-def _explain_unfit(outputs: Sequence[object], error: Exception, *, name: str = "output {}") -> OutputInvalid:
+def _explain_unfit(
+    outputs: Sequence[object], error: Exception | None = None, *, name: str = "output {}"
+) -> OutputInvalid:
     """Return what a worker would have said of outputs that no frame could carry to it."""
     validator = SchemaValidator({})  # refuses what JSON cannot hold, and nothing else
     found = ((row, validator.find_violations(output)) for row, output in enumerate(outputs))

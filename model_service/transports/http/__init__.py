@@ -24,10 +24,19 @@ In Flask:
 
 app.py          the application: request ids, the log line of a request, the parts below
 rest.py         /api/models: list, metadata, predict
+inference_protocol.py  /v2 and /v1/models: the Open Inference Protocol
+inference_codec.py  its requests and answers: JSON, and tensors as bytes
+inference_errors.py  its errors
+inference_docs.py  its routes in the OpenAPI document
 jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
+platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
+endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
+ping.py         which model they mean, and whether it answers
+invocations.py  their bodies and answers, in JSON, CSV and JSON lines
+envelopes.py    payloads in the envelopes of MLflow and Vertex AI
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people
 about.py        what the page about a model shows

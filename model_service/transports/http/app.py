@@ -9,19 +9,20 @@ from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
 
 import model_service
-from model_service.config import ServerConfig
+from model_service.config import ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, health, pages, rest
+from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
+from model_service.transports.http.ping import list_paths
 from model_service.transports.http.urls import API_PREFIXES
 
 if TYPE_CHECKING:
@@ -33,16 +34,17 @@ _STATIC = Path(__file__).parent / "static"
 def build_app(
     manager: ModelManager,
     service: PredictionService,
-    config: ServerConfig,
+    config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
-    hosts, cors = AllowedHosts(config), CrossOrigin(config)
+    server = config.server
+    hosts, cors = AllowedHosts(server), CrossOrigin(server)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
-    if config.root_path is not None:
-        app.wsgi_app = _Mounted(app.wsgi_app, config.root_path)  # type: ignore[method-assign]  # how Flask is wrapped
+    if server.root_path is not None:
+        app.wsgi_app = _Mounted(app.wsgi_app, server.root_path)  # type: ignore[method-assign]  # how Flask is wrapped
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
@@ -50,7 +52,8 @@ def build_app(
     has_jobs = jobs is not None and jobs.are_offered()
     app.jinja_env.globals["has_jobs"] = has_jobs
     Bootstrap5(app)
-    app.before_request(lambda: _start_request(hosts))
+    probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
+    app.before_request(lambda: _start_request(hosts, probes))
     if cors.is_on:
         app.before_request(lambda: _answer_preflight(cors))
         app.after_request(lambda response: _allow_origin(response, cors))
@@ -58,14 +61,17 @@ def build_app(
     app.teardown_request(_release_request)
     add_headers(app)
     register_error_handlers(app)
-    app.register_blueprint(rest.build_blueprint(manager, service, config))
+    app.register_blueprint(rest.build_blueprint(manager, service, server))
+    app.register_blueprint(platforms.build_blueprint(manager, service, config))
+    app.register_blueprint(endpoints.build_blueprint(manager, service, config))
+    app.register_blueprint(inference_protocol.build_blueprint(manager, service, server))
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(
-        docs.build_blueprint(manager, max_rows=config.max_request_rows, digest=digest, has_jobs=has_jobs)
+        docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
     )
-    app.register_blueprint(pages.build_blueprint(manager, config, has_jobs=has_jobs))
+    app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app
 
 
@@ -86,7 +92,7 @@ class _Mounted:
         return self._inner(environ, start_response)
 
 
-def _start_request(hosts: AllowedHosts) -> None:
+def _start_request(hosts: AllowedHosts, probes: frozenset[str]) -> None:
     handed = find_handed_on(request.environ)
     g.started = handed.context.arrived if handed else time.monotonic()
     bind_request_id(handed.context.request_id if handed else choose_request_id(request.headers.get("X-Request-ID")))
@@ -94,7 +100,7 @@ def _start_request(hosts: AllowedHosts) -> None:
     # addresses, and what they are told is no secret.
     if hosts.is_listed or "asgi.scope" in request.environ:
         host = request.headers.get("Host")  # only HTTP/1.0 may leave it out, and no browser does
-        if host is not None and not hosts.allow(host) and request.path not in (health.LIVE, health.READY):
+        if host is not None and not hosts.allow(host) and request.path not in probes:
             raise HostNotAllowed
 
 

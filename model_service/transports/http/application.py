@@ -15,6 +15,7 @@ from model_service.errors import ServerBusy
 from model_service.transports.http import health
 from model_service.transports.http.asgi import (
     CallerLeft,
+    Headers,
     Message,
     Receive,
     Send,
@@ -25,10 +26,11 @@ from model_service.transports.http.asgi import (
     send_problem,
     send_start,
 )
-from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
-from model_service.transports.http.urls import MODELS
+from model_service.transports.http.ping import answer_ping, list_paths
+from model_service.transports.http.urls import find_model_name
 
 #: Requests that may wait for each thread.
 _WAITING_EACH = 8
@@ -50,6 +52,7 @@ class Application:
         threads = front.config.threads
         self._front = front
         self._jobs = JobDoors(front)
+        self._pings, self._invocations = map(frozenset, list_paths(front.invocations))
         self._wsgi = WSGIMiddleware(
             app.wsgi_app,  # type: ignore[arg-type]  # a2wsgi has its own types of WSGI
             workers=threads,
@@ -69,15 +72,16 @@ class Application:
         if self._front.cors.is_on:
             origin = find_header(scope, b"origin") or None
         # What Flask answers it dresses itself, as it does under another server.
-        send_bare, send = send, self._front.cors.dress(path, origin, send)
-        if path in (health.LIVE, health.READY) and method in ("GET", "HEAD"):
-            await send_answer(self._front, scope, send, health.answer_health(self._front.manager, path))
+        bare = _Sender(send)
+        send = self._front.cors.dress(path, origin, bare)
+        if (probe := self._find_probe(scope)) is not None:
+            await send_answer(self._front, scope, send, probe)
             return
         body, model = _Body(self._front), ""
         try:
             if scope["state"].get("is_surplus"):
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
-            if method == "OPTIONS" and await self._answer_preflight(scope, send_bare, origin):
+            if method == "OPTIONS" and await self._answer_preflight(scope, bare, origin):
                 return
             door = self._jobs.find_door(scope)
             if door is not None:
@@ -85,9 +89,13 @@ class Application:
                 return
             model = self._find_model(scope)
             await body.gather(scope, receive)
-            await self._answer(scope, body.replay, send_bare, model)
+            await self._answer(scope, body.replay, _Keeper(bare), model)
         except CallerLeft:
             return
+        except asyncio.CancelledError:  # the service ends, and has waited for as long as it does
+            if bare.has_begun:
+                raise
+            await send_problem(self._front, scope, send, service_ended())
         except ServerBusy as error:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
@@ -114,7 +122,7 @@ class Application:
             async with self._share_of(model), self._threads:
                 self._waiting -= 1
                 is_waiting = False
-                await self._wsgi(scope, receive, _Sender(send))  # type: ignore[arg-type]  # and of ASGI
+                await self._wsgi(scope, receive, send)  # type: ignore[arg-type]  # and of ASGI
         finally:
             self._waiting -= is_waiting
 
@@ -123,15 +131,29 @@ class Application:
             return asyncio.Semaphore(1)
         return self._shares.setdefault(model, asyncio.Semaphore(self._most_each))
 
+    def _find_probe(self, scope: Message) -> tuple[int, Headers, bytes] | None:
+        """Return the answer to a question about health, which nothing else may hold up."""
+        front, path = self._front, find_path(scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        if path in (health.LIVE, health.READY):
+            return health.answer_health(front.manager, path)
+        return answer_ping(front.manager, front.invocations) if path in self._pings else None
+
     def _find_model(self, scope: Message) -> str:
         """Return the name of the model that a thread may have to wait for; empty when there is none."""
         handed: HandedOn | None = scope["state"].get(HANDED_ON)
         if handed is not None:
             return handed.target.info.qualified_name
         path = find_path(scope)
-        if scope["method"] != "POST" or not path.startswith(f"{MODELS}/"):
+        if scope["method"] != "POST":
             return ""
-        name = path.removeprefix(f"{MODELS}/").partition("/")[0]
+        if path in self._invocations:
+            asked = find_header(scope, b"x-amzn-sagemaker-target-model") or self._front.invocations.default_model or ""
+            name = asked.partition("/")[0].removesuffix(".tar.gz")
+        else:
+            name = find_model_name(path)
+        name = name.replace("-", "_")  # as in the names of endpoints
         return name if self._front.manager.generation.has_name(name) else ""
 
 
@@ -197,6 +219,18 @@ class _Body:
 
 
 class _Sender:
+    """Sends an answer, and knows whether there is any of it yet."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)
+
+
+class _Keeper:
     """Sends an answer without the wish to close the connection: what is left of a body is read and thrown away."""
 
     def __init__(self, send: Send) -> None:

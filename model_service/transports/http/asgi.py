@@ -6,9 +6,10 @@ from typing import Any
 from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.strict_json import encode_json
-from model_service.transports.http.codec import PROBLEM_JSON
+from model_service.transports.http.codec import JSON, PROBLEM_JSON
 from model_service.transports.http.front import Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
+from model_service.transports.http.inference_errors import add_error, is_of_protocol
 from model_service.transports.http.problems import HTTP_PROBLEMS, STATUS, find_retry_after, make_document
 
 Message = MutableMapping[str, Any]
@@ -77,9 +78,10 @@ async def send_answer(
 async def send_problem(
     front: Front, scope: Message, send: Send, error: ServiceError | HttpProblem, request_id: str | None = None
 ) -> None:
-    """Answer with the problem document of an error."""
+    """Answer with the problem document of an error, as callers of the address expect it."""
     request_id = request_id or choose_id(scope)
-    headers: Headers = [("Content-Type", PROBLEM_JSON)]
+    is_inference = is_of_protocol(find_path(scope))
+    headers: Headers = [("Content-Type", JSON if is_inference else PROBLEM_JSON)]
     if scope["state"].get("must_close"):  # the rest of the body is not read
         headers.append(("Connection", "close"))
     if isinstance(error, HttpProblem):
@@ -91,4 +93,5 @@ async def send_problem(
         document = make_document(status, error.code, error.title, error.message, request_id, error.violations)
         retry_after = find_retry_after(error)
         headers += [("Retry-After", retry_after)] if retry_after is not None else []
+    document = add_error(document) if is_inference else document
     await send_answer(front, scope, send, (status, headers, encode_json(document)), request_id)

@@ -5,7 +5,8 @@ import logging
 import os
 
 from model_service.transports.http.front import Front
-from model_service.transports.http.protocol import Phase, PredictProtocol
+from model_service.transports.http.protocol import PredictProtocol
+from model_service.transports.http.short_way import Phase
 
 logger = logging.getLogger(__name__)
 

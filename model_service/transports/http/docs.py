@@ -22,6 +22,7 @@ from model_service.schema.openapi import ModelRoute, build_components, build_mod
 from model_service.schema.openapi_names import name_components, name_operations
 from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
+from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
 from model_service.transports.http.urls import MODELS, model_path
 
@@ -106,6 +107,7 @@ def build_document(
     if has_jobs:
         add_job_schemas(spec)
         add_job_paths(spec, _references())
+    add_inference_paths(spec)
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -158,7 +160,9 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     ]
     jobs = {"name": "jobs", "description": "Files of rows, predicted in the background."}
     probes = {"name": "health", "description": "Probes."}
-    return [{"name": "models", "description": "What is served."}, *models, *([jobs] if has_jobs else []), probes]
+    inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
+    listed = {"name": "models", "description": "What is served."}
+    return [listed, *models, *([jobs] if has_jobs else []), inference, probes]
 
 
 def _references() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from model_service.observability import get_request_id
 from model_service.records import Violation
 from model_service.transports.http.accept import rate
 from model_service.transports.http.codec import JSON, PROBLEM_JSON, list_media_types, write_json
+from model_service.transports.http.inference_errors import add_error, is_of_protocol
 from model_service.transports.http.inflating import ENCODINGS
 from model_service.transports.http.problems import (
     HTTP_PROBLEMS,
@@ -56,8 +57,10 @@ def handle_service_error(error: errors.ServiceError) -> Response:
 
 
 def write_problem(status: int, code: str, title: str, detail: str, violations: tuple[Violation, ...] = ()) -> Response:
-    """Return a problem document with the current request's id; a page of it for a person's browser."""
+    """Return a problem document with the current request's id, as its caller expects it: a page for a browser."""
     document = make_document(status, code, title, detail, get_request_id(), violations)
+    if is_of_protocol(request.path):
+        return write_json(add_error(document), status=status)
     if _is_for_a_person():
         return Response(render_template("error.html", problem=document), status=status)
     return write_json(document, status=status, media_type=PROBLEM_JSON)

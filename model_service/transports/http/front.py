@@ -1,7 +1,7 @@
 """`Front`: what all connections of one worker share: the road, the log, bounds, and the bytes that they hold."""
 
 from model_service.backends.loop import ServiceLoop
-from model_service.config import ServerConfig
+from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
@@ -17,10 +17,17 @@ LARGE_BYTES = 32 * 1024
 MOST_PREPARING = 64
 
 
+def service_ended() -> ServerBusy:
+    """Return what is answered when the service ends, and has waited for a request for as long as it does."""
+    return ServerBusy("the service ended before there was an answer; send the request again", retry_after_s=1)
+
+
 class Front:
     """What the connections of one worker share; for the loop's thread.
 
     Attributes:
+        config: Of the server.
+        invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
@@ -35,20 +42,21 @@ class Front:
         manager: ModelManager,
         service: PredictionService,
         log: RequestLog,
-        config: ServerConfig,
+        config: ServiceConfig,
         jobs: JobAccess | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
         self.service = service
         self.log = log
-        self.config = config
+        self.config = server = config.server
+        self.invocations = config.invocations
         self.jobs = jobs
-        self.hosts = AllowedHosts(config)
-        self.cors = CrossOrigin(config)
+        self.hosts = AllowedHosts(server)
+        self.cors = CrossOrigin(server)
         self.is_draining = False
-        self.max_connections, self.reserved_connections = config.max_connections, 16
-        self._most_each = max(config.max_pending_bytes // 2, config.max_body_bytes)
+        self.max_connections, self.reserved_connections = server.max_connections, 16
+        self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
         self._preparing: dict[str, int] = {}
         self._held_bytes = 0
         self._held_by: dict[str, int] = {}

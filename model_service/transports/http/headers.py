@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 from flask_compress import Compress
 
-from model_service.transports.http.urls import JOBS, MODELS
+from model_service.transports.http.urls import JOBS, MODELS, V1, V2
 
 #: Everything a page uses comes from this service; nothing runs or is styled inline.
 _POLICY = {
@@ -61,7 +61,7 @@ def add_headers(app: Flask) -> None:
         return response
 
     def dress(response: Response) -> Response:
-        if request.path.startswith((MODELS, JOBS)):
+        if request.path.startswith((MODELS, JOBS, V1, V2)):
             response.headers.update(API_HEADERS)
             return _describe(response) if request.method in _READING else response
         response.headers.update(_SAFETY)

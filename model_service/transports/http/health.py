@@ -3,7 +3,6 @@
 from flask import Blueprint, Response
 
 from model_service.manager import ModelManager
-from model_service.records import ModelState, ModelStatus
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.schemas import HealthSchema, health_fields
@@ -36,21 +35,9 @@ def build_blueprint(manager: ModelManager) -> Blueprint:
 def answer_health(manager: ModelManager, path: str) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return status, headers and body of the answer at `LIVE` or `READY`."""
     models = manager.get_models()
-    is_healthy = path == LIVE or is_ready(models)
+    is_healthy = path == LIVE or manager.is_ready()
     headers = list(HEADERS)
     if not is_healthy:
         headers.append(("Retry-After", "5"))
     body = encode_json(_schema.dump(health_fields(models, is_healthy=is_healthy)))
     return 200 if is_healthy else 503, headers, body
-
-
-def is_ready(models: list[ModelStatus]) -> bool:
-    """Whether the service should get requests.
-
-    Nothing is loading, every ``required`` model is ready, and at least one model is, if
-    any is configured: a quarantined model alone does not take the others out of service.
-    """
-    states = [model.state for model in models]
-    if ModelState.LOADING in states or any(m.is_required and m.state is not ModelState.READY for m in models):
-        return False
-    return not models or ModelState.READY in states

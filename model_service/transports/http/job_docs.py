@@ -12,6 +12,7 @@ from model_service.transports.http.urls import JOBS, job_path
 _ID = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Of the job."}
 _READING = ("400", "404", "405", "406", "421", "500", "503")
 _FILE = {"type": "string", "format": "binary"}
+_CALLBACK = {"callback_url": {"type": "string", "format": "uri"}}
 _JOB = {"application/json": {"schema": {"$ref": "#/components/schemas/Job"}}}
 
 
@@ -65,7 +66,12 @@ def make_submit_operation(suffix: str, tag: str, name: str, problems: dict[str, 
     """
     form = {
         "type": "object",
-        "properties": {"file": _FILE, "output": {"type": "string"}, "max_failed_rows": {"type": "integer"}},
+        "properties": {
+            "file": _FILE,
+            "output": {"type": "string"},
+            "max_failed_rows": {"type": "integer"},
+            **_CALLBACK,
+        },
         "required": ["file"],
     }
     content = {media_type: {"schema": _FILE} for media_type in describe_formats()["read"]}
@@ -87,6 +93,7 @@ def make_submit_operation(suffix: str, tag: str, name: str, problems: dict[str, 
             ),
             _query("max_failed_rows", "The job fails with more failed rows.", {"minimum": 0}, kind="integer"),
             _query("file_name", "What the file is called; tells its format where the media type does not.", {}),
+            _query("callback_url", "Who is told with a signed POST when the job is over.", {"format": "uri"}),
             {
                 "name": "Idempotency-Key",
                 "in": "header",

@@ -137,6 +137,9 @@ class JobDoors:
             await self.call(desk.check, upload, request, info.input_schema)
             job: Job = await self.call(lambda: desk.submit(upload, request, wanted_version=names["version"]))
             return job
+        except asyncio.CancelledError:
+            upload.discard()  # here and now: the process is about to end, and the pool with it
+            raise
         finally:
             await self.call(upload.discard)
 

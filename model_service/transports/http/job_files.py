@@ -22,7 +22,7 @@ _MOST_FIELD_BYTES, _MOST_PARTS = 10_000, 20
 #: What is held of a form before it is known what it belongs to; parts are fed in pieces smaller than half of it.
 _MOST_HELD_BYTES = 1024 * 1024
 _FORM = "multipart/form-data"
-_OPTIONS = ("output", "max_failed_rows", "file_name")
+_OPTIONS = ("output", "max_failed_rows", "file_name", "callback_url")
 _MOST_NAME_CHARACTERS = 200
 
 
@@ -140,6 +140,7 @@ def read_request(
         chunk_rows=chunk_rows,
         max_failed_rows=_read_bound(options.get("max_failed_rows", "")),
         idempotency_key=key,
+        callback_url=options.get("callback_url") or None,
     )
 
 

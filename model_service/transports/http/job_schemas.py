@@ -1,15 +1,17 @@
 """Marshmallow schemas of jobs: they write the answers and describe them in OpenAPI."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema, fields
 
-from model_service.jobs.records import Job, JobState
+from model_service.jobs.documents import describe_job
+from model_service.jobs.records import CallbackState, Job, JobState
 from model_service.transports.http.urls import job_path
 
 #: All that a job may be in.
 STATES = [state.value for state in JobState]
+#: All that a callback may be in.
+CALLBACKS = [state.value for state in CallbackState]
 
 
 def _text(description: str, **metadata: Any) -> fields.String:
@@ -45,6 +47,16 @@ class JobLinksSchema(Schema):
     output = _text("Its output so far.", format="uri-reference")
 
 
+class JobCallbackSchema(Schema):
+    """What has become of the callback of a job."""
+
+    state = _text("It waits for the end of the job or the next attempt, was taken, or was given up.", enum=CALLBACKS)
+    attempts = _count("How often it was sent.")
+    problem = fields.String(
+        required=True, allow_none=True, metadata={"description": "What hindered the last attempt; null: nothing."}
+    )
+
+
 class JobSchema(Schema):
     """A file of rows and how far it has come."""
 
@@ -72,6 +84,7 @@ class JobSchema(Schema):
     started_at = _time("When its first row was read; null before.", nullable=True)
     ended_at = _time("When it was over; null before.", nullable=True)
     problem = fields.Nested(JobProblemSchema, required=True, allow_none=True)
+    callback = fields.Nested(JobCallbackSchema, required=True, allow_none=True)
     links = fields.Nested(JobLinksSchema, required=True)
 
 
@@ -92,25 +105,13 @@ _job_schema = JobSchema()
 def write_job(job: Job, root: str) -> dict[str, Any]:
     """Return the document of a job; its links begin with a root."""
     path = root + job_path(job.id)
-    names = ("id", "state", "rows_done", "rows_failed", "rows_total", "output_bytes", "rows_per_s", "seconds_left")
-    of_request = (
-        *("qualified_name", "version", "file_name", "input_format", "input_bytes", "input_sha256", "output_format"),
-        *("max_failed_rows", "caller"),
-    )
-    written: dict[str, Any] = _job_schema.dump(
-        {
-            **{name: getattr(job.request, name) for name in of_request},
-            **{name: getattr(job, name) for name in names},
-            "progress": round(job.progress, 4),
-            "created_at": _write_time(job.created_at),
-            "started_at": _write_time(job.started_at),
-            "ended_at": _write_time(job.ended_at),
-            "problem": {"code": job.problem_code, "detail": job.problem} if job.problem_code else None,
-            "links": {"self": path, "events": f"{path}/events", "output": f"{path}/output"},
+    links = {"self": path, "events": f"{path}/events", "output": f"{path}/output"}
+    callback = None
+    if job.callback_state is not None:
+        callback = {
+            "state": job.callback_state.value,
+            "attempts": job.callback_attempts,
+            "problem": job.callback_problem or None,
         }
-    )
+    written: dict[str, Any] = _job_schema.dump({**describe_job(job), "callback": callback, "links": links})
     return written
-
-
-def _write_time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

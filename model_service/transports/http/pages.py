@@ -6,7 +6,7 @@ that programs call. Templates hold the HTML, `schema/form.py` decides what a for
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from model_service.config import ServerConfig
@@ -16,6 +16,8 @@ from model_service.schema.columns import describe_columns
 from model_service.schema.compatibility import accepts_payloads_of
 from model_service.schema.form import build_form
 from model_service.transports.http.about import About
+from model_service.transports.http.accept import rate
+from model_service.transports.http.codec import JSON, write_json
 from model_service.transports.http.urls import JOBS, model_links
 
 
@@ -24,7 +26,10 @@ def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bo
     blueprint = Blueprint("pages", __name__)
 
     @blueprint.get("/")
-    def index() -> str:
+    def index() -> str | Response:
+        accept = request.headers.get("Accept", "")
+        if rate(accept, JSON) > rate(accept, "text/html"):
+            return write_json({"status": "alive"})  # what clients of KServe's V1 ask for
         return render_template("index.html", models=manager.get_models())
 
     @blueprint.get("/models")

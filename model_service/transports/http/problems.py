@@ -48,6 +48,7 @@ HTTP_PROBLEMS = {
     408: ("request_timeout", "The request did not arrive in time."),
     421: ("host_not_allowed", "The request is for another host."),
     431: ("headers_too_large", "The headers are too large."),
+    501: ("not_offered", "The service does not offer this."),
 }
 #: The codes of any other status, and of what nobody foresaw.
 OTHER_CODE, UNEXPECTED_CODE = "http_error", "internal_error"
@@ -79,6 +80,6 @@ def make_violations(violations: tuple[Violation, ...]) -> list[dict[str, str]]:
 
 def find_retry_after(error: errors.ServiceError) -> str | None:
     """Return what the header ``Retry-After`` says of an error, if it has one."""
-    if isinstance(error, errors.CapacityError) and STATUS[type(error)] in (429, 503, 507):
-        return str(error.retry_after_s)
-    return None
+    if not isinstance(error, errors.CapacityError) or error.retry_after_s is None:
+        return None
+    return str(error.retry_after_s) if STATUS[type(error)] in (429, 503, 507) else None

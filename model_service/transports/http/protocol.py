@@ -17,7 +17,6 @@ A request is answered before the next one of its connection begins, so pipelined
 import asyncio
 import time
 from collections import deque
-from enum import IntEnum
 from typing import Any
 
 import httptools
@@ -31,22 +30,16 @@ from model_service.transports.http.codec import body_too_large
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.plain import Headers, PlainHead, PlainRequest, read_head
-from model_service.transports.http.short_way import ShortWay
+from model_service.transports.http.short_way import Phase, ShortWay
 from model_service.transports.http.wire import write_rejection
 
 #: Headers of one request, all together and by number.
 MAX_HEAD_BYTES, MAX_HEADERS = 64 * 1024, 100
+_HEAD_TOO_LARGE = (
+    f"the address and the headers have more than {MAX_HEAD_BYTES} bytes all together, which is as many as are allowed"
+)
 #: Of a body that is refused as much is read, and thrown away, so that its sender gets to read why.
 _MAX_DISCARDED_BYTES = 64 * 1024 * 1024
-
-
-class Phase(IntEnum):
-    """What a connection is doing."""
-
-    IDLE = 0
-    HEAD = 1
-    BODY = 2
-    ANSWER = 3
 
 
 #: A member of an enumeration takes longer to look up than most of what is done here.
@@ -115,9 +108,9 @@ class PredictProtocol(ShortWay):
         except httptools.HttpParserUpgrade:
             pass  # to what it asks for is not looked: the request is answered as it stands
         except httptools.HttpParserError:
-            self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it, or its headers are too many or too long")
+            self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it")  # unless it has been told more already
         if self.phase is _HEAD and self.received > MAX_HEAD_BYTES:
-            self.reject(431, f"the headers may have {MAX_HEAD_BYTES} bytes")
+            self.reject(431, _HEAD_TOO_LARGE)
         elif self.phase is _BODY and not self.is_upload and self.received > self._most_received:
             self.transport.abort()
 
@@ -137,12 +130,19 @@ class PredictProtocol(ShortWay):
             return
         self._trailers += 1  # of a chunked body, and nobody asked for them
         if self._trailers > MAX_HEADERS:
+            self.reject(
+                431, f"there are more than {MAX_HEADERS} trailers behind the body, which nobody reads; leave them out"
+            )
             raise httptools.HttpParserError("too many trailers")
 
     def on_headers_complete(self) -> None:
         """Decide which way a request goes."""
-        if len(self.headers) > MAX_HEADERS or (self.received > MAX_HEAD_BYTES and self._count_head() > MAX_HEAD_BYTES):
+        if len(self.headers) > MAX_HEADERS:
+            self.reject(431, f"the request has {len(self.headers)} headers; at most {MAX_HEADERS} are allowed")
             raise httptools.HttpParserError("too many headers")
+        if self.received > MAX_HEAD_BYTES and self._count_head() > MAX_HEAD_BYTES:
+            self.reject(431, _HEAD_TOO_LARGE)
+            raise httptools.HttpParserError("headers too large")
         if self.is_surplus:
             self.is_surplus = len(self.connections) > self.front.max_connections
         request = self._recognise()

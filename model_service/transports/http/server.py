@@ -93,6 +93,9 @@ class HttpServer(uvicorn.Server):
             self._acceptor.close()
             self.servers = list(chain.from_iterable(self._acceptor.servers.values()))
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.give_up()  # type: ignore[union-attr]  # all are ours
+        await asyncio.sleep(0)  # TLS writes in the next turn
 
     async def _serve_socket(self, listener: socket.socket) -> asyncio.Server:
         context = self.config.ssl

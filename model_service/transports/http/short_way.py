@@ -11,17 +11,27 @@ the loop's pool.
 import time
 from abc import abstractmethod
 from email.utils import formatdate
+from enum import IntEnum
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
 from model_service.strict_json import decode_json, encode_document, holds_more_values
-from model_service.transports.http.front import LARGE_BYTES, Front
+from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.plain import PlainRequest
 from model_service.transports.http.wire import CLOSE, write_happy, write_problem
 
 #: More rows are checked and encoded outside the loop.
 _MANY_ROWS = 256
+
+
+class Phase(IntEnum):
+    """What a connection is doing."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    ANSWER = 3
 
 
 class ShortWay(HttpToolsProtocol):
@@ -140,6 +150,14 @@ class ShortWay(HttpToolsProtocol):
             lines = request.head.cors_lines + CLOSE if is_last else request.head.cors_lines
             status, raw = write_problem(error, request.request_id, self.date(), lines)
             self._write(request, status, raw, is_last)
+
+    def give_up(self) -> None:
+        """Answer the plain request that is under way, if there is one: the service waits no longer."""
+        request = self.cycle
+        if isinstance(request, PlainRequest) and not request.response_complete:
+            self.forget(request)
+            self.refuse(request, service_ended())
+            request.disconnected = True  # what becomes of it is not sent any more
 
     def _write(self, request: PlainRequest, status: int, raw: bytes, is_last: bool) -> None:
         self.transport.write(raw)

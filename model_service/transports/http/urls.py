@@ -1,17 +1,28 @@
-"""The paths of models and jobs, written once: for the views, the links and the OpenAPI document."""
+"""The paths of models, jobs and the inference protocol, written once: for views, links and the OpenAPI document."""
 
 from model_service.records import ModelStatus
 
 MODELS = "/api/models"
 JOBS = "/api/jobs"
+#: The Open Inference Protocol: V2, and the models of V1.
+V2 = "/v2"
+V1 = "/v1/models"
 #: Below these only programs ask, and JSON answers.
-API_PREFIXES = ("/api/", "/health/", "/openapi.")
+API_PREFIXES = ("/api/", "/health/", "/openapi.", V2, V1)
+#: Behind these stands the name of a model.
+_BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/", "/endpoints/", "/models/")
 
 
 def model_path(qualified_name: str, version: str | None = None) -> str:
     """Return the path of a model, or of one version of it."""
     base = f"{MODELS}/{qualified_name}"
     return base if version is None else f"{base}/versions/{version}"
+
+
+def find_model_name(path: str) -> str:
+    """Return what stands in a path as the name of a model; empty where nothing does."""
+    before = next((prefix for prefix in _BEFORE_NAMES if path.startswith(prefix)), None)
+    return "" if before is None else path.removeprefix(before).partition("/")[0].partition(":")[0]
 
 
 def job_path(job_id: str) -> str:

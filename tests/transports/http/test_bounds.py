@@ -146,6 +146,9 @@ def test_beyond_the_bound_connections_get_health_only_and_are_closed_where_there
         status, headers, raw = front.ask("POST", PREDICT, b'{"x": 1}', content_type="application/json")
         assert (status, headers["retry-after"], json.loads(raw)["code"]) == (503, "1", "server_busy")
         assert front.ask("GET", "/api/models")[0] == 503
+        status, headers, raw = front.ask("GET", "/v2/health/ready")
+        assert (status, headers["content-type"]) == (503, "application/json")
+        assert json.loads(raw)["error"] == "as many connections are open as may be"
         assert front.ask("GET", "/health/live")[0] == 200
         more = [stack.enter_context(front.connect()) for _ in range(30)]
         more[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -214,12 +217,24 @@ def test_what_waits_for_a_thread_is_bounded(start):
     assert statuses.count(200) >= 2
 
 
-def test_one_slow_model_does_not_take_all_threads(start):
+TENSOR = b'{"inputs": [{"name": "x", "datatype": "FP64", "shape": [1], "data": [5]}]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (SLOW, b'{"x": 5}'),
+        ("/v2/models/slow_model/infer", TENSOR),
+        ("/v2/models/slow_model/versions/1.0.0/infer", TENSOR),
+        ("/v1/models/slow_model:predict", b'{"instances": [{"x": 5}]}'),
+    ],
+)
+def test_one_slow_model_does_not_take_all_threads(start, path, body):
     front = start(HELD, "models.DoubleModel", threads=8)
     callers = [
         threading.Thread(
             target=front.ask,
-            args=("POST", SLOW, b'{"x": 5}'),
+            args=("POST", path, body),
             kwargs={"content_type": "application/json", "accept": "application/*"},
         )
         for _ in range(20)

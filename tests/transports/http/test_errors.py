@@ -25,6 +25,13 @@ def test_a_caller_learns_when_to_try_again(make_client, kind):
     assert response.headers.get("Retry-After") == expected
 
 
+def test_nobody_is_told_to_come_again_where_that_is_not_known(make_client):
+    app = make_client().application
+    with app.test_request_context():
+        response = handle_service_error(errors.ModelNotReady("mend it first", retry_after_s=None))
+    assert (response.status_code, "Retry-After" in response.headers) == (503, False)
+
+
 def test_an_unexpected_exception_is_a_problem_document_and_a_traceback_in_the_log(make_client, caplog):
     client = make_client()
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from model_service.config import ModelConfig, ServiceConfig
+from model_service.manager import is_ready
 from model_service.records import ModelState, ModelStatus
 from model_service.service import Service
-from model_service.transports.http.health import is_ready
 
 READY = ModelStatus("m", "1.0", "m.M", ModelState.READY, is_default=True, is_required=False, info=None, problem=None)
 FAILED = replace(READY, state=ModelState.FAILED)

@@ -9,11 +9,13 @@ import socket
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from jobs_workers import write_rows
+from receiving import receive
 from serving import Server, list_children
 
 ROWS = 3000
@@ -27,7 +29,10 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
     config = {
         "models": [{"class": "models.DoubleModel"}, {"class": "models.SleepingModel"}],
-        "jobs": {"chunk_rows": 100, "lease_s": 1, "max_input_bytes": 500_000},
+        "jobs": {
+            **{"chunk_rows": 100, "lease_s": 1, "max_input_bytes": 500_000},
+            **{"callback_secret": f"whsec_{'k' * 32}", "callback_networks": ["127.0.0.2"]},
+        },
         "server": {"max_body_bytes": 10_000, "workers": 1},
     }
     server = Server(json.dumps(config), folder).wait_until_ready()
@@ -48,6 +53,13 @@ def wait(client, job, *states):
         time.sleep(0.02)
         job = client.get(job["links"]["self"]).json()
     return job
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def submit(client, content=CONTENT, headers=CSV, path=PATH, **options):
@@ -184,6 +196,11 @@ def test_a_file_that_cannot_be_read_is_told_at_once(client, content):
     assert len(client.get("/api/jobs?limit=500").json()["jobs"]) == before
 
 
+def test_a_document_without_rows_is_told_at_once(client):
+    answer = client.post(PATH, content=b'""', headers={"content-type": "application/json"})
+    problem(answer, 400, "file_unreadable")
+
+
 def test_a_file_that_breaks_in_the_middle_fails_with_what_came_before(client):
     job = wait(client, submit(client, write_rows(15_000) + b"\xff\xff,1,a\n"))
     assert (job["state"], job["problem"]["code"]) == ("failed", "file_unreadable")
@@ -203,6 +220,8 @@ def test_too_many_failed_rows_end_a_job_when_that_is_asked_for(client):
         ({"max_failed_rows": "1e3"}, CSV, 400, "job_invalid"),
         ({"output": "xlsx"}, CSV, 400, "job_invalid"),
         ({"outptu": "csv"}, CSV, 400, "job_invalid"),
+        ({"callback_url": "http://127.0.0.1/"}, CSV, 400, "job_invalid"),
+        ({"callback_url": "ftp://8.8.8.8/"}, CSV, 400, "job_invalid"),
         ({}, {**CSV, "idempotency-key": "k" * 201}, 400, "job_invalid"),
         ({}, {"content-type": "application/pdf"}, 415, "media_type_unsupported"),
         ({}, {}, 415, "media_type_unsupported"),
@@ -211,6 +230,20 @@ def test_too_many_failed_rows_end_a_job_when_that_is_asked_for(client):
 )
 def test_what_cannot_be_meant_is_refused(client, options, headers, status, code):
     problem(client.post(PATH, content=CONTENT, headers=headers, params=options), status, code)
+
+
+def test_the_end_of_a_job_is_told_to_who_asked_for_it(client):
+    with receive("127.0.0.2") as receiver:
+        job = submit(client, callback_url=receiver.url)
+        assert job["callback"] == {"state": "waiting", "attempts": 0, "problem": None}
+        deadline = time.monotonic() + 60
+        while (told := client.get(job["links"]["self"]).json())["callback"]["state"] != "delivered":
+            assert time.monotonic() < deadline, told
+            time.sleep(0.02)
+    [(_, headers, body)] = receiver.got
+    assert headers["webhook-id"] == job["id"]
+    assert json.loads(body) == {name: value for name, value in told.items() if name not in ("callback", "links")}
+    assert submit(client)["callback"] is None
 
 
 def test_a_model_that_is_not_there_is_told(client):
@@ -455,6 +488,50 @@ def test_a_service_that_is_stopped_and_started_goes_on_with_its_jobs(tmp_path):
         assert (done["state"], done["rows_done"]) == ("succeeded", 40_000)
         lines = client.get(job["links"]["output"]).text.splitlines()
         assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(40_000))
+    assert server.stop() == 0
+
+
+def test_a_service_that_is_restarted_during_an_upload_has_no_job_of_it_and_takes_it_again(tmp_path):
+    config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"shutdown_timeout_s": 1}})
+    key = {**CSV, "idempotency-key": "again"}
+    server = Server(config, tmp_path).wait_until_ready()
+    with socket.create_connection(("127.0.0.1", server.port)) as sender:
+        head = f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\ncontent-type: text/csv\r\n"
+        head += f"idempotency-key: again\r\ncontent-length: {len(CONTENT)}\r\n\r\n"
+        sender.sendall(head.encode() + CONTENT[:1000])
+        uploads = tmp_path / "model-service-data" / "uploads"
+        wait_until(lambda: uploads.exists() and list(uploads.iterdir()))
+        assert server.stop() == 0
+        assert sender.recv(1000).startswith(b"HTTP/1.1 503 ")
+    assert list(uploads.iterdir()) == []
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        assert client.get("/api/jobs").json()["jobs"] == []
+        assert wait(client, submit(client, headers=key))["rows_done"] == ROWS
+    assert server.stop() == 0
+
+
+def test_a_download_that_a_restart_cuts_off_goes_on_where_it_was(tmp_path):
+    config = json.dumps({"models": [{"class": "models.DoubleModel"}], "server": {"shutdown_timeout_s": 1}})
+    server = Server(config, tmp_path).wait_until_ready()
+    narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    with httpx.Client(base_url=server.url, timeout=30, transport=narrow) as client:
+        job = wait(client, submit(client, write_rows(300_000)))
+        output = client.get(job["links"]["output"]).content
+        with client.stream("GET", job["links"]["output"]) as answer:
+            pieces, got = answer.iter_raw(), b""
+            while len(got) < 100_000:
+                got += next(pieces)
+            assert server.stop() == 0  # with most of it unread, and too much to wait in any buffer
+            with suppress(httpx.TransportError):
+                for piece in pieces:
+                    got += piece
+    assert len(got) < len(output)
+    server = Server(config, tmp_path).wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        rest = client.get(job["links"]["output"], headers={"range": f"bytes={len(got)}-"})
+        assert rest.status_code == 206
+        assert got + rest.content == output
     assert server.stop() == 0
 
 

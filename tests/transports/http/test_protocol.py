@@ -256,13 +256,6 @@ def test_hundreds_of_requests_in_one_write_are_all_answered(front):
         pytest.param(
             request_of(b"", Content_Length=None, Transfer_Encoding="chunked") + b"ZZ\r\n", id="a broken chunk"
         ),
-        pytest.param(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (MAX_HEADERS + 1) + b"\r\n", id="too many headers"),
-        pytest.param(
-            request_of(b"", Content_Length=None, Transfer_Encoding="chunked")
-            + b'8\r\n{"x": 1}\r\n0\r\n'
-            + b"A: b\r\n" * (MAX_HEADERS + 5),
-            id="too many trailers",
-        ),
     ],
 )
 def test_what_is_no_http_is_400_and_ends_the_connection(front, sent):
@@ -273,13 +266,38 @@ def test_what_is_no_http_is_400_and_ends_the_connection(front, sent):
         assert connection.recv(1) == b""
 
 
-@pytest.mark.parametrize("is_complete", [True, False])
-def test_headers_that_are_too_large_are_refused(front, is_complete):
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"b" * 70_000 + b"\r\n\r\n",
+            "the address and the headers have more than 65536 bytes all together",
+            id="one header",
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nA: " + b"b" * (2 * MAX_HEAD_BYTES), "more than 65536 bytes", id="without an end"
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (MAX_HEADERS + 1) + b"\r\n",
+            "the request has 101 headers; at most 100 are allowed",
+            id="too many",
+        ),
+        pytest.param(
+            request_of(b"", Content_Length=None, Transfer_Encoding="chunked")
+            + b'8\r\n{"x": 1}\r\n0\r\n'
+            + b"A: b\r\n" * (MAX_HEADERS + 5),
+            "more than 100 trailers",
+            id="trailers",
+        ),
+    ],
+)
+def test_headers_that_are_too_large_or_too_many_are_refused_with_what_is_allowed(front, sent, said):
     with front.connect() as connection:
-        connection.sendall(
-            b"GET / HTTP/1.1\r\nA: " + b"b" * (2 * MAX_HEAD_BYTES) + (b"\r\n\r\n" if is_complete else b"")
-        )
-        assert read_answers(connection, 1)[0][0] in (400, 431)
+        connection.sendall(sent)
+        status, headers, raw = read_answers(connection, 1)[0]
+        problem = json.loads(raw)
+        assert (status, headers["connection"], problem["code"]) == (431, "close", "headers_too_large")
+        assert said in problem["detail"]
 
 
 def test_a_caller_of_http_1_0_is_answered_and_the_connection_ends(front):

@@ -40,7 +40,7 @@ export function explain(result) {
   const { problem, status, retryAfter } = result;
   const again = {
     429: `The service is busy. Try again in ${retryAfter ?? 1} s.`,
-    503: `The model is not ready. Try again in ${retryAfter ?? 5} s.`,
+    503: `The model is not ready.${retryAfter ? ` Try again in ${retryAfter} s.` : ""}`,
     504: "The model took too long. Try again later, or with a smaller input.",
   }[status];
   return { title: again ?? problem.title, detail: problem.detail, requestId: problem.request_id };

@@ -1,0 +1,139 @@
+"""`GrpcServer`: the listening gRPC server of one worker, with its bounds, the health service and reflection.
+
+Each worker listens on the port by itself, and the kernel spreads connections over them (SO_REUSEPORT).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from model_service.backends.loop import ServiceLoop
+from model_service.config import ServerConfig
+from model_service.errors import ConfigInvalid
+from model_service.manager import ModelManager
+from model_service.prediction import PredictionService
+from model_service.request_log import RequestLog
+from model_service.transports.grpc.messages import POOL, SERVICE, find_classes
+from model_service.transports.grpc.servicer import Servicer
+
+logger = logging.getLogger(__name__)
+
+#: Calls under way in one worker; beyond them RESOURCE_EXHAUSTED.
+MOST_CALLS = 2048
+#: A connection is closed after so long, and its calls have the time below to end: that bounds whoever opens calls and
+#: sends nothing. Clients connect anew by themselves.
+_LONGEST_CONNECTION_S, _LAST_CALLS_S = 600, 60
+#: How often the health service looks at the models.
+_LOOK_S = 0.25
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def build_server(
+    loop: ServiceLoop, manager: ModelManager, predictions: PredictionService, log: RequestLog, config: ServerConfig
+) -> "GrpcServer":
+    """Return the server of a worker, which listens, and accepts once it is started.
+
+    Raises:
+        ConfigInvalid: From `GrpcServer`.
+    """
+    return GrpcServer(config, Servicer(loop, manager, predictions, log, config), manager.is_ready)
+
+
+class GrpcServer:
+    """For the loop's thread.
+
+    Args:
+        config: Address, TLS and bounds; its ``grpc_port`` is not ``None``.
+        servicer: Answers the calls.
+        is_ready: Whether the service is, for the health service.
+
+    Raises:
+        ConfigInvalid: The port is taken, or the TLS files cannot be read.
+    """
+
+    def __init__(self, config: ServerConfig, servicer: Servicer, is_ready: Callable[[], bool]) -> None:
+        self._config = config
+        self._is_ready = is_ready
+        self._server = grpc.aio.server(options=_list_options(config), maximum_concurrent_rpcs=MOST_CALLS)
+        self._health = health.aio.HealthServicer()
+        self._looking: asyncio.Task[None] | None = None
+        handlers = {method.name: _make_handler(servicer, method) for method in SERVICE.methods}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server, pool=_add_health(POOL))
+        self._bind()
+
+    async def start(self) -> None:
+        """Accept calls."""
+        await self._look()
+        await self._server.start()
+        self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
+
+    async def stop(self) -> None:
+        """Accept no more calls, and return when those under way have been answered, or their time is over."""
+        if self._looking is not None:
+            self._looking.cancel()
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._config.shutdown_timeout_s)
+
+    def _bind(self) -> None:
+        config = self._config
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"{host}:{config.grpc_port}"
+        try:
+            if config.tls_certificate is None or config.tls_key is None:
+                self._server.add_insecure_port(address)
+            else:
+                pair = (config.tls_key.read_bytes(), config.tls_certificate.read_bytes())
+                self._server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        except (RuntimeError, OSError) as error:
+            raise ConfigInvalid(f"gRPC cannot listen on {address}: {error}; set server.grpc_port") from error
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        status = _SERVING if self._is_ready() else _NOT_SERVING
+        for name in ("", SERVICE.full_name):
+            await self._health.set(name, status)
+
+
+def _make_handler(servicer: Servicer, method: Any) -> Any:
+    classes = find_classes(method)
+
+    async def answer(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+        return await servicer.answer(method.name, classes, raw, context)
+
+    # Without functions for messages: a large one must not be parsed in the loop.
+    handler: Callable[..., Awaitable[bytes]] = answer
+    return grpc.unary_unary_rpc_method_handler(handler)
+
+
+def _add_health(pool: Any) -> Any:
+    """Return a pool in which reflection finds the health service, too."""
+    for descriptor in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+        file = descriptor_pb2.FileDescriptorProto()
+        descriptor.CopyToProto(file)
+        pool.Add(file)
+    return pool
+
+
+def _list_options(config: ServerConfig) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.so_reuseport", 1),
+        ("grpc.max_receive_message_length", config.max_body_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_connection_idle_ms", int(config.keep_alive_timeout_s * 1000)),
+        ("grpc.max_connection_age_ms", _LONGEST_CONNECTION_S * 1000),
+        ("grpc.max_connection_age_grace_ms", _LAST_CALLS_S * 1000),
+        ("grpc.server_handshake_timeout_ms", int(config.header_timeout_s * 1000)),
+    ]

@@ -31,6 +31,22 @@ def assert_same(found: list[object], expected: list[object]) -> None:
         assert find_difference(one, other, tolerance=1e-5) == ""
 
 
+def test_what_is_no_payload_is_not_sent_and_its_method_is_named(client):
+    iris = client.model("iris_model")
+    for wrong, words in (
+        ([FLOWER], "not a list; predict_many takes several"),
+        (None, "not a NoneType"),
+        ("text", "not a str"),
+        (pd.DataFrame([FLOWER]), "predict_frame takes a data frame"),
+    ):
+        with pytest.raises(PayloadMalformed, match=words) as caught:
+            iris.predict(wrong)
+        assert caught.value.status is None
+    assert iris.predict(**FLOWER)["species"] == "setosa"
+    with pytest.raises(PayloadInvalid):
+        iris.predict({})
+
+
 def test_every_model_is_listed_with_its_state(client):
     assert [(model.qualified_name, model.state) for model in client.models()] == [(name, "ready") for name in SHIPPED]
 

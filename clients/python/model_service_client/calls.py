@@ -139,15 +139,23 @@ def _can_send_again(call: Call) -> bool:
 def _explain(error: httpx.TransportError) -> tuple[ModelServiceError, bool]:
     """Return the error of a call without an answer, and whether another attempt promises something."""
     failure: ModelServiceError
+    url = error.request.url
+    address = f"{url.scheme}://{url.netloc.decode('ascii')}"  # without what a person is known by
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        failure, may_repeat = ConnectionFailed(f"nobody answers at the address: {error}"), True
+        failure, may_repeat = ConnectionFailed(f"nobody answers at {address}: {error}"), True
     elif isinstance(error, httpx.TimeoutException):
         message = "no answer came within the client's timeout; give it a longer 'timeout_s', or send a job"
         failure, may_repeat = NoAnswerInTime(message), False
     elif isinstance(error, httpx.UnsupportedProtocol):
-        failure, may_repeat = ConnectionFailed("the address must begin with http:// or https://"), False
+        failure, may_repeat = (
+            ConnectionFailed(f"the address must begin with http:// or https://, not {url.scheme}://"),
+            False,
+        )
     else:
-        failure, may_repeat = ConnectionFailed(f"the connection broke: {type(error).__name__}: {error}"), True
+        failure, may_repeat = (
+            ConnectionFailed(f"the connection to {address} broke: {type(error).__name__}: {error}"),
+            True,
+        )
     failure.__cause__ = error
     return failure, may_repeat
 

@@ -4,6 +4,7 @@
     |- OperatorError      fix the service's configuration or environment
     |- PackageError       fix the model package
     |- CallerError        fix the request
+    |  `- JobNotSucceeded    the job was cancelled, or is not over
     |- ModelError         fix the model
     |- CapacityError      try again later
     |  |- ConnectionFailed   nobody answers, or the connection broke
@@ -191,6 +192,12 @@ class JobInvalid(CallerError):
     """The job is asked for in a way that cannot be meant."""
 
     code = "job_invalid"
+
+
+class JobNotSucceeded(CallerError):
+    """The job was cancelled, or is not over, and its output is not whole."""
+
+    code = "job_not_succeeded"
 
 
 class IdempotencyKeyReused(CallerError):

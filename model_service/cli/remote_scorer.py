@@ -34,7 +34,8 @@ class RemoteScorer(Scorer):
         concurrency: Requests that are under way at a time.
 
     Raises:
-        ConfigInvalid: The address is none, or nobody answers there.
+        ConfigInvalid: The address is none, or what answers there is no such server.
+        ServerBusy: Nobody answers there now.
         ModelNotFound: The server has no such model.
     """
 
@@ -105,9 +106,11 @@ class RemoteScorer(Scorer):
             raw = response.read()
         except (OSError, http.client.HTTPException) as error:
             connection.close()  # the next request opens it again
-            if method == "GET":
-                raise ConfigInvalid(f"nobody answers at {self._parts.netloc}: {type(error).__name__}") from None
-            raise ServerBusy("the connection to the server failed", retry_after_s=1) from None
+            # A server that starts anew refuses for a while; a name or a certificate that is wrong stays so.
+            if method == "POST" or isinstance(error, ConnectionError | TimeoutError):
+                message = f"nobody answers at {self._parts.netloc} ({type(error).__name__}); try again later"
+                raise ServerBusy(message, retry_after_s=1) from None
+            raise ConfigInvalid(f"no server can be asked at {self._parts.netloc}: {type(error).__name__}") from None
         try:
             return response.status, json.loads(raw)
         except ValueError:

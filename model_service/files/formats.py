@@ -42,6 +42,11 @@ class Format:
         """Whether what it needs is there."""
         return not self.library or find_spec(self.library) is not None
 
+    @property
+    def missing(self) -> str:
+        """What to say where it is not installed."""
+        return f"{self.name} needs {self.library}: install 'model-service[{self.extra}]', or choose another format"
+
     def find_reader(self) -> Any:
         """Return the class that reads it.
 
@@ -64,9 +69,7 @@ class Format:
     def _find(self, path: str) -> Any:
         module, _, name = path.partition(":")
         if not self.is_installed:
-            raise MissingDependency(
-                f"{self.name} needs {self.library}: install 'model-service[{self.extra}]', or choose another format"
-            )
+            raise MissingDependency(self.missing)
         return getattr(importlib.import_module(module), name)
 
 

@@ -626,9 +626,11 @@ def test_a_call_that_is_overdue_when_its_turn_comes_is_not_run(start):
         while not any(frame.get("id") == 5 for frame in frames):
             frames += receive_frames(connection, reader)
     started = [number for frame in frames if frame.get("event") == "started" for number in frame["calls"]]
-    answered = {frame["id"]: frame["outputs"] for frame in frames if "id" in frame}
+    answered = {frame["id"]: frame["outputs"] for frame in frames if "outputs" in frame}
+    refused = {frame["id"]: frame["error"]["code"] for frame in frames if "error" in frame}
     assert started == [1, 3, 5]
     assert answered == {1: [{"y": 1040}], 3: [{"y": 6}], 5: [{"y": 10}]}
+    assert refused == dict.fromkeys((2, 4), "prediction_timeout")
 
 
 def test_a_call_that_only_waits_is_over_at_its_own_deadline(start):

@@ -12,7 +12,7 @@ from commanding import invoke, misuse
 from serving import TESTS, Server
 
 from model_service.cli.errors import ROWS_FAILED
-from model_service.errors import ConfigInvalid, FileUnreadable, ModelNotFound
+from model_service.errors import ConfigInvalid, FileUnreadable, ModelNotFound, ServerBusy
 
 pytestmark = pytest.mark.usefixtures("manager")
 DOUBLE = "models.DoubleModel"
@@ -234,7 +234,8 @@ def test_a_row_that_a_server_cannot_answer_fails_alone(work, server):
 def test_a_server_that_is_none_or_lacks_the_model_is_told(work, server):
     files = ["--input", work / "rows.csv", "--output", work / "out.csv", "--url"]
     assert "no model" in refuse(ModelNotFound, work / "no.yaml", *files, server.url, model="nobody").lower()
-    assert "nobody answers" in refuse(ConfigInvalid, work / "no.yaml", *files, "http://127.0.0.1:1")
+    assert "nobody answers" in refuse(ServerBusy, work / "no.yaml", *files, "http://127.0.0.1:1")
+    assert "no server" in refuse(ConfigInvalid, work / "no.yaml", *files, "http://nowhere.invalid")
     assert "takes the address" in refuse(ConfigInvalid, work / "no.yaml", *files, "ftp://x")
     assert not (work / "out.csv").exists()
 

@@ -7,8 +7,14 @@ import json
 
 import pytest
 
-from model_service_client import AsyncModelServiceClient, NoAnswerInTime
-from model_service_client.errors import FileUnreadable, JobNotFound, TooManyFailedRows
+from model_service_client import AsyncModelServiceClient, JobNotSucceeded, ModelServiceClient, NoAnswerInTime
+from model_service_client.errors import (
+    FileUnreadable,
+    JobNotFound,
+    MediaTypeUnsupported,
+    PayloadTooLarge,
+    TooManyFailedRows,
+)
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width,mine\n"
 ROWS = "5.1,3.5,1.4,0.2,a\n6.3,3.3,6.0,2.5,b\nlong,1,1,1,c\n"
@@ -56,6 +62,35 @@ def test_the_answer_may_have_another_format(client, path):
     flowers = json.dumps([{"sepal_length": 1}, model.metadata().examples[0]]).encode()
     outcomes = json.loads(model.score_file(flowers, content_type="json").content)
     assert ["output" in each for each in outcomes] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["out.ndjson", "OUT.JSONL"])
+def test_the_name_of_the_output_tells_its_format(client, path, tmp_path, name):
+    scored = client.model("iris_model").score_file(path, output=tmp_path / name)
+    assert scored.media_type == "application/x-ndjson"
+    rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+    assert [row.get("species") for row in rows] == ["setosa", "virginica", None]
+    assert client.model("iris_model").score_file(path, output=tmp_path / name, accept="csv").media_type == "text/csv"
+    assert (tmp_path / name).read_text().startswith("sepal_length,")
+
+
+def test_an_output_whose_name_tells_no_format_is_refused_before_anything_is_sent(script, path, tmp_path):
+    server = script()
+    with ModelServiceClient(server.url) as client:
+        for name in ("out", "out.xlsx", "out.fasta", "out.csv.gz"):
+            with pytest.raises(MediaTypeUnsupported, match=r"\.ndjson.*give accept"):
+                client.model("m").score_file(path, output=tmp_path / name)
+    assert server.requests == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_with_too_many_rows_is_for_a_job(script, path):
+    problem = {"code": "payload_too_large", "detail": "more than 10000 rows"}
+    server = script((413, {}, json.dumps(problem).encode()))
+    with ModelServiceClient(server.url) as client, pytest.raises(PayloadTooLarge) as caught:
+        client.model("m").score_file(path)
+    assert "more than 10000 rows" in str(caught.value)
+    assert "submit_job" in str(caught.value)
 
 
 def test_fasta_comes_back_as_what_the_service_writes(client):
@@ -106,11 +141,15 @@ def test_the_same_key_is_the_same_job(client, path):
     assert model.submit_job(path).id != one.id
 
 
-def test_a_job_that_fails_raises_its_problem(client, path):
+def test_a_job_that_fails_raises_its_problem(client, path, tmp_path):
     job = client.model("iris_model").submit_job(path, max_failed_rows=0)
     with pytest.raises(TooManyFailedRows):
         job.wait(timeout_s=120)
     assert job.state == "failed"
+    assert job.wait(check=False).state == "failed"
+    with pytest.raises(TooManyFailedRows):
+        job.download(tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_wait_that_is_too_long_ends_and_the_job_goes_on(client, tmp_path):
@@ -120,7 +159,14 @@ def test_a_wait_that_is_too_long_ends_and_the_job_goes_on(client, tmp_path):
     with pytest.raises(NoAnswerInTime, match="goes on"):
         job.wait(timeout_s=0)
     assert job.cancel().state == "cancelled"
-    assert job.wait().state == "cancelled"
+    assert job.wait(check=False).state == "cancelled"
+    with pytest.raises(JobNotSucceeded, match="is cancelled"):
+        job.wait()
+    with pytest.raises(JobNotSucceeded, match="partial=True"):
+        job.download(tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == [path]
+    job.download(tmp_path / "out.csv", partial=True)
+    assert (tmp_path / "out.csv").exists()
 
 
 def test_the_twin_does_all_of_it(shipped, path, tmp_path):

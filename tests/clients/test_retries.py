@@ -65,6 +65,8 @@ def test_the_twin_asks_again_too(script):
         (problem(418, "new_code"), "CallerError"),
         (problem(500, "internal_error"), "ModelServiceError"),
         ((404, {}, b"<h1>Not here</h1>"), "AnswerInvalid"),
+        ((400, {}, b'{"code": "theirs", "errors": ["odd", {}]}'), "CallerError"),
+        ((308, {"Location": "https://models.example/"}, b""), "AnswerInvalid"),
     ],
 )
 def test_what_another_try_does_not_mend_is_asked_once(script, answer, kind):
@@ -162,8 +164,8 @@ def test_a_download_that_fails_leaves_nothing(script, tmp_path):
 def test_where_nobody_listens_is_told_after_the_attempts():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    told = pytest.raises(ConnectionFailed, match="nobody answers")
-    with ModelServiceClient(f"127.0.0.1:{port}", retry=QUICK) as client, told:
+    told = pytest.raises(ConnectionFailed, match=rf"nobody answers at http://127\.0\.0\.1:{port}:")
+    with ModelServiceClient(f"http://me:secret@127.0.0.1:{port}", retry=QUICK) as client, told:
         client.models()
 
 

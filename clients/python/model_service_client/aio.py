@@ -1,4 +1,4 @@
-"""`AsyncModelServiceClient`: the twin of `client.py` for asyncio and trio; each method is as its namesake there."""
+"""`AsyncModelServiceClient`: the twin of `client.py` for event loops; each method is as its namesake there."""
 
 import os
 from collections.abc import Iterable, Mapping, Sized
@@ -14,7 +14,7 @@ from model_service_client.drivers import AsyncDriver
 from model_service_client.errors import JobNotFound
 from model_service_client.files import JobOptions
 from model_service_client.frames import make_frame, read_rows
-from model_service_client.predicting import ManyRows, Outcome, model_path, raise_first
+from model_service_client.predicting import NO_FIELDS, ManyRows, Outcome, merge, model_path, raise_first
 from model_service_client.progress import Display, Progress
 from model_service_client.records import JobStatus, Metadata, ModelSummary, Output, ScoredFile
 from model_service_client.stubs import write_stub
@@ -84,9 +84,9 @@ class AsyncModel:
         """Return what the service says of the model now."""
         return await self._driver.run(predicting.read_metadata(self._path, self._retry))
 
-    async def predict(self, payload: Mapping[str, Any] | None = None, /, **fields: Any) -> Output:
+    async def predict(self, payload: Mapping[str, Any] = NO_FIELDS, /, **fields: Any) -> Output:
         """Return the output of one payload."""
-        whole = {**(payload or {}), **fields}
+        whole = merge(payload, fields)
         checker = await self._find_checker()
         return await self._driver.run(predicting.predict(self._path, whole, checker, self._retry))
 
@@ -176,14 +176,17 @@ class AsyncJob:
         assert self._status is not None
         return self._status
 
-    async def wait(self, *, progress: Progress = False, timeout_s: float | None = None) -> JobStatus:
+    async def wait(
+        self, *, progress: Progress = False, timeout_s: float | None = None, check: bool = True
+    ) -> JobStatus:
         """Return how it ended."""
         display = Display(progress, f"job {self.id}", None)
-        return await self._driver.run(files.wait(self.id, timeout_s, display, self._retry, self._note))
+        flow = files.wait(self.id, timeout_s, display, self._retry, self._note, check=check)
+        return await self._driver.run(flow)
 
-    async def download(self, output: str | os.PathLike[str]) -> None:
+    async def download(self, output: str | os.PathLike[str], *, partial: bool = False) -> None:
         """Write the output to a path."""
-        await self._driver.run(files.download(self.id, Sink(output), self._retry))
+        await self._driver.run(files.download(self.id, Sink(output), self._retry, partial=partial))
 
     async def cancel(self) -> JobStatus:
         """Cancel it, and return its status."""

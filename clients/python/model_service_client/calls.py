@@ -117,7 +117,7 @@ def ask(call: Call, retry: Retry) -> Flow[Answer]:
         try:
             answer = yield call
             assert answer is not None
-            if answer.status < 400:
+            if answer.status < 300:
                 return answer
             failure, may_repeat = _read_failure(answer), call.is_repeatable and answer.status in _REFUSED
         except httpx.TransportError as error:
@@ -139,15 +139,23 @@ def _can_send_again(call: Call) -> bool:
 def _explain(error: httpx.TransportError) -> tuple[ModelServiceError, bool]:
     """Return the error of a call without an answer, and whether another attempt promises something."""
     failure: ModelServiceError
+    url = error.request.url
+    address = f"{url.scheme}://{url.netloc.decode('ascii')}"  # without what a person is known by
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        failure, may_repeat = ConnectionFailed(f"nobody answers at the address: {error}"), True
+        failure, may_repeat = ConnectionFailed(f"nobody answers at {address}: {error}"), True
     elif isinstance(error, httpx.TimeoutException):
         message = "no answer came within the client's timeout; give it a longer 'timeout_s', or send a job"
         failure, may_repeat = NoAnswerInTime(message), False
     elif isinstance(error, httpx.UnsupportedProtocol):
-        failure, may_repeat = ConnectionFailed("the address must begin with http:// or https://"), False
+        failure, may_repeat = (
+            ConnectionFailed(f"the address must begin with http:// or https://, not {url.scheme}://"),
+            False,
+        )
     else:
-        failure, may_repeat = ConnectionFailed(f"the connection broke: {type(error).__name__}: {error}"), True
+        failure, may_repeat = (
+            ConnectionFailed(f"the connection to {address} broke: {type(error).__name__}: {error}"),
+            True,
+        )
     failure.__cause__ = error
     return failure, may_repeat
 
@@ -157,8 +165,12 @@ def _read_failure(answer: Answer) -> ModelServiceError:
         document = json.loads(answer.content)
     except ValueError:
         document = {}
-    if isinstance(document, dict) and "code" in document:
+    error: ModelServiceError
+    if isinstance(document, dict) and isinstance(document.get("code"), str):
         error = read_error(document, answer.status)
+    elif answer.status < 400:  # a POST that follows it may become a GET
+        place = answer.headers.get("location", "elsewhere")
+        error = AnswerInvalid(f"the address leads on to {place}; give the client the address that it leads to")
     elif answer.status in _REFUSED:
         error = ConnectionFailed(f"something before the service answered {answer.status}")
     else:

@@ -13,7 +13,7 @@ from model_service_client.drivers import Driver
 from model_service_client.errors import JobNotFound
 from model_service_client.files import JobOptions
 from model_service_client.frames import make_frame, read_rows
-from model_service_client.predicting import ManyRows, Outcome, model_path, raise_first
+from model_service_client.predicting import NO_FIELDS, ManyRows, Outcome, merge, model_path, raise_first
 from model_service_client.progress import Display, Progress
 from model_service_client.records import JobStatus, Metadata, ModelSummary, Output, ScoredFile
 from model_service_client.stubs import write_stub
@@ -106,7 +106,7 @@ class Model:
         """Return what the service says of the model now: schemas, examples, limits, quality."""
         return self._driver.run(predicting.read_metadata(self._path, self._retry))
 
-    def predict(self, payload: Mapping[str, Any] | None = None, /, **fields: Any) -> Output:
+    def predict(self, payload: Mapping[str, Any] = NO_FIELDS, /, **fields: Any) -> Output:
         """Return the output of one payload.
 
         Args:
@@ -117,7 +117,7 @@ class Model:
             PayloadInvalid: Its `violations` name each field.
             ModelServiceError: Others of `model_service_client.errors`.
         """
-        whole = {**(payload or {}), **fields}
+        whole = merge(payload, fields)
         return self._driver.run(predicting.predict(self._path, whole, self._find_checker(), self._retry))
 
     @overload
@@ -171,8 +171,9 @@ class Model:
         Args:
             file: A path, bytes, or a file that is open in binary mode. Larger ones are for `submit_job`.
             content_type: A media type or a short name such as ``csv``; ``None`` when the name of the file tells.
-            accept: The format of the answer, likewise; ``None`` for that of the file.
-            output: Where the answer is written while it arrives.
+            accept: The format of the answer, likewise; ``None`` for that of ``output``, or of the file.
+            output: Where the answer is written while it arrives; without ``accept`` the ending of the name tells
+                its format.
         """
         source, sink = Source(file), Sink(output) if output is not None else None
         return self._driver.run(files.score_file(self._path, source, content_type, accept, sink, self._retry))
@@ -242,23 +243,35 @@ class Job:
         assert self._status is not None
         return self._status
 
-    def wait(self, *, progress: Progress = False, timeout_s: float | None = None) -> JobStatus:
-        """Return how it ended: ``succeeded`` or ``cancelled``.
+    def wait(self, *, progress: Progress = False, timeout_s: float | None = None, check: bool = True) -> JobStatus:
+        """Return how it ended.
 
         Args:
             progress: As `Model.predict_many`.
             timeout_s: The longest wait; ``None`` for as long as it takes.
+            check: Whether an end other than success is raised; otherwise the state tells.
 
         Raises:
             NoAnswerInTime: It is not over yet, and goes on.
+            JobNotSucceeded: It was cancelled.
             ModelServiceError: It failed; the error is that of its problem.
         """
         display = Display(progress, f"job {self.id}", None)
-        return self._driver.run(files.wait(self.id, timeout_s, display, self._retry, self._note))
+        flow = files.wait(self.id, timeout_s, display, self._retry, self._note, check=check)
+        return self._driver.run(flow)
 
-    def download(self, output: str | os.PathLike[str]) -> None:
-        """Write the output to a path; of a job that runs, the rows so far."""
-        self._driver.run(files.download(self.id, Sink(output), self._retry))
+    def download(self, output: str | os.PathLike[str], *, partial: bool = False) -> None:
+        """Write the output to a path.
+
+        Args:
+            output: The path; nothing has this name before the output is whole.
+            partial: Whether the rows that are done are enough, of a job that runs, failed or was cancelled.
+
+        Raises:
+            JobNotSucceeded: It was cancelled, or is not over.
+            ModelServiceError: It failed; the error is that of its problem.
+        """
+        self._driver.run(files.download(self.id, Sink(output), self._retry, partial=partial))
 
     def cancel(self) -> JobStatus:
         """Cancel it, and return its status; one that is over stays, and one that ends at this moment goes."""

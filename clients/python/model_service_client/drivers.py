@@ -1,4 +1,4 @@
-"""Who carries calls over a connection: one driver that waits, and its twin that awaits, for asyncio and trio."""
+"""Who carries calls over a connection: one driver that waits, and its twin that awaits."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -62,7 +62,7 @@ class Driver:
         )
         response = self.http.send(request, stream=True)
         try:
-            if call.sink is None or response.status_code >= 400:
+            if call.sink is None or response.status_code >= 300:
                 return Answer(response.status_code, response.headers, response.read())
             call.sink.begin(response.status_code)
             for piece in response.iter_bytes():
@@ -115,7 +115,7 @@ class AsyncDriver:
         )
         response = await self.http.send(request, stream=True)
         try:
-            if call.sink is None or response.status_code >= 400:
+            if call.sink is None or response.status_code >= 300:
                 return Answer(response.status_code, response.headers, await response.aread())
             call.sink.begin(response.status_code)
             async for piece in response.aiter_bytes():

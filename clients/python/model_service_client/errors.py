@@ -4,6 +4,7 @@
     |- OperatorError      fix the service's configuration or environment
     |- PackageError       fix the model package
     |- CallerError        fix the request
+    |  `- JobNotSucceeded    the job was cancelled, or is not over
     |- ModelError         fix the model
     |- CapacityError      try again later
     |  |- ConnectionFailed   nobody answers, or the connection broke
@@ -193,6 +194,12 @@ class JobInvalid(CallerError):
     code = "job_invalid"
 
 
+class JobNotSucceeded(CallerError):
+    """The job was cancelled, or is not over, and its output is not whole."""
+
+    code = "job_not_succeeded"
+
+
 class IdempotencyKeyReused(CallerError):
     """The idempotency key belongs to another request."""
 
@@ -312,7 +319,8 @@ def read_error(document: Mapping[str, Any], status: int | None = None) -> ModelS
         status: The HTTP status, which tells the kind where the code is not known.
     """
     code = str(document.get("code") or "")
-    violations = [Violation(each["pointer"], each["rule"], each["message"]) for each in document.get("errors") or ()]
+    listed = [each for each in document.get("errors") or () if isinstance(each, dict)]
+    violations = [Violation(*(str(each.get(name, "")) for name in ("pointer", "rule", "message"))) for each in listed]
     kind = KINDS.get(code) or _kind_of(status)
     error = kind(str(document.get("detail") or document.get("title") or f"the server answered {status}"), violations)
     error.code = code or kind.code

@@ -8,7 +8,15 @@ from pathlib import PurePath
 from typing import Any
 
 from model_service_client.calls import JSON, Call, Flow, Pause, Retry, ask
-from model_service_client.errors import AnswerInvalid, CapacityError, MediaTypeUnsupported, NoAnswerInTime, read_error
+from model_service_client.errors import (
+    AnswerInvalid,
+    CapacityError,
+    JobNotSucceeded,
+    MediaTypeUnsupported,
+    NoAnswerInTime,
+    PayloadTooLarge,
+    read_error,
+)
 from model_service_client.progress import Display
 from model_service_client.records import JobStatus, ScoredFile
 from model_service_client.transfers import Sink, Source
@@ -23,6 +31,8 @@ MEDIA_TYPES = {
     **dict.fromkeys((".parquet", ".pq"), "application/vnd.apache.parquet"),
     **dict.fromkeys((".arrows", ".arrow"), "application/vnd.apache.arrow.stream"),
 }
+#: Those that an answer may have.
+_WRITTEN = frozenset(MEDIA_TYPES.values()) - {"text/x-fasta"}
 #: A job is looked at after the first of these, and less often the longer it takes.
 _LOOKS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -34,10 +44,13 @@ def score_file(
     try:
         headers = describe_file(source, content_type)
         # JSON is answered by JSON, in which rows that fail have their error only where that is preferred.
-        headers |= {"Accept": name_media_type(accept) if accept else "*/*", "Prefer": "handling=lenient"}
+        headers |= {"Accept": _choose_answer(accept, sink), "Prefer": "handling=lenient"}
         answer = yield from ask(Call("POST", f"{path}/predict", headers, body=source, sink=sink), retry)
         if sink is not None:
             sink.finish()
+    except PayloadTooLarge as error:
+        error.message += "; of any size it goes as a job: submit_job"
+        raise
     finally:
         if sink is not None:
             sink.abandon()
@@ -61,6 +74,22 @@ def describe_file(source: Source, content_type: str | None) -> dict[str, str]:
             f"the name of the file does not tell its format; give content_type, such as {', '.join(_list_types())}"
         )
     return {"Content-Type": name_media_type(found), **headers}
+
+
+def _choose_answer(accept: str | None, sink: Sink | None) -> str:
+    """Return the media type of an answer: the one that is asked for, or that of the name it is written to."""
+    if accept:
+        return name_media_type(accept)
+    if sink is None:
+        return "*/*"
+    found = MEDIA_TYPES.get(sink.path.suffix.lower())
+    if found not in _WRITTEN:
+        known = ", ".join(ending for ending, media_type in MEDIA_TYPES.items() if media_type in _WRITTEN)
+        raise MediaTypeUnsupported(
+            f"the name '{sink.path.name}' does not end like a format that is written ({known}); choose another name, "
+            "or give accept, such as 'csv'"
+        )
+    return found
 
 
 def name_media_type(name: str) -> str:
@@ -114,7 +143,13 @@ def look(job_id: str, retry: Retry) -> Flow[JobStatus]:
 
 
 def wait(
-    job_id: str, timeout_s: float | None, display: Display, retry: Retry, note: Callable[[JobStatus], object]
+    job_id: str,
+    timeout_s: float | None,
+    display: Display,
+    retry: Retry,
+    note: Callable[[JobStatus], object],
+    *,
+    check: bool,
 ) -> Flow[JobStatus]:
     """Return how a job ended.
 
@@ -124,9 +159,11 @@ def wait(
         display: Of its progress.
         retry: When to ask again.
         note: Is told of each state.
+        check: Whether an end other than success is raised.
 
     Raises:
         NoAnswerInTime: It is not over, and goes on.
+        JobNotSucceeded: It was cancelled.
         ModelServiceError: It failed: the error of its problem.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -144,9 +181,23 @@ def wait(
             looks += 1
     finally:
         display.close()
+    if check:
+        insist(status)
+    return status
+
+
+def insist(status: JobStatus) -> None:
+    """Refuse a job that has not succeeded.
+
+    Raises:
+        JobNotSucceeded: It was cancelled, or is not over.
+        ModelServiceError: It failed: the error of its problem.
+    """
     if status.state == "failed":
         raise read_error(status.problem or {})
-    return status
+    if status.state != "succeeded":
+        done = f"job {status.id} is {status.state}, with {status.rows_done} rows done"
+        raise JobNotSucceeded(f"{done}; download(partial=True) fetches those")
 
 
 def end(job_id: str, retry: Retry) -> Flow[JobStatus | None]:
@@ -155,11 +206,14 @@ def end(job_id: str, retry: Retry) -> Flow[JobStatus | None]:
     return read_job(answer.read_document()) if answer.content else None
 
 
-def download(job_id: str, sink: Sink, retry: Retry) -> Flow[None]:
+def download(job_id: str, sink: Sink, retry: Retry, *, partial: bool) -> Flow[None]:
     """Write the output of a job; of one that is over, from where it broke off when the connection does."""
     breaks = 0
     try:
-        is_over = (yield from look(job_id, retry)).is_over
+        status = yield from look(job_id, retry)
+        is_over = status.is_over
+        if not partial:
+            insist(status)
         while True:
             before = sink.size
             # The output of a job that runs may change its form at the end, so it is read anew.

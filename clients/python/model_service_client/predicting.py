@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,9 @@ MODELS = "/api/models"
 _CHUNK_ROWS = 1000
 #: And so many bytes.
 _CHUNK_BYTES = 4 * 1024 * 1024
+
+#: A payload whose fields are all keywords.
+NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 #: What became of one row, where rows succeed or fail alone.
 Outcome = Output | ModelServiceError
@@ -53,6 +57,18 @@ def read_metadata(path: str, retry: Retry) -> Flow[Metadata]:
     if not isinstance(document, dict) or "limits" not in document:
         raise AnswerInvalid("the answer describes no model: is the address that of model_service?")
     return Metadata.read(document)
+
+
+def merge(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one payload with what keywords say of it.
+
+    Raises:
+        PayloadMalformed: It is no dict of fields.
+    """
+    if not isinstance(payload, Mapping):
+        several = "predict_frame takes a data frame" if hasattr(payload, "columns") else "predict_many takes several"
+        raise PayloadMalformed(f"{_not_a_payload(payload)}; {several}")
+    return {**payload, **fields}
 
 
 def predict(path: str, payload: Any, checker: Checker | None, retry: Retry) -> Flow[Output]:
@@ -168,11 +184,15 @@ def _accept(media_type: str) -> dict[str, str]:
 
 def _encode(payload: Any, checker: Checker | None) -> bytes:
     if not isinstance(payload, Mapping):
-        raise PayloadMalformed(f"a payload is a dict of fields, not a {type(payload).__name__}")
+        raise PayloadMalformed(_not_a_payload(payload))
     document = to_json(payload)
     if checker is not None:
         checker.check(document)
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _not_a_payload(value: Any) -> str:
+    return f"a payload is a dict of fields, not a {type(value).__name__}"
 
 
 def _locate(error: ModelServiceError, row: int) -> ModelServiceError:

@@ -47,7 +47,7 @@ def to_json(value: Any, pointer: str = "") -> Any:
         return {str(key): to_json(part, f"{pointer}/{_escape(str(key))}") for key, part in value.items()}
     if isinstance(value, datetime.date | datetime.time):  # moments, too: they are dates
         return value.isoformat()
-    if hasattr(value, "tolist") and hasattr(value, "dtype"):  # NumPy's scalars and arrays, pandas' and polars' series
+    if hasattr(value, "dtype"):  # NumPy's scalars and arrays, pandas' and polars' series
         return _from_array(value, pointer)
     if isinstance(value, enum.Enum):
         return to_json(value.value, pointer)
@@ -72,9 +72,10 @@ def encode(value: Any) -> bytes:
 def _from_array(value: Any, pointer: str) -> Any:
     if getattr(value.dtype, "kind", "") in "Mm" and getattr(value, "shape", None) == ():
         return str(value)  # as a number it would be one of nanoseconds
-    plain = value.tolist()
-    if getattr(plain, "dtype", None) is not None:
-        raise _refuse(pointer, f"a {type(value).__name__} has no JSON")
+    read = getattr(value, "tolist", None) or getattr(value, "to_list", None)
+    plain = read() if read is not None else value
+    if hasattr(plain, "dtype"):
+        raise _refuse(pointer, f"a {type(value).__name__} has no JSON; send plain values")
     return to_json(plain, pointer)
 
 

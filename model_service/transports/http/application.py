@@ -68,7 +68,9 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        path, method, origin = find_path(scope), scope["method"], find_header(scope, b"origin") or None
+        path, method, origin = find_path(scope), scope["method"], None
+        if self._front.cors.is_on:
+            origin = find_header(scope, b"origin") or None
         # What Flask answers it dresses itself, as it does under another server.
         bare = _Sender(send)
         send = self._front.cors.dress(path, origin, bare)

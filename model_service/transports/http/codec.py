@@ -63,8 +63,8 @@ def read_body(request: Request, *, max_bytes: int) -> bytes:
 
 
 def list_media_types() -> str:
-    """Return the media types of files of rows, for a message."""
-    return ", ".join(each.media_type for each in FORMATS.values() if each.media_type != JSON)
+    """Return the media types of files of rows that are read here, for a message."""
+    return ", ".join(each.media_type for each in FORMATS.values() if each.media_type != JSON and each.is_installed)
 
 
 def _read_raw(request: Request, max_bytes: int) -> bytes:

@@ -19,12 +19,21 @@ _METHODS = "GET, HEAD, POST, DELETE"
 #: Headers of requests that a page may set beside those that any page may.
 _SENT = (
     *("Accept", "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Idempotency-Key"),
-    *("If-None-Match", "If-Range", "Last-Event-ID", "Prefer", "Range", "X-Request-ID"),
+    *("If-None-Match", "If-Range", "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range"),
+    "X-Request-ID",
 )
 #: Headers of answers that a page gets to see beside those that every page does.
 EXPOSED = (
     *("Accept", "Accept-Encoding", "Accept-Ranges", "Allow", "Content-Disposition", "Content-Range", "ETag"),
-    *("Location", "Preference-Applied", "Retry-After", "X-Failed-Rows", "X-Job-State", "X-Model-Version"),
+    *(
+        "Inference-Header-Content-Length",
+        "Location",
+        "Preference-Applied",
+        "Retry-After",
+        "X-Failed-Rows",
+        "X-Job-State",
+        "X-Model-Version",
+    ),
     "X-Request-ID",
 )
 #: A browser asks again after so long, so a change of the configuration is seen soon.

@@ -59,7 +59,7 @@ def find_pairing(request: Request) -> Pairing | None:
     if source is None:
         return None
     if not source.is_installed:
-        raise MediaTypeUnsupported(f"this service does not read {source.name}, for which it lacks {source.library}")
+        raise MediaTypeUnsupported(source.missing)
     accept = request.headers.get("Accept", "")
     written = [each for each in WRITTEN if each.is_installed]
     rated = {each.name: rate(accept, each.media_type) for each in (*written, FORMATS["json"])}

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 from flask_compress import Compress
 
-from model_service.transports.http.urls import JOBS, MODELS, V1, V2
+from model_service.transports.http.urls import JOBS, MODELS, PLATFORMS, V1, V2
 
 #: Everything a page uses comes from this service; nothing runs or is styled inline.
 _POLICY = {
@@ -45,6 +45,7 @@ _DOCUMENTS = frozenset(
     {"rest.list_models", "rest.list_versions", "rest.metadata", "docs.openapi_json", "docs.openapi_yaml"}
 )
 _READING = ("GET", "HEAD")
+_API = (MODELS, JOBS, V1, V2, *PLATFORMS)
 
 
 def add_headers(app: Flask) -> None:
@@ -61,7 +62,7 @@ def add_headers(app: Flask) -> None:
         return response
 
     def dress(response: Response) -> Response:
-        if request.path.startswith((MODELS, JOBS, V1, V2)):
+        if request.path.startswith(_API) or request.blueprint == "platforms":  # whose paths may be configured
             response.headers.update(API_HEADERS)
             return _describe(response) if request.method in _READING else response
         response.headers.update(_SAFETY)

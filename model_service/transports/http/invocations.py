@@ -62,7 +62,7 @@ class Invocation:
     Attributes:
         rows: Those that cannot be read have a fault.
         form: How they were sent.
-        document: Of a plain JSON body, to explain what is wrong with it.
+        document: Of a JSON body without an envelope, to explain what is wrong with it.
         has_header: Whether the rows were CSV with a line of names.
     """
 
@@ -126,7 +126,9 @@ def _predict_all(
 def _read(request: Request, schema: Schema, config: ServerConfig) -> Invocation:
     # Clients that say nothing of the body send JSON: so do boto3 and most examples of calls by it.
     source = find_format(media_type=request.mimetype or JSON)
-    if source is None or not source.is_installed:
+    if source is not None and not source.is_installed:
+        raise MediaTypeUnsupported(source.missing)
+    if source is None:
         raise MediaTypeUnsupported(
             f"a body of another media type was sent; send the header 'content-type: {JSON}', "
             f"or that of rows: {list_media_types()}"
@@ -157,7 +159,7 @@ def _read_json(raw: bytes, schema: Schema, bounds: Bounds) -> Invocation:
             raise
     envelope = find_envelope(document, schema)
     if envelope is not None:
-        return Invocation(open_envelope(document, envelope, schema, bounds), _Form.ENVELOPE, document)
+        return Invocation(open_envelope(document, envelope, schema, bounds), _Form.ENVELOPE)
     if isinstance(document, list):
         return Invocation(
             [Row(number, each, None, {}) for number, each in enumerate(document, 1)], _Form.MANY, document

@@ -118,7 +118,7 @@ def read_request(
         chunk_rows: From the configuration.
 
     Raises:
-        MediaTypeUnsupported: The file's format is not known, or not written.
+        MediaTypeUnsupported: The file's format is not known, or not written, or needs what is not installed.
         JobInvalid: An option is not known, or not as it must be.
     """
     options = incoming.options
@@ -149,16 +149,22 @@ def _find_format(media_type: str, file_name: str) -> Format:
     if found is None:
         raise MediaTypeUnsupported(
             "the format of the file is not known; send one of these as 'content-type', or a file whose name ends like "
-            f"its format: {', '.join(each.media_type for each in FORMATS.values())}"
+            f"its format: {', '.join(each.media_type for each in FORMATS.values() if each.is_installed)}"
         )
+    if not found.is_installed:
+        raise MediaTypeUnsupported(found.missing)
     return found
 
 
 def _find_output(name: str, found: Format) -> str:
     if not name:
         return found.name if found.writer else "ndjson" if found.name == "json" else "csv"
-    if name not in {each.name for each in WRITTEN}:
-        raise JobInvalid(f"'output' must be one of {list_names(WRITTEN)}")
+    written = {each.name: each for each in WRITTEN}
+    if name not in written:
+        installed = list_names(each for each in WRITTEN if each.is_installed)
+        raise JobInvalid(f"'output' must be one of {installed}")
+    if not written[name].is_installed:
+        raise MediaTypeUnsupported(written[name].missing)
     return name
 
 

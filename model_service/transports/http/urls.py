@@ -7,8 +7,10 @@ JOBS = "/api/jobs"
 #: The Open Inference Protocol: V2, and the models of V1.
 V2 = "/v2"
 V1 = "/v1/models"
-#: Below these only programs ask, and JSON answers.
-API_PREFIXES = ("/api/", "/health/", "/openapi.", V2, V1)
+#: What hosting platforms and MLflow call.
+PLATFORMS = ("/invocations", "/endpoints/", "/ping", "/version", "/execution-parameters")
+#: Below these only programs ask, and no page answers.
+API_PREFIXES = ("/api/", "/health/", "/openapi.", V2, V1, *PLATFORMS)
 #: Behind these stands the name of a model.
 _BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/", "/endpoints/", "/models/")
 

@@ -54,6 +54,7 @@ def test_an_origin_is_allowed_as_it_is_listed(listed, sent, is_allowed):
 def test_every_header_that_an_answer_may_have_is_exposed():
     assert set(DOCUMENTED) <= set(EXPOSED)
     assert {"Location", "X-Job-State", "Content-Range", "Content-Disposition", "Accept-Ranges"} <= set(EXPOSED)
+    assert "Inference-Header-Content-Length" in EXPOSED
 
 
 # --- on the wire ------------------------------------------------------------------------------------------------------
@@ -99,6 +100,14 @@ def test_an_answer_from_the_loop_carries_the_header_and_no_thread_is_taken(front
         ("GET", "/openapi.json", None, 200),
         ("GET", "/openapi.yaml", None, 200),
         ("GET", "/health/live", None, 200),
+        ("GET", "/v2", None, 200),
+        ("GET", "/v2/models/double_model", None, 200),
+        ("POST", "/v1/models/double_model:predict", b'{"instances": [{"x": 1}]}', 200),
+        ("POST", "/invocations", b'{"instances": 5}', 404),
+        ("GET", "/invocations", None, 405),
+        ("GET", "/ping", None, 200),
+        ("GET", "/version", None, 200),
+        ("GET", "/execution-parameters", None, 200),
         ("GET", "/health/ready", None, 200),
     ],
 )
@@ -126,7 +135,9 @@ def test_pages_are_not_for_others(front, path):
     assert "access-control-allow-origin" not in front.ask("OPTIONS", path, **asked)[1]
 
 
-@pytest.mark.parametrize("path", [PREDICT, "/api/models/double_model/jobs", "/api/jobs/1", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", [PREDICT, "/api/models/double_model/jobs", "/api/jobs/1", "/openapi.json", "/v2", "/invocations"]
+)
 def test_a_preflight_is_answered_in_the_loop(front, path):
     before, lines = front.flask_requests, len(front.log.lines)
     asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type,prefer"}
@@ -137,6 +148,7 @@ def test_a_preflight_is_answered_in_the_loop(front, path):
     assert headers["access-control-allow-methods"] == "GET, HEAD, POST, DELETE"
     allowed = headers["access-control-allow-headers"].lower().split(", ")
     assert {"content-type", "prefer", "idempotency-key", "x-request-id", "range"} <= set(allowed)
+    assert "inference-header-content-length" in allowed
     assert headers["access-control-max-age"] == "600"
     assert headers["x-request-id"]
     assert front.flask_requests == before

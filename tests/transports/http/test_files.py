@@ -5,10 +5,15 @@ import gzip
 import io
 import json
 import zlib
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from serving import MAX_BODY_BYTES, MAX_ROWS
+
+from model_service.errors import MediaTypeUnsupported
+from model_service.jobs.errors import JobInvalid
+from model_service.transports.http.job_files import read_request
 
 PREDICT = "/api/models/double_model/predict"
 FUSSY = "/api/models/fussy_model/predict"
@@ -213,6 +218,36 @@ def test_another_charset_is_415(client):
     response = send(client, GOOD, "text/csv; charset=latin-1")
     assert_refused(response, 415, "media_type_unsupported", "must be UTF-8")
     assert read_table(send(client, GOOD, "text/csv; charset=UTF-8; header=present"))
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/invocations"])
+def test_formats_that_are_not_installed_are_415_with_the_extra_and_not_offered(make_client, monkeypatch, path):
+    monkeypatch.setattr("model_service.files.formats.find_spec", lambda name: None)
+    app = make_client("models.DoubleModel")
+    refused = app.post(path, data=b"PAR1", content_type="application/vnd.apache.parquet")
+    assert (refused.status_code, refused.json["code"]) == (415, "media_type_unsupported")
+    assert "model-service[arrow]" in refused.json["detail"]
+    for told in (refused.headers["accept"], app.post(path, data=b"x", content_type="image/png").json["detail"]):
+        assert "text/csv" in told
+        assert "parquet" not in told
+        assert "arrow" not in told
+
+
+def test_a_job_in_a_format_that_is_not_installed_is_refused_with_the_extra(monkeypatch):
+    monkeypatch.setattr("model_service.files.formats.find_spec", lambda name: None)
+
+    def ask(media_type: str, **options: str) -> None:
+        incoming = SimpleNamespace(options=options, media_type=media_type)
+        read_request(incoming, ("double_model", "1.0.0"), {}, chunk_rows=10)
+
+    for media_type, options in (("application/vnd.apache.parquet", {}), ("text/csv", {"output": "arrow"})):
+        with pytest.raises(MediaTypeUnsupported, match=r"model-service\[arrow\]"):
+            ask(media_type, **options)
+    with pytest.raises(JobInvalid, match="one of csv, ndjson$"):
+        ask("text/csv", output="xlsx")
+    with pytest.raises(MediaTypeUnsupported) as caught:
+        ask("image/png")
+    assert "parquet" not in caught.value.message
 
 
 def test_fasta_is_for_models_of_one_sequence(client):

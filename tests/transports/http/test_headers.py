@@ -65,6 +65,11 @@ def test_every_page_carries_the_policy_and_the_headers_of_safety(client, method,
         ("POST", "/api/models/double_model/predict", {"x": "1"}, 422),
         ("GET", "/api/models/double_model/predict", None, 405),
         ("OPTIONS", "/api/models", None, 200),
+        ("POST", "/invocations", {"x": 1}, 404),
+        ("GET", "/invocations", None, 405),
+        ("POST", "/models/double_model/invoke", {"x": 1}, 200),
+        ("GET", "/version", None, 200),
+        ("GET", "/execution-parameters", None, 200),
     ],
 )
 def test_an_answer_to_a_program_cannot_be_taken_for_a_page(client, method, path, body, status):

@@ -289,6 +289,13 @@ def test_envelopes_are_answered_by_predictions(make_app, document):
     assert post(make_app(TABLE), document, Accept="text/csv").data == b"3.5,note=n,false\n" * 2
 
 
+@pytest.mark.parametrize("name", ["dataframe_records", "instances", "inputs"])
+def test_a_wrong_field_in_an_envelope_is_told_with_its_row_and_not_as_a_wrong_form(make_app, name):
+    response = post(make_app(TABLE), {name: [ROW, {**ROW, "a": "long"}]})
+    assert (response.status_code, response.json["errors"][0]["pointer"]) == (422, "/1/a"), response.json
+    assert "other servers" not in response.json["detail"]
+
+
 def test_one_row_of_an_envelope_is_still_a_list(make_app):
     app = make_app(TABLE)
     assert post(app, {"instances": [ROW]}).json == {"predictions": [TOLD]}

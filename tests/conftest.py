@@ -90,7 +90,7 @@ def pipe() -> Iterator[tuple[int, TextIO]]:
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """A temporary directory for a service: its path is short, as those of Unix sockets in it must be."""
-    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

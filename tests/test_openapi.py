@@ -17,6 +17,7 @@ from serving import TESTS, Server
 from model_service.config import ModelConfig
 from model_service.config_file import load_config
 from model_service.service import Service
+from model_service.testing import find_difference
 from model_service.transports.http.docs import build_document, write_yaml
 
 ROOT = TESTS.parent
@@ -169,7 +170,8 @@ def test_a_generated_client_calls_every_shipped_model_with_its_examples(shipped,
             [httpx.post(f"{shipped.url}{model['links']['predict']}", json=body, timeout=60).json() for body in bodies]
             for bodies in (examples, [examples])
         )
-        assert answers[model["qualified_name"]] == [alone, *together]
+        found = find_difference(answers[model["qualified_name"]], [alone, *together], tolerance=1e-6)
+        assert found == "", "more than the last bits, which depend on the batch"
 
 
 def test_a_generated_client_keeps_to_its_types(generated):

@@ -92,8 +92,12 @@ class ModelServer:
             self.is_busy = False
 
     def _gather(self) -> None:
-        """Read what has arrived, from every connection; wait for it only when there is nothing to run."""
-        while self._queue.rows < self._enough_rows:
+        """Read what has arrived, from every connection; wait for it only when there is nothing to run.
+
+        With rows enough for some batches each connection is read once: a small call need not wait until a large one
+        has been run, and whoever leaves is heard.
+        """
+        while True:
             has_work = bool(self._queue.rows or self._checks)
             events = self._selector.select(timeout=0 if has_work else None)
             for key, _ in events:
@@ -102,7 +106,7 @@ class ModelServer:
                 else:
                     assert isinstance(key.fileobj, socket.socket)
                     self._read(key.fileobj)
-            if has_work and not events:
+            if has_work and (not events or self._queue.rows >= self._enough_rows):
                 return
 
     def _accept(self) -> None:

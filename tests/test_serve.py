@@ -84,8 +84,10 @@ def test_a_model_is_closed_on_every_way_out(start, end):
 
 
 def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(start, temporary):
-    config = TOYS + "  - {class: unruly_models.UnrulyModel, backend: process}\nserver: {workers: 2}\n"
-    server = start(config, TMPDIR=str(temporary))
+    # Neither of them holds the loop: a request that no loop has read has not been accepted.
+    sleeping = "{class: models.SleepingModel, execution: dispatched}"
+    models = f"models: [{sleeping}, {{class: unruly_models.UnrulyModel, backend: process}}]"
+    server = start(f"{models}\nserver: {{workers: 2}}\n", TMPDIR=str(temporary))
     children = list_children(server.process.pid)
     answers = []
 
@@ -99,7 +101,7 @@ def test_the_parent_is_killed_and_what_was_accepted_is_answered_all_the_same(sta
     for request in requests:
         request.start()
     server.wait_for_log("fell asleep")
-    time.sleep(0.2)
+    time.sleep(0.5)
     server.stop(signal.SIGKILL)
     for request in requests:
         request.join()

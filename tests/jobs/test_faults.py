@@ -15,8 +15,8 @@ from jobs_workers import WorkerProcess, make_request, read_output, submit, wait_
 
 from model_service.config_file import load_config
 from model_service.config_jobs import JobsConfig
+from model_service.jobs import disks
 from model_service.jobs import errors as job_errors
-from model_service.jobs import objects
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.desk import JobDesk, open_database
 from model_service.jobs.disks import translated
@@ -89,7 +89,7 @@ def make_worker(config, manager):
 
 def test_a_full_disk_is_told_on_the_job_which_goes_on_when_there_is_room(desk, make_worker, monkeypatch):
     job = submit(desk, write_rows(500))
-    monkeypatch.setattr(objects, "LEAST_FREE_BYTES", 2**60)
+    monkeypatch.setattr(disks, "LEAST_FREE_BYTES", 2**60)
     with pytest.raises(StorageFull):
         submit(desk, write_rows(5))
     make_worker().start()
@@ -107,7 +107,7 @@ def test_what_the_system_says_of_a_full_disk_is_understood():
 
 def test_a_job_that_waits_for_room_can_be_cancelled(desk, make_worker, monkeypatch):
     job = submit(desk, write_rows(500))
-    monkeypatch.setattr(objects, "LEAST_FREE_BYTES", 2**60)
+    monkeypatch.setattr(disks, "LEAST_FREE_BYTES", 2**60)
     make_worker(lease_s=0.5).start()
     wait_for(desk, job.id, lambda job: job.problem_code)
     desk.end(job.id)

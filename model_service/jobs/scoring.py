@@ -12,7 +12,7 @@ from model_service.errors import CapacityError, PayloadTooLarge, PredictionTimeo
 from model_service.files.rows import Outcome, Row
 from model_service.prediction import PredictionService
 from model_service.registry.entry import ServedModel
-from model_service.scoring import score_documents
+from model_service.scoring import join_faults, score_documents
 
 #: How long one call should take: about what a person does not notice.
 SLICE_S = 0.05
@@ -50,17 +50,14 @@ class SlicedScorer:
 
     def score(self, rows: Sequence[Row]) -> list[Outcome]:
         """Return what became of each row, in order; that the model has no room is nothing that becomes of a row."""
-        outcomes: list[Outcome] = [row.fault or {} for row in rows]
-        sound = [place for place, row in enumerate(rows) if row.fault is None]
-        begun = 0
-        while begun < len(sound):
-            places = sound[begun : begun + self._slice_rows]
+        documents = [row.document for row in rows if row.fault is None]
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(documents):
+            part = documents[len(outcomes) : len(outcomes) + self._slice_rows]
             started = self._clock()
-            for place, outcome in zip(places, self._ask([rows[each].document for each in places]), strict=True):
-                outcomes[place] = outcome
-            begun += len(places)
-            self._adapt(self._clock() - started, len(places))
-        return outcomes
+            outcomes += self._ask(part)
+            self._adapt(self._clock() - started, len(part))
+        return join_faults(rows, outcomes)
 
     def _ask(self, documents: list[Any]) -> list[Outcome]:
         """Return outcomes, after as many tries as it takes, in parts where all together are too many."""

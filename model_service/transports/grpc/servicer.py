@@ -21,12 +21,19 @@ from model_service.prediction import PredictionService
 from model_service.records import ModelState, Output, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.request_log import RequestLog
-from model_service.schema.tensor_rows import check_wanted, count_rows, read_payloads, write_outputs
+from model_service.schema.tensor_rows import write_outputs
 from model_service.schema.tensor_specs import Signatures
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
 from model_service.transports.grpc.messages import SERVICE, message
-from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, NOT_OFFERED_CODE, PLATFORM, list_model
+from model_service.transports.inference import (
+    EXTENSIONS,
+    NOT_OFFERED,
+    NOT_OFFERED_CODE,
+    PLATFORM,
+    list_model,
+    read_rows,
+)
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -137,9 +144,8 @@ class Servicer:
         most = self._config.max_body_values
         signature = self._signatures.find(target.info)
         tensors = read_tensors(request, most)
-        self._predictions.check_rows(range(count_rows(tensors)))
-        check_wanted(signature, [output.name for output in request.outputs])
-        payloads = read_payloads(signature, tensors, max_values=most)
+        wanted = [output.name for output in request.outputs]
+        payloads = read_rows(self._predictions, signature, tensors, wanted, max_values=most)
         if not self._predictions.accepts(target, payloads):
             self._predictions.check(target, payloads)
         return payloads

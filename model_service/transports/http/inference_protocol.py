@@ -17,13 +17,13 @@ from model_service.observability import get_request_id
 from model_service.prediction import PredictionService
 from model_service.records import ModelInfo, ModelState, ModelStatus, RequestContext
 from model_service.registry.entry import ServedModel
-from model_service.schema.tensor_rows import check_wanted, count_rows, read_payloads, write_outputs
+from model_service.schema.tensor_rows import write_outputs
 from model_service.schema.tensor_specs import Signature, Signatures, TensorSpec
 from model_service.strict_json import encode_document
 from model_service.transports.http import urls
 from model_service.transports.http.codec import JSON, read_body, write_json
 from model_service.transports.http.inference_codec import read_call, read_object, write_answer
-from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, list_model
+from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, list_model, read_rows
 
 
 def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
@@ -81,9 +81,8 @@ def _add_models(
         with service.lease(qualified_name, version) as target:
             call = read_call(request, config)
             signature = signatures.find(target.info)
-            service.check_rows(range(count_rows(call.tensors)))
-            check_wanted(signature, call.wanted or ())
-            payloads = read_payloads(signature, call.tensors, max_values=config.max_body_values)
+            most = config.max_body_values
+            payloads = read_rows(service, signature, call.tensors, call.wanted or (), max_values=most)
             prediction = service.predict_many(target, payloads, _make_context(target))
             return write_answer(call, target.info, write_outputs(signature, prediction.outputs, call.wanted))
 

@@ -12,6 +12,7 @@ from configurations import SHIPPED
 from serving import TESTS, Server, starting
 
 import model_service
+from model_service.testing import find_difference
 
 PYTHON = TESTS.parent / ".clients/mlflow/bin/python"
 
@@ -51,7 +52,9 @@ def test_mlflows_client_gets_the_answers_of_the_native_route(temporary: Path):
                 [httpx.post(f"{address}/predict", json=rows[0], timeout=60).json()],
                 httpx.post(f"{address}/predict", json=rows, timeout=60).json(),
             ]
-        assert call(*calls) == [{"predictions": each} for each in expected]
+        answers = [answer["predictions"] for answer in call(*calls)]
+    # Rows that ran in other batches may differ in their last bits.
+    assert find_difference(answers, expected, tolerance=1e-6) == ""
 
 
 def test_missing_values_matrices_and_errors(temporary: Path):

@@ -7,12 +7,13 @@ Name, type, default, bounds and sentence of a key serve the loader
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from model_service.config_jobs import JobsConfig
 from model_service.config_setting import MIB, setting
+from model_service.config_traffic import TrafficConfig
 
 
 class LogFormat(StrEnum):
@@ -220,6 +221,7 @@ class ModelConfig:
         only=BackendName.PROCESS,
         help="resident memory above which a process is replaced.",
     )
+    traffic: TrafficConfig = setting(factory=TrafficConfig, help="How requests come to this version of a model.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +276,8 @@ NO_MODELS = "no models are configured; list them under 'models:' in the configur
 def name_entry(config: ModelConfig) -> str:
     """Return a name that two entries share only if they are the same in every key.
 
-    Fit for a folder, and short: the path of a Unix socket may have some hundred bytes in all.
+    Keys of its traffic do not count: they change nothing in how it runs. Fit for a folder, and short: the path of a
+    Unix socket may have some hundred bytes in all.
     """
-    return base64.b32encode(hashlib.blake2b(repr(config).encode(), digest_size=5).digest()).decode().lower()
+    alone = replace(config, traffic=TrafficConfig())
+    return base64.b32encode(hashlib.blake2b(repr(alone).encode(), digest_size=5).digest()).decode().lower()

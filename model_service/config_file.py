@@ -6,14 +6,12 @@ Nothing is merged silently: an unknown key or variable stops the start. What a h
 says in variables of its own comes last (`model_service.config_platforms`).
 """
 
-import base64
 import dataclasses
-import ipaddress
 import os
-import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -21,27 +19,16 @@ from typing import Any
 
 import yaml
 
-from model_service.config import Batching, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
-from model_service.config_jobs import SECRET_PREFIX, JobsConfig
+from model_service.config import Batching, ServiceConfig
+from model_service.config_checks import check_config
 from model_service.config_keys import describe_type, find_scalar, list_keys
 from model_service.config_platforms import translate_platform
 from model_service.errors import ConfigInvalid
-from model_service.files.formats import find_format
 
 ENVIRONMENT_PREFIX = "MODEL_SERVICE__"
 DEFAULT_FILE = Path("config.yaml")
 #: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
 _YAML_SURPRISES = (ValueError, KeyError, AttributeError)
-#: A path of plain letters, so that it is the same in an address and out of it.
-_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-#: As Vertex AI makes them: /v1/endpoints/1/deployedModels/2:predict
-_ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:-]+)+")
-#: Paths with a meaning of their own.
-_TAKEN = ("/api/", "/docs", "/endpoints/", "/jobs", "/models", "/openapi", "/static/")
-#: Formats that `/invocations` answers in.
-ANSWERED = ("json", "csv", "ndjson")
-#: What a browser calls an origin: scheme, host and perhaps a port, and nothing behind them.
-_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@,*:\[\]]+)(?::[0-9]+)?")
 _KINDS = {dict: "a mapping", yaml.MappingNode: "a mapping", list: "a list", yaml.SequenceNode: "a list"}
 
 
@@ -94,13 +81,7 @@ def load_config(
     config: ServiceConfig = _build(ServiceConfig, root, "", path.parent)
     # Its default, too, starts at the folder of the file.
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
-    _check_tls(config.server)
-    _check_root_path(config.server)
-    _check_callbacks(config.jobs)
-    _check_invocations(config.invocations)
-    _check_origins(config.server)
-    for place, model in enumerate(config.models):
-        _check_backend(model, f"models[{place}]")
+    check_config(config)
     return config
 
 
@@ -215,10 +196,10 @@ def _convert(annotation: Any, field: "dataclasses.Field[Any]", located: _Located
     if scalar is Path and isinstance(value, str) and value:
         return folder / value
     kinds = (int, float) if scalar is float else (scalar,)
-    if scalar in (str, int, float, bool) and type(value) in kinds and value != "":
+    if scalar in (str, int, float, bool, date) and type(value) in kinds and value != "":
         bounds = field.metadata["bounds"]
         if bounds is None or bounds[0] <= value <= bounds[1]:
-            return scalar(value)
+            return float(value) if scalar is float else value
     found = _KINDS.get(type(located.value)) or repr(located.value)
     raise ConfigInvalid(f"{located.where}: '{path}' must be {describe_type(annotation, field)}, not {found}")
 
@@ -232,70 +213,3 @@ def _parse(text: str, annotation: Any) -> Any:
             return text
         return text if find_scalar(annotation) is Path and value is not None else value
     return text
-
-
-def _check_tls(server: ServerConfig) -> None:
-    if (server.tls_certificate is None) != (server.tls_key is None):
-        raise ConfigInvalid("'server.tls_certificate' and 'server.tls_key' go together: give both or neither")
-    for key, path in (("tls_certificate", server.tls_certificate), ("tls_key", server.tls_key)):
-        if path is not None and not path.is_file():
-            raise ConfigInvalid(f"'server.{key}': there is no file '{path}'")
-
-
-def _check_root_path(server: ServerConfig) -> None:
-    if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
-        raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
-
-
-def _check_callbacks(jobs: JobsConfig) -> None:
-    if jobs.callback_secret is not None:
-        try:
-            size = len(base64.b64decode(jobs.callback_secret.removeprefix(SECRET_PREFIX), validate=True))
-        except ValueError:
-            size = 0
-        if not jobs.callback_secret.startswith(SECRET_PREFIX) or not 24 <= size <= 64:
-            raise ConfigInvalid(
-                f"'jobs.callback_secret' must be {SECRET_PREFIX} and 24 to 64 bytes in Base64; make one with: "
-                f'echo "{SECRET_PREFIX}$(openssl rand -base64 32)"'
-            )
-    for place, network in enumerate(jobs.callback_networks):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise ConfigInvalid(
-                f"'jobs.callback_networks[{place}]' must be a network like 10.1.0.0/16: {error}"
-            ) from None
-
-
-def _check_invocations(invocations: InvocationsConfig) -> None:
-    answer = find_format(media_type=invocations.default_accept)
-    if answer is None or answer.name not in ANSWERED:
-        raise ConfigInvalid(
-            f"'invocations.default_accept' must be the media type of one of {', '.join(ANSWERED)}, "
-            f"not {invocations.default_accept!r}"
-        )
-    for key in ("predict_route", "health_route"):
-        route: str | None = getattr(invocations, key)
-        if route is not None and not (_ROUTE.fullmatch(route) and not route.startswith(_TAKEN)):
-            raise ConfigInvalid(
-                f"'invocations.{key}' must be a plain path of its own, such as '/{key.partition('_')[0]}', "
-                f"that begins with none of {', '.join(_TAKEN)}; not {route!r}"
-            )
-
-
-def _check_origins(server: ServerConfig) -> None:
-    for place, origin in enumerate(server.cors_origins):
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ConfigInvalid(
-                f"'server.cors_origins[{place}]' must be '*' or an origin, without a slash at its end: "
-                "'https://app.example', 'http://localhost:3000'"
-            )
-    if server.cors_credentials and (not server.cors_origins or "*" in server.cors_origins):
-        raise ConfigInvalid("'server.cors_credentials' needs 'server.cors_origins' that are listed one by one")
-
-
-def _check_backend(model: ModelConfig, path: str) -> None:
-    for key, field, _ in list_keys(ModelConfig):
-        only = field.metadata["only"]
-        if only not in (None, model.backend) and getattr(model, field.name) != field.default:
-            raise ConfigInvalid(f"'{path}.{key}' works with backend: {only} only; remove it, or set backend: {only}")

@@ -4,6 +4,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def describe_type(annotation: Any, field: "dataclasses.Field[Any]") -> str:
     elif bounds is not None:
         text = f"{'an integer' if scalar is int else 'a number'} from {bounds[0]} to {bounds[1]}"
     else:
-        text = {str: "a string", bool: "true or false", Path: "a path"}[scalar]
+        text = {str: "a string", bool: "true or false", Path: "a path", date: "a day like 2027-01-31"}[scalar]
     return text if scalar is annotation else f"{text}, or null"
 
 

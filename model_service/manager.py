@@ -19,9 +19,10 @@ from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig, name_entry
 from model_service.errors import ServiceError
 from model_service.records import ModelState, ModelStatus
-from model_service.registry import bring_up, routing
+from model_service.registry import bring_up
 from model_service.registry.entry import Entry, ServedModel
 from model_service.registry.generation import Generation, check_unambiguous
+from model_service.registry.routing import FindHeader, split_alias
 
 #: Loading is waiting for disks and processes as much as computing.
 _LOADERS = 8
@@ -133,28 +134,34 @@ class ModelManager:
             ModelNotFound: Lists what is configured.
         """
         self.generation.get_status(qualified_name, None)
-        return [status for status in self.get_models() if status.qualified_name == qualified_name]
+        name, _ = split_alias(qualified_name)
+        return [status for status in self.get_models() if status.qualified_name == name]
 
-    def get_model(self, qualified_name: str, version: str | None = None) -> ServedModel:
+    def get_model(
+        self, qualified_name: str, version: str | None = None, find_header: FindHeader | None = None
+    ) -> ServedModel:
         """Return a model that can predict.
 
         Args:
-            qualified_name: The model's name.
-            version: Any spelling of its PEP 440 version; the default version when ``None``.
+            qualified_name: The model's name, perhaps with an alias: ``loan_model@stable``.
+            version: Any spelling of its PEP 440 version; the default version, or one by weight, when ``None``.
+            find_header: Looks up a header of the request, for versions that keep their callers.
 
         Raises:
             ModelNotFound: Lists what is configured.
             ModelNotReady: It is loading or quarantined; the message says which.
         """
-        return routing.find_target(self.generation, qualified_name, version)
+        return self.generation.get_served(qualified_name, version, find_header)
 
     @contextmanager
-    def lease(self, qualified_name: str, version: str | None = None) -> Iterator[ServedModel]:
+    def lease(
+        self, qualified_name: str, version: str | None = None, find_header: FindHeader | None = None
+    ) -> Iterator[ServedModel]:
         """Find a model as `get_model` does, and keep it from being stopped for the length of a block."""
         while True:
-            target = self.get_model(qualified_name, version)
+            target = self.get_model(qualified_name, version, find_header)
             with target.leases.hold():
-                if self.get_model(qualified_name, version) is target:  # else it may be stopped already
+                if self.generation.serves(target):  # else it may be stopped already
                     yield target
                     return
 

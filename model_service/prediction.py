@@ -18,6 +18,7 @@ from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarg
 from model_service.manager import ModelManager
 from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
+from model_service.registry.routing import FindHeader
 
 
 class PredictionService:
@@ -34,21 +35,30 @@ class PredictionService:
         self._max_rows = max_rows
         self._clock = clock
 
-    def find_target(self, qualified_name: str, version: str | None = None) -> ServedModel:
+    def find_target(
+        self, qualified_name: str, version: str | None = None, find_header: FindHeader | None = None
+    ) -> ServedModel:
         """Return the model that answers a request, to be handed to the methods below.
 
         Args:
-            qualified_name: The model's name.
-            version: The default version of the name when ``None``.
+            qualified_name: The model's name, perhaps with an alias.
+            version: The default version of the name, or one by weight, when ``None``.
+            find_header: Looks up a header of the request, for versions that keep their callers.
 
         Raises:
             ModelNotFound, ModelNotReady: From the manager.
         """
-        return self._manager.get_model(qualified_name, version)
+        return self._manager.get_model(qualified_name, version, find_header)
 
-    def lease(self, qualified_name: str, version: str | None = None) -> AbstractContextManager[ServedModel]:
+    def lease(
+        self, qualified_name: str, version: str | None = None, find_header: FindHeader | None = None
+    ) -> AbstractContextManager[ServedModel]:
         """Find a model as `find_target` does, and keep it from being stopped for the length of a block."""
-        return self._manager.lease(qualified_name, version)
+        return self._manager.lease(qualified_name, version, find_header)
+
+    def pin(self, target: ServedModel, documents: list[Any]) -> ServedModel:
+        """Return the version that answers a request with these rows; the target itself unless its rows decide."""
+        return target if target.split is None else target.split.choose_for(documents[0] if documents else None)
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
@@ -138,7 +148,9 @@ class PredictionService:
         is_many = isinstance(document, list)
         if is_many:
             self.check_rows(document)
-        found = outcomes.find_faults(target, document if is_many else [document])
+        documents = document if is_many else [document]
+        target = self.pin(target, documents)
+        found = outcomes.find_faults(target, documents)
         outcomes.raise_faults(target, found, is_many=is_many)
 
     def check_rows(self, documents: Sized) -> None:
@@ -170,6 +182,7 @@ class PredictionService:
         Raises:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
+        target = self.pin(target, documents)
         found = outcomes.find_schema_faults(target, documents)
         sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
         settled: list[RowOutcome] = []
@@ -183,6 +196,7 @@ class PredictionService:
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
     ) -> Prediction:
         started = self._clock()
+        target = self.pin(target, documents)
         if not target.input_validator.accepts_all(documents):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)

@@ -6,6 +6,7 @@ one layer hands to another is one of these.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -137,6 +138,27 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """How requests come to one version of a model, and what is said of it.
+
+    Attributes:
+        share: Of the requests that name no version, from 0 to 1; ``None`` where the default version answers them all.
+        aliases: Its names behind the at sign.
+        shadow: Share of the requests to other versions of which it gets a copy.
+        deprecated: Day from which it is not to be used any more.
+        sunset: Day on which it goes away.
+        link: Of a page that says what to use instead.
+    """
+
+    share: float | None = None
+    aliases: tuple[str, ...] = ()
+    shadow: float | None = None
+    deprecated: date | None = None
+    sunset: date | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatus:
     """One configured model and its state.
 
@@ -152,6 +174,7 @@ class ModelStatus:
         batching: Whether rows of different requests are predicted together; ``None`` while that is not decided.
         timeout_s: Seconds until a request is answered that the prediction took too long.
         max_queue_rows: Most rows that wait for it.
+        traffic: How requests come to this version.
     """
 
     qualified_name: str
@@ -166,6 +189,7 @@ class ModelStatus:
     batching: bool | None = None
     timeout_s: float | None = None
     max_queue_rows: int | None = None
+    traffic: Traffic = Traffic()
 
     def limit_rows(self, max_request_rows: int) -> int:
         """Return the most rows of one request to it, of which the service takes so many: they must fit its queue."""

@@ -29,6 +29,11 @@ def score_chunk(
     return join_faults(rows, score_documents(predictions, target, documents, context))
 
 
+def pin_rows(predictions: PredictionService, target: ServedModel, rows: Sequence[Row]) -> ServedModel:
+    """Return the version that answers for a file that begins with some rows, as `PredictionService.pin` does."""
+    return predictions.pin(target, [row.document for row in rows if row.fault is None][:1])
+
+
 def join_faults(rows: Sequence[Row], outcomes: list[RowOutcome]) -> list[RowOutcome]:
     """Return what became of each row: its fault, or the next of the outcomes, one per row without a fault."""
     if len(outcomes) == len(rows):

@@ -19,6 +19,7 @@ from model_service.config import (
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
 from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
+from model_service.config_traffic import TrafficConfig
 from model_service.errors import ConfigInvalid
 
 ROOT = Path(__file__).parent.parent
@@ -674,6 +675,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
             "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
             "ModelConfig": ModelConfig,
+            "TrafficConfig": TrafficConfig,
         }
         name = next((name for name in inner if name in str(field.type)), None)
         is_list = "tuple" in str(field.type)
@@ -780,11 +782,14 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "jobs": {}, "invocations": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {"models": [{"class": "m.M"}]}
     for path, _, default, _ in describe_settings():
-        section, key = path.split(".")
+        *sections, key = path.split(".")
+        mapping = tree
+        for section in sections:
+            mapping = mapping["models"][0] if section == "models[]" else mapping.setdefault(section, {})
         if default != "(required)":
-            (tree["models"][0] if section == "models[]" else tree[section])[key] = yaml.safe_load(default)
+            mapping[key] = yaml.safe_load(default)
     assert load(yaml.safe_dump(tree)) == ServiceConfig(models=(ModelConfig(class_path="m.M"),))
 
 
@@ -800,7 +805,8 @@ def test_a_configuration_that_is_written_is_read_as_the_same(tmp_path):
     source.parent.mkdir()
     source.write_text(
         "server: {port: 9000, workers: null, header_timeout_s: 3, unix_socket: x.sock, allowed_hosts: [a.example]}\n"
-        "models: [{class: 'a.B', backend: process, python: envs/old/bin/python, batching: off}, {class: 'c:D'}]\n"
+        "models: [{class: 'a.B', backend: process, python: envs/old/bin/python, batching: off},\n"
+        "  {class: 'c:D', traffic: {weight: 2, aliases: [new], sunset: 2027-05-01}}]\n"
         "logging: {level: error}\n"
     )
     config = load_config(source, {f"{ENVIRONMENT_PREFIX}MODELS__1__REQUIRED": "true"})

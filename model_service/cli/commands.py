@@ -17,6 +17,7 @@ from model_service.config_keys import describe_settings
 from model_service.errors import PackageError
 from model_service.listening import check_listening
 from model_service.records import ModelState, ModelStatus
+from model_service.registry.routing import split_alias
 from model_service.schema.columns import parse_columns
 from model_service.service import Service
 from model_service.strict_json import decode_json, encode_json
@@ -157,9 +158,10 @@ def only_model(config: ServiceConfig, qualified_name: str, version: str | None) 
         ModelNotFound: Lists what is configured.
     """
     service = Service(config)
+    name, _ = split_alias(qualified_name)
     pairs = zip(config.models, service.describe(), strict=True)
     service.manager.get_model_metadata(qualified_name, version)
-    return replace(config, models=tuple(entry for entry, status in pairs if status.qualified_name == qualified_name))
+    return replace(config, models=tuple(entry for entry, status in pairs if status.qualified_name == name))
 
 
 def _name_model(status: ModelStatus) -> str:

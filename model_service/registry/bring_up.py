@@ -17,9 +17,10 @@ from model_service.backends.base import Host
 from model_service.backends.choice import make_queued
 from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
+from model_service.config_traffic import TrafficConfig
 from model_service.errors import ModelChanged, ModelContractBroken, PackageError, ServiceError
 from model_service.home import agree, is_first
-from model_service.records import ModelInfo, ModelState, ModelStatus
+from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
@@ -77,6 +78,7 @@ def start(entry: Entry) -> None:
         queued,
         is_fast=input_validator.is_fast and output_validator.is_fast,
         timeout_s=entry.config.timeout_s,
+        notice=_make_notice(entry.config.traffic),
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")
@@ -98,6 +100,12 @@ def stop(entry: Entry) -> None:
             backend.stop()
     except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
         logger.exception("closing the model failed", extra={"model": entry.config.class_path})
+
+
+def _make_notice(traffic: TrafficConfig) -> Traffic | None:
+    if traffic.deprecated is None and traffic.sunset is None:
+        return None
+    return Traffic(deprecated=traffic.deprecated, sunset=traffic.sunset, link=traffic.deprecation_link)
 
 
 def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
-from model_service.records import ModelInfo, ModelState, ModelStatus
+from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.lease import Leases
+from model_service.registry.routing import Split
 from model_service.schema.validation import SchemaValidator
 
 
@@ -17,6 +18,8 @@ class ServedModel:
         is_fast: Whether both validators say yes in no time to what is valid.
         timeout_s: Seconds that a request may take when it says nothing else.
         leases: Of those who may be about to submit to it.
+        notice: What is said with its answers, of a version that is not to be used any more.
+        split: Where the first row of a request decides which version answers: who knows it. This model is one of them.
     """
 
     info: ModelInfo
@@ -26,6 +29,8 @@ class ServedModel:
     is_fast: bool
     timeout_s: float
     leases: Leases = field(default_factory=Leases)
+    notice: Traffic | None = None
+    split: "Split[ServedModel] | None" = None
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ from model_service.transports.inference import (
     list_model,
     read_rows,
 )
+from model_service.transports.notices import list_notices
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -124,19 +125,22 @@ class Servicer:
         try:
             is_large = len(raw) > LARGE_BYTES
             request = await self._run(lambda: _parse(_Request, raw), is_apart=is_large)
-            with self._predictions.lease(request.model_name, request.model_version or None) as target:
+            name, version = request.model_name, request.model_version or None
+            with self._predictions.lease(name, version, call.find_header) as target:
                 call.model = target.info
                 is_large = is_large or not target.is_fast
                 context = call.make_context(target)
-                payloads = await self._run(lambda: self._read(target, request, context.deadline), is_apart=is_large)
-                outputs = await self._predict(target, payloads, context, is_apart=is_large)
-                call.tell(target)
-                return await self._run(lambda: self._write(target, request, outputs), is_apart=is_large)
+                read = await self._run(lambda: self._read(target, request, context.deadline), is_apart=is_large)
+                chosen, payloads = read
+                call.model = chosen.info
+                outputs = await self._predict(chosen, payloads, context, is_apart=is_large)
+                call.tell(chosen)
+                return await self._run(lambda: self._write(chosen, request, outputs), is_apart=is_large)
         finally:
             self._held_bytes -= len(raw)
 
-    def _read(self, target: ServedModel, request: Any, deadline: float) -> list[Any]:
-        """Return the payloads of a request; all of them are the model's."""
+    def _read(self, target: ServedModel, request: Any, deadline: float) -> tuple[ServedModel, list[Any]]:
+        """Return the payloads of a request, all of them the model's, and the version that they go to."""
         if request.inputs and request.inputs[0].shape:  # before anything is made of it
             refusal = self._predictions.find_refusal(target, max(1, request.inputs[0].shape[0]), deadline)
             if refusal is not None:
@@ -146,9 +150,10 @@ class Servicer:
         tensors = read_tensors(request, most)
         wanted = [output.name for output in request.outputs]
         payloads = read_rows(self._predictions, signature, tensors, wanted, max_values=most)
+        target = self._predictions.pin(target, payloads)
         if not self._predictions.accepts(target, payloads):
             self._predictions.check(target, payloads)
-        return payloads
+        return target, payloads
 
     async def _predict(
         self, target: ServedModel, payloads: list[Any], context: RequestContext, *, is_apart: bool
@@ -245,8 +250,7 @@ class Call:
         self._name = name
         self._context = context
         self._arrived = time.monotonic()
-        offered = next((value for key, value in context.invocation_metadata() or () if key == "x-request-id"), None)
-        self.request_id = choose_request_id(offered if isinstance(offered, str) else None)
+        self.request_id = choose_request_id(self.find_header("x-request-id"))
         self.status = StatusCode.OK
         self.model: Any = None
 
@@ -256,6 +260,12 @@ class Call:
         patience = target.timeout_s if left is None else min(target.timeout_s, left)
         return RequestContext(self.request_id, self._arrived, self._arrived + patience)
 
+    def find_header(self, name: str) -> str | None:
+        """Return what the caller's metadata has under a name."""
+        found = (value for key, value in self._context.invocation_metadata() or () if key == name.lower())
+        value = next(found, None)
+        return value if isinstance(value, str) else None
+
     def is_late(self) -> bool:
         """Whether the caller's deadline has passed."""
         left = self._context.time_remaining()
@@ -263,9 +273,8 @@ class Call:
 
     def tell(self, target: ServedModel) -> None:
         """Say in the trailing metadata which model has answered."""
-        self._context.set_trailing_metadata(
-            (("x-request-id", self.request_id), ("x-model-version", target.info.version))
-        )
+        told = (("x-request-id", self.request_id), ("x-model-version", target.info.version))
+        self._context.set_trailing_metadata((*told, *list_notices(target.notice)))
 
     def write(self, log: RequestLog) -> None:
         """Write its line."""

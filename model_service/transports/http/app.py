@@ -14,6 +14,7 @@ from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
+from model_service.registry.routing import split_alias
 from model_service.request_log import RequestLog
 from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
 from model_service.transports.http import jobs as job_routes
@@ -24,6 +25,7 @@ from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
 from model_service.transports.http.urls import API_PREFIXES
+from model_service.transports.notices import list_notices
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -57,6 +59,7 @@ def build_app(
     if cors.is_on:
         app.before_request(lambda: _answer_preflight(cors))
         app.after_request(lambda response: _allow_origin(response, cors))
+    app.after_request(lambda response: _add_notices(response, manager))
     app.after_request(lambda response: _finish_request(response, log))
     app.teardown_request(_release_request)
     add_headers(app)
@@ -133,6 +136,18 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
         time.monotonic() - g.started,
         get_request_id(),
     )
+    return response
+
+
+def _add_notices(response: Response, manager: ModelManager) -> Response:
+    """Say with the answer of a version that it is not to be used any more, or goes away."""
+    names = request.view_args or {}
+    name, version = names.get("qualified_name"), response.headers.get("X-Model-Version")
+    if name is not None and response.status_code < 400:
+        plain_name, _ = split_alias(name)
+        status = manager.get_model_metadata(plain_name if version else name, version or names.get("version"))
+        for header, value in list_notices(status.traffic):
+            response.headers.add(header, value)
     return response
 
 

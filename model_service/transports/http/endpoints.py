@@ -52,9 +52,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         if request.headers.get(TARGET_MODEL):
             qualified_name, own = name_target(manager, config.invocations, request.headers[TARGET_MODEL])
             version = own or version
-        with service.lease(qualified_name, None if version == _ANY_VARIANT else version) as target:
+        named = None if version == _ANY_VARIANT else version
+        with service.lease(qualified_name, named, request.headers.get) as target:
             response = answer_invocation(request, service, target, config)
-        response.headers["x-Amzn-Invoked-Production-Variant"] = target.info.version
+        response.headers["x-Amzn-Invoked-Production-Variant"] = response.headers["X-Model-Version"]
         if request.headers.get(_ATTRIBUTES):
             response.headers[_ATTRIBUTES] = request.headers[_ATTRIBUTES]
         return response

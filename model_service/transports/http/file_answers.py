@@ -4,6 +4,7 @@
 """
 
 import io
+import itertools
 import re
 import time
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from model_service.observability import get_request_id
 from model_service.prediction import PredictionService
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
-from model_service.scoring import score_chunk, score_documents
+from model_service.scoring import pin_rows, score_chunk, score_documents
 from model_service.strict_json import encode_document
 from model_service.transports.http.accept import EXACT, rate
 from model_service.transports.http.codec import JSON, read_body
@@ -85,6 +86,7 @@ def answer_rows(
         CapacityError: As `score_documents`.
     """
     service.check_rows(documents)
+    target = service.pin(target, documents)
     outcomes = score_documents(service, target, documents, context)
     response = _write(_encode_outcomes(outcomes), JSON, target, _count_failed(outcomes))
     response.headers["Preference-Applied"] = LENIENT
@@ -113,7 +115,10 @@ def answer_file(
     )
     body = io.BytesIO(read_body(request, max_bytes=config.max_body_bytes))
     reader = open_rows(pairing.source, body, info.input_schema, bounds=bounds)
-    scored = ((rows, score_chunk(service, target, rows, context)) for rows in reader)
+    chunks = iter(reader)
+    first = next(chunks, [])
+    target = pin_rows(service, target, first)
+    scored = ((rows, score_chunk(service, target, rows, context)) for rows in itertools.chain([first], chunks) if rows)
     failed = 0
     if pairing.target.media_type == JSON:
         outcomes = [outcome for _, found in scored for outcome in found]

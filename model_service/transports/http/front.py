@@ -2,13 +2,16 @@
 
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
-from model_service.errors import ServerBusy
+from model_service.errors import ServerBusy, ServiceError
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
+from model_service.registry.entry import ServedModel
+from model_service.registry.generation import Generation
 from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
+from model_service.transports.http.plain import Headers, PlainHead, find_header
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -60,6 +63,17 @@ class Front:
         self._preparing: dict[str, int] = {}
         self._held_bytes = 0
         self._held_by: dict[str, int] = {}
+
+    def find_target(self, head: PlainHead, headers: Headers) -> tuple[ServedModel | None, Generation | None]:
+        """Return what answers a plain request, if it can be told from its headers, and as long as what it stays so."""
+        generation = self.manager.generation
+        try:
+            target = self.service.find_target(head.name, head.version, lambda name: find_header(headers, name))
+        except ServiceError:
+            return None, None
+        if target.split is not None:
+            return None, None
+        return target, None if generation.is_split(head.name) else generation
 
     def may_prepare(self, owner: str) -> bool:
         """Count one more body that waits to be decoded; or return that there are too many, in all or for a model.

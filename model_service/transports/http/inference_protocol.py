@@ -78,11 +78,12 @@ def _add_models(
     @blueprint.post(f"{one}/infer")
     @blueprint.post(f"{one}{version_of}/infer")
     def infer(qualified_name: str, version: str | None = None) -> Response:
-        with service.lease(qualified_name, version) as target:
+        with service.lease(qualified_name, version, request.headers.get) as target:
             call = read_call(request, config)
             signature = signatures.find(target.info)
             most = config.max_body_values
             payloads = read_rows(service, signature, call.tensors, call.wanted or (), max_values=most)
+            target = service.pin(target, payloads)
             prediction = service.predict_many(target, payloads, _make_context(target))
             return write_answer(call, target.info, write_outputs(signature, prediction.outputs, call.wanted))
 
@@ -118,7 +119,7 @@ def _add_v1(
 
     @blueprint.post(f"{urls.V1}/<qualified_name>:predict")
     def predict_v1(qualified_name: str) -> Response:
-        with service.lease(qualified_name) as target:
+        with service.lease(qualified_name, None, request.headers.get) as target:
             raw = read_body(request, max_bytes=config.max_body_bytes)
             instances = read_object(raw, config.max_body_values).get("instances")
             if not isinstance(instances, list):

@@ -33,7 +33,7 @@ from model_service.prediction import PredictionService
 from model_service.records import RequestContext, Schema
 from model_service.registry.entry import ServedModel
 from model_service.schema.cells import PlaceFinder
-from model_service.scoring import score_chunk
+from model_service.scoring import pin_rows, score_chunk
 from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.accept import EXACT, rate
 from model_service.transports.http.codec import JSON, list_media_types, read_body
@@ -83,9 +83,10 @@ def answer_invocation(
         NotAcceptable: `Accept` names no format that is written, and nothing else is wrong.
         PredictionFailed, OutputInvalid, CapacityError: As the native route.
     """
-    info = target.info
     context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s)
-    invocation = _read(request, info.input_schema, config.server)
+    invocation = _read(request, target.info.input_schema, config.server)
+    target = pin_rows(service, target, invocation.rows)
+    info = target.info
     media_type = _choose_answer(request.headers.get("Accept", ""), config.invocations)
     is_lenient = invocation.form is not _Form.ONE and (config.invocations.lenient or prefers_lenient(request))
     try:

@@ -100,7 +100,9 @@ class JobDoors:
     ) -> None:
         body = _Body(scope, receive)
         try:
-            target = self._front.service.find_target(names["name"], names["version"])
+            target = self._front.service.find_target(
+                names["name"], names["version"], lambda name: find_header(scope, name.lower().encode())
+            )
             job = await self._take(access, target, names, scope, body)
         except (ServiceError, HttpProblem):
             await body.discard()

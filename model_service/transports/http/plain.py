@@ -149,6 +149,12 @@ def read_head(
     )
 
 
+def find_header(headers: Headers, name: str) -> str | None:
+    """Return the value of a header, if it was sent; the first of several."""
+    wanted = name.lower().encode()
+    return next((value.decode("latin-1") for header, value in headers if header.lower() == wanted), None)
+
+
 #: The headers that decide whether a request is plain; each may be given once.
 _WANTED = frozenset(
     {

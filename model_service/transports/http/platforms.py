@@ -65,7 +65,8 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
 
     def invoke(name: str | None = None) -> Response:
         asked = name or request.headers.get(TARGET_MODEL, "")
-        with service.lease(*name_target(manager, config.invocations, asked)) as target:
+        qualified_name, version = name_target(manager, config.invocations, asked)
+        with service.lease(qualified_name, version, request.headers.get) as target:
             return answer_invocation(request, service, target, config)
 
     for path in pings:

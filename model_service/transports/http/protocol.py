@@ -22,7 +22,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from model_service.errors import PayloadTooLarge, ServerBusy, ServiceError
+from model_service.errors import PayloadTooLarge, ServerBusy
 from model_service.observability import choose_request_id
 from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
@@ -78,7 +78,7 @@ class PredictProtocol(ShortWay):
         self._known_headers: Headers = []
         self._known_head: PlainHead | None = None
         self._known_generation: Generation | None = None
-        self._known_target: ServedModel
+        self._known_target: ServedModel | None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -291,14 +291,10 @@ class PredictProtocol(ShortWay):
             self._known_generation = None
         if head is None:
             return None
-        generation = front.manager.generation
-        if generation is not self._known_generation:
-            try:
-                self._known_target = front.service.find_target(head.name, head.version)
-            except ServiceError:
-                return None
-            self._known_generation = generation
-        return PlainRequest(head, headers, self._known_target, time.monotonic(), self._finish)
+        if front.manager.generation is not self._known_generation:
+            self._known_target, self._known_generation = front.find_target(head, headers)
+        target = self._known_target
+        return None if target is None else PlainRequest(head, headers, target, time.monotonic(), self._finish)
 
     def _make_current(self, request: PlainRequest) -> None:
         """Let a request have its turn: all before it have been answered."""

@@ -1,6 +1,5 @@
 """The native REST routes: list the models, describe one, predict."""
 
-from contextlib import nullcontext
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -53,9 +52,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         if handed is not None and handed.ticket is not None:
             outputs = service.settle(handed.target, handed.ticket, is_many=handed.is_many)
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
-        context = handed.context if handed is not None else None
-        with nullcontext(handed.target) if handed is not None else service.lease(qualified_name, version) as target:
-            return _answer(service, target, config, context)
+        if handed is not None:
+            return _answer(service, handed.target, config, handed.context)
+        with service.lease(qualified_name, version, request.headers.get) as target:
+            return _answer(service, target, config, None)
 
     return blueprint
 

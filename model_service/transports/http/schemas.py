@@ -42,6 +42,37 @@ class LinksSchema(Schema):
     docs = _text("The documentation page.", format="uri-reference")
 
 
+class TrafficSchema(Schema):
+    """How requests come to one version of a model, and what is said of it."""
+
+    share = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Share of the requests that name no version; null where the default version has them all.",
+            "minimum": 0,
+            "maximum": 1,
+        },
+    )
+    aliases = fields.List(
+        fields.String(), required=True, metadata={"description": "Its names behind the at sign: `loan_model@stable`."}
+    )
+    shadow = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Share of the requests to other versions of which it gets a copy; null for none.",
+            "minimum": 0,
+            "maximum": 1,
+        },
+    )
+    deprecated = fields.Date(
+        required=True, allow_none=True, metadata={"description": "Day from which it is not to be used any more."}
+    )
+    sunset = fields.Date(required=True, allow_none=True, metadata={"description": "Day on which it goes away."})
+    link = _text("Page that says what to use instead.", nullable=True)
+
+
 class ModelSchema(Schema):
     """One configured model."""
 
@@ -53,6 +84,7 @@ class ModelSchema(Schema):
     is_default = fields.Boolean(
         required=True, metadata={"description": "Whether requests that name no version go to this one."}
     )
+    traffic = fields.Nested(TrafficSchema, required=True)
     links = fields.Nested(LinksSchema, required=True)
     problem = fields.Nested(
         ProblemSchema, required=False, metadata={"description": "Given if and only if the state is `failed`."}
@@ -206,6 +238,7 @@ def model_fields(status: ModelStatus, root: str) -> dict[str, Any]:
         "version": status.version,
         "state": status.state.value,
         "is_default": status.is_default,
+        "traffic": status.traffic,
         "links": model_links(status, root),
     }
     if status.problem is not None:

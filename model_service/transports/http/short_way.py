@@ -19,7 +19,7 @@ from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarg
 from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.plain import PlainRequest
-from model_service.transports.http.wire import CLOSE, write_happy, write_problem
+from model_service.transports.http.wire import CLOSE, write_happy, write_notices, write_problem
 
 #: More rows are checked and encoded outside the loop.
 _MANY_ROWS = 256
@@ -140,6 +140,8 @@ class ShortWay(HttpToolsProtocol):
         if not request.disconnected:
             is_last = not request.keep_alive or self.front.is_draining
             lines = request.head.cors_lines + CLOSE if is_last else request.head.cors_lines
+            if request.target.notice is not None:
+                lines += write_notices(request.target.notice)
             raw = write_happy(body, request.target.info.version, request.request_id, self.date(), lines)
             self._write(request, 200, raw, is_last)
 

@@ -3,9 +3,11 @@
 from http import HTTPStatus
 
 from model_service.errors import ServiceError
+from model_service.records import Traffic
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import PROBLEM_JSON
 from model_service.transports.http.problems import HTTP_PROBLEMS, STATUS, find_retry_after, make_document
+from model_service.transports.notices import list_notices
 
 _HAPPY = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-model-version: %b\r\n"
@@ -25,6 +27,11 @@ def write_happy(body: bytes, version: str, request_id: str, date: bytes, lines: 
         lines,
         body,
     )
+
+
+def write_notices(traffic: Traffic) -> bytes:
+    """Return the lines of headers that go with the answers of a version."""
+    return "".join(f"{name}: {value}\r\n" for name, value in list_notices(traffic)).encode("ascii")
 
 
 def write_problem(error: ServiceError, request_id: str, date: bytes, lines: bytes) -> tuple[int, bytes]:

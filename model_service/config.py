@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from model_service.config_jobs import JobsConfig
+from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
 
 
@@ -220,6 +221,7 @@ class ModelConfig:
         only=BackendName.PROCESS,
         help="resident memory above which a process is replaced.",
     )
+    prediction_log: ModelLogConfig = setting(factory=ModelLogConfig, help="What of its predictions is logged.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,9 @@ class ServiceConfig:
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
+    prediction_log: PredictionLogConfig = setting(
+        factory=PredictionLogConfig, help="Where predictions are kept that models log, and how much they may take."
+    )
     invocations: InvocationsConfig = setting(
         factory=InvocationsConfig,
         help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",

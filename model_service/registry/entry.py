@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
+from model_service.config_predictions import ModelLogConfig
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.lease import Leases
 from model_service.schema.validation import SchemaValidator
@@ -17,6 +18,7 @@ class ServedModel:
         is_fast: Whether both validators say yes in no time to what is valid.
         timeout_s: Seconds that a request may take when it says nothing else.
         leases: Of those who may be about to submit to it.
+        log: What of its predictions is logged.
     """
 
     info: ModelInfo
@@ -26,6 +28,7 @@ class ServedModel:
     is_fast: bool
     timeout_s: float
     leases: Leases = field(default_factory=Leases)
+    log: ModelLogConfig = field(default_factory=ModelLogConfig)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from model_service.config_jobs import JobsConfig
+from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
 from model_service.config_traffic import TrafficConfig
 
@@ -222,6 +223,7 @@ class ModelConfig:
         help="resident memory above which a process is replaced.",
     )
     traffic: TrafficConfig = setting(factory=TrafficConfig, help="How requests come to this version of a model.")
+    prediction_log: ModelLogConfig = setting(factory=ModelLogConfig, help="What of its predictions is logged.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +264,9 @@ class ServiceConfig:
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
+    prediction_log: PredictionLogConfig = setting(
+        factory=PredictionLogConfig, help="Where predictions are kept that models log, and how much they may take."
+    )
     invocations: InvocationsConfig = setting(
         factory=InvocationsConfig,
         help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",
@@ -276,8 +281,8 @@ NO_MODELS = "no models are configured; list them under 'models:' in the configur
 def name_entry(config: ModelConfig) -> str:
     """Return a name that two entries share only if they are the same in every key.
 
-    Keys of its traffic do not count: they change nothing in how it runs. Fit for a folder, and short: the path of a
-    Unix socket may have some hundred bytes in all.
+    Keys of its traffic and its log do not count: they change nothing in how it runs. Fit for a folder, and short: the
+    path of a Unix socket may have some hundred bytes in all.
     """
-    alone = replace(config, traffic=TrafficConfig())
+    alone = replace(config, traffic=TrafficConfig(), prediction_log=ModelLogConfig())
     return base64.b32encode(hashlib.blake2b(repr(alone).encode(), digest_size=5).digest()).decode().lower()

@@ -79,8 +79,12 @@ def load_config(
     for name, key, value in translate_platform(environment or {}):
         root = _override(root, key, _environment(name, value))
     config: ServiceConfig = _build(ServiceConfig, root, "", path.parent)
-    # Its default, too, starts at the folder of the file.
-    config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
+    # Their defaults, too, start at the folder of the file.
+    config = replace(
+        config,
+        jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()),
+        prediction_log=replace(config.prediction_log, folder=(path.parent / config.prediction_log.folder).absolute()),
+    )
     check_config(config)
     return config
 

@@ -18,6 +18,7 @@ from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig, name_entry
 from model_service.errors import ServiceError
+from model_service.prediction_log.redaction import check_paths
 from model_service.records import ModelState, ModelStatus
 from model_service.registry import bring_up
 from model_service.registry.entry import Entry, ServedModel
@@ -88,7 +89,8 @@ class ModelManager:
 
         Raises:
             DuplicateModel: Two entries have the same name and version. What was loaded goes on answering.
-            ConfigInvalid: Two entries of one name are marked ``default``. Likewise.
+            ConfigInvalid: Two entries of one name are marked ``default``, or a field that is to be left out of the log
+                of predictions is none of the model's. Likewise.
         """
         with self._loading_lock:
             loop = loop or (ServiceLoop() if describe_only else self._start_own_loop())
@@ -99,6 +101,7 @@ class ModelManager:
             try:
                 self._bring(bring_up.peek if describe_only else bring_up.describe, entries)
                 check_unambiguous(entries)
+                _check_redaction(entries)
                 if not describe_only:
                     self._bring(bring_up.start, entries)
             except ServiceError:
@@ -213,6 +216,12 @@ def _announce(configuration: ServiceConfig, loop: ServiceLoop, home: Path | None
         bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None))
         for config in configuration.models
     ]
+
+
+def _check_redaction(entries: list[Entry]) -> None:
+    for entry in entries:
+        if entry.status.info is not None:
+            check_paths(entry.config.prediction_log, entry.status.info)
 
 
 def _drain(entries: list[Entry], deadline: float) -> bool:

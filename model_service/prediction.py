@@ -8,7 +8,7 @@ All find the input valid first, run it through the same queue, and hold the outp
 """
 
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,6 +16,8 @@ from model_service import outcomes
 from model_service.backends.ticket import RowOutcome, Ticket, Waiter
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
+from model_service.observability import get_request_id
+from model_service.prediction_log.writer import PredictionLog
 from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import FindHeader
@@ -28,7 +30,12 @@ class PredictionService:
         manager: Knows the models.
         max_rows: Most payloads of one request.
         clock: Seconds that only grow, and by which deadlines are meant: `time.monotonic`.
+
+    Attributes:
+        log: Takes the predictions of models that log them; ``None`` where none does.
     """
+
+    log: PredictionLog | None = None
 
     def __init__(self, manager: ModelManager, *, max_rows: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
@@ -102,7 +109,10 @@ class PredictionService:
             PayloadInvalid: The model's own rules refuse it: every violation.
             PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
         """
-        return outcomes.settle(target, ticket, is_many=is_many)
+        outputs = outcomes.settle(target, ticket, is_many=is_many)
+        if self.log is not None and self.log.takes(target.log):
+            self.log.note(target.info, target.log, ticket.context, ticket.payloads, outputs)
+        return outputs
 
     def predict(self, target: ServedModel, payload: Any, context: RequestContext | None = None) -> Prediction:
         """Predict for one payload, and wait for it.
@@ -166,7 +176,12 @@ class PredictionService:
             raise PayloadTooLarge(f"{len(documents)} rows in one request; at most {self._max_rows} are accepted")
 
     def predict_rows(
-        self, target: ServedModel, documents: list[Any], context: RequestContext | None = None
+        self,
+        target: ServedModel,
+        documents: list[Any],
+        context: RequestContext | None = None,
+        *,
+        numbers: Sequence[int] | None = None,
     ) -> list[RowOutcome]:
         """Predict for rows that succeed or fail alone, and wait for it.
 
@@ -174,6 +189,7 @@ class PredictionService:
             target: From `find_target`.
             documents: Any JSON documents; ``max_rows`` does not bound them, ``max_queue_rows`` does.
             context: As in `predict`.
+            numbers: Which row of the request each document is, for the log; from 0 in their order without.
 
         Returns:
             What became of each row, in order: its output, or its error. A `PayloadInvalid` points into the row. A row
@@ -186,11 +202,14 @@ class PredictionService:
         found = outcomes.find_schema_faults(target, documents)
         sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
         settled: list[RowOutcome] = []
+        context = context or _make_context(target, self._clock())
         if sound:
-            waiter = Waiter(sound, context or _make_context(target, self._clock()), is_lenient=True)
-            settled = outcomes.settle_rows(target, target.backend.wait_for(waiter))
+            settled = outcomes.settle_rows(target, target.backend.wait_for(Waiter(sound, context, is_lenient=True)))
         left = iter(settled)
-        return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+        rows = [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+        if self.log is not None and self.log.takes(target.log):
+            self.log.note(target.info, target.log, context, documents, rows, numbers=numbers)
+        return rows
 
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
@@ -207,4 +226,4 @@ class PredictionService:
 
 def _make_context(target: ServedModel, now: float) -> RequestContext:
     """Return the context of a call that has none: who asks is there, in this process."""
-    return RequestContext("", now, now + target.timeout_s)
+    return RequestContext(get_request_id() or "", now, now + target.timeout_s)

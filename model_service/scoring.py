@@ -26,7 +26,13 @@ def score_chunk(
         CapacityError, PayloadTooLarge: As `score_documents`.
     """
     documents = [row.document for row in rows if row.fault is None]
-    return join_faults(rows, score_documents(predictions, target, documents, context))
+    outcomes = score_documents(predictions, target, documents, context, numbers=list_numbers(rows))
+    return join_faults(rows, outcomes)
+
+
+def list_numbers(rows: Sequence[Row]) -> list[int]:
+    """Return which rows of the request, from 0, those without a fault are."""
+    return [row.number - 1 for row in rows if row.fault is None]
 
 
 def pin_rows(predictions: PredictionService, target: ServedModel, rows: Sequence[Row]) -> ServedModel:
@@ -43,7 +49,12 @@ def join_faults(rows: Sequence[Row], outcomes: list[RowOutcome]) -> list[RowOutc
 
 
 def score_documents(
-    predictions: PredictionService, target: ServedModel, documents: list[Any], context: RequestContext | None = None
+    predictions: PredictionService,
+    target: ServedModel,
+    documents: list[Any],
+    context: RequestContext | None = None,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> list[RowOutcome]:
     """Return what became of each document, in order: its output, or an error that is the row's own.
 
@@ -51,7 +62,7 @@ def score_documents(
         CapacityError: There was no room, or no time: that is no fault of a row, and the same rows may be sent again.
         PayloadTooLarge: They are more than may ever wait.
     """
-    outcomes = predictions.predict_rows(target, documents, context)
+    outcomes = predictions.predict_rows(target, documents, context, numbers=numbers)
     for outcome in outcomes:
         if isinstance(outcome, CapacityError):
             raise outcome

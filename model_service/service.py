@@ -17,6 +17,7 @@ from model_service.config import ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
+from model_service.prediction_log.writer import open_log
 from model_service.records import ModelStatus
 from model_service.request_log import RequestLog
 from model_service.transports.http.app import build_app
@@ -60,15 +61,25 @@ class Service:
         self.manager.load_models(self.config, loop=self._loop, home=self._home)
         return self
 
+    def log_predictions(self) -> None:
+        """Log the predictions of models that the configuration says so of: for what serves, and nothing else."""
+        self.predictions.log = open_log(self.config)
+
+    def end_prediction_log(self) -> None:
+        """Write what waits to be logged, and log nothing more."""
+        if self.predictions.log is not None:
+            self.predictions.log.close()
+
     def drain(self, timeout_s: float) -> bool:
         """Wait until nothing is under way any more; return whether that came to be in time."""
         return self.manager.drain(time.monotonic() + timeout_s)
 
     def close(self) -> None:
-        """Close the models and write out the log; calling it twice is fine."""
+        """Close the models and write out the logs; calling it twice is fine."""
         self.manager.close()
         if self.jobs is not None:
             self.jobs.close()
+        self.end_prediction_log()
         self.log.flush()
 
     def __enter__(self) -> Self:

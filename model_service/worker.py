@@ -48,6 +48,8 @@ _LOOK_S = 0.02
 _CLOSE_S = 5.0
 #: Time that the last lines of requests have to be read.
 _FLUSH_S = 0.5
+#: Time that the last predictions have to be logged.
+_LOG_S = 5.0
 
 
 class Worker:
@@ -69,6 +71,7 @@ class Worker:
         self._loop = ServiceLoop()
         self._service = service = Service(config, loop=self._loop, home=home.path)
         service.announce()
+        service.log_predictions()
         self._number = number
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
@@ -169,7 +172,9 @@ class Worker:
 
     def _close(self) -> None:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
-        for end, most_s in ((self._service.manager.close, _CLOSE_S), (self._service.log.flush, _FLUSH_S)):
+        service = self._service
+        ends = (service.manager.close, _CLOSE_S), (service.end_prediction_log, _LOG_S), (service.log.flush, _FLUSH_S)
+        for end, most_s in ends:
             ending = threading.Thread(target=end, name="ending", daemon=True)
             ending.start()
             ending.join(most_s)

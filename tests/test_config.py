@@ -19,6 +19,7 @@ from model_service.config import (
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
 from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
+from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_traffic import TrafficConfig
 from model_service.errors import ConfigInvalid
 
@@ -46,9 +47,11 @@ def load(write):
     def load(text: str | bytes, overrides: dict[str, str] | None = None) -> ServiceConfig:
         path = write(text)
         config = load_config(path, {ENVIRONMENT_PREFIX + name: value for name, value in (overrides or {}).items()})
-        # The default stands beside the file; the tests compare with what has no file.
-        if config.jobs.folder == path.parent / "model-service-data":
-            config = dataclasses.replace(config, jobs=dataclasses.replace(config.jobs, folder=JobsConfig().folder))
+        # Some defaults stand beside the file; the tests compare with what has no file.
+        for name, default in (("jobs", JobsConfig().folder), ("prediction_log", PredictionLogConfig().folder)):
+            section = getattr(config, name)
+            if section.folder == path.parent / default:
+                config = dataclasses.replace(config, **{name: dataclasses.replace(section, folder=default)})
         return config
 
     return load
@@ -141,6 +144,14 @@ logging:
     )
 
 
+def test_what_is_logged_of_a_model_is_a_section_of_its_own(load, refuse):
+    text = "models: [{class: m.M, prediction_log: {sample: 0.1, redact: [a, b.c]}}]"
+    assert load(text).models[0].prediction_log == ModelLogConfig(sample=0.1, redact=("a", "b.c"))
+    assert load(text, {"MODELS__0__PREDICTION_LOG__SAMPLE": "1"}).models[0].prediction_log.sample == 1
+    assert "'models[0].prediction_log.sample' must be a number from 0 to 1" in refuse(text.replace("0.1", "1.1"))
+    assert "unknown key 'models[0].prediction_log.redcat'" in refuse(text.replace("redact", "redcat"))
+
+
 def test_models_keep_their_order(load):
     text = "\n".join(["models:", *(f"  - class: m.M{i}" for i in (3, 1, 2))])
     assert [model.class_path for model in load(text).models] == ["m.M3", "m.M1", "m.M2"]
@@ -194,7 +205,7 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "zzz: 1",
-            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, prediction_log, invocations, logging",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -209,12 +220,12 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "1: 2",
-            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, prediction_log, invocations, logging",
             id="a-number",
         ),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, prediction_log, invocations, logging",
             id="a-merge-key",
         ),
     ],
@@ -622,10 +633,16 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param("MODELS__0", "m.M", "'models[0]' must be a mapping of keys to values", id="an-entry"),
         pytest.param("MODELS__2__CLASS", "m.M", "there are 1 entries; the next one is 1", id="a-gap"),
         pytest.param(
-            "ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, invocations, logging", id="an-unknown-one"
+            "ZZZ",
+            "1",
+            "unknown key 'zzz'; known keys: server, models, jobs, prediction_log, invocations, logging",
+            id="an-unknown-one",
         ),
         pytest.param(
-            "", "1", "unknown key ''; known keys: server, models, jobs, invocations, logging", id="the-prefix-alone"
+            "",
+            "1",
+            "unknown key ''; known keys: server, models, jobs, prediction_log, invocations, logging",
+            id="the-prefix-alone",
         ),
         pytest.param(
             "MODELS__0__CLAS",
@@ -676,6 +693,8 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
             "LoggingConfig": LoggingConfig,
             "ModelConfig": ModelConfig,
             "TrafficConfig": TrafficConfig,
+            "ModelLogConfig": ModelLogConfig,
+            "PredictionLogConfig": PredictionLogConfig,
         }
         name = next((name for name in inner if name in str(field.type)), None)
         is_list = "tuple" in str(field.type)

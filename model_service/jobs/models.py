@@ -12,6 +12,7 @@ from model_service.config import ModelConfig, ServiceConfig
 from model_service.errors import ModelNotFound, ServiceError
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
+from model_service.prediction_log.writer import open_log
 from model_service.registry.entry import ServedModel
 
 
@@ -28,6 +29,7 @@ class JobModels:
         self._home = home
         self._manager = ModelManager()
         self.predictions = PredictionService(self._manager, max_rows=config.server.max_request_rows)
+        self.predictions.log = open_log(config, for_jobs=True)
         self._known: list[tuple[str, str | None, ModelConfig]] | None = None
 
     @contextmanager
@@ -47,6 +49,8 @@ class JobModels:
     def close(self) -> None:
         """Forget what is loaded."""
         self._manager.close()
+        if self.predictions.log is not None:
+            self.predictions.log.flush()
 
     def _has(self, qualified_name: str, version: str) -> bool:
         try:

@@ -12,7 +12,7 @@ from model_service.errors import CapacityError, PayloadTooLarge, PredictionTimeo
 from model_service.files.rows import Outcome, Row
 from model_service.prediction import PredictionService
 from model_service.registry.entry import ServedModel
-from model_service.scoring import join_faults, score_documents
+from model_service.scoring import join_faults, list_numbers, score_documents
 
 #: How long one call should take: about what a person does not notice.
 SLICE_S = 0.05
@@ -51,21 +51,22 @@ class SlicedScorer:
     def score(self, rows: Sequence[Row]) -> list[Outcome]:
         """Return what became of each row, in order; that the model has no room is nothing that becomes of a row."""
         documents = [row.document for row in rows if row.fault is None]
+        numbers = list_numbers(rows)
         outcomes: list[Outcome] = []
         while len(outcomes) < len(documents):
-            part = documents[len(outcomes) : len(outcomes) + self._slice_rows]
-            started = self._clock()
-            outcomes += self._ask(part)
-            self._adapt(self._clock() - started, len(part))
+            part = slice(len(outcomes), len(outcomes) + self._slice_rows)
+            started, asked = self._clock(), documents[part]
+            outcomes += self._ask(asked, numbers[part])
+            self._adapt(self._clock() - started, len(asked))
         return join_faults(rows, outcomes)
 
-    def _ask(self, documents: list[Any]) -> list[Outcome]:
+    def _ask(self, documents: list[Any], numbers: list[int]) -> list[Outcome]:
         """Return outcomes, after as many tries as it takes, in parts where all together are too many."""
         tries = 0
         while True:
             self._check()
             try:
-                return score_documents(self._predictions, self._target, documents)
+                return score_documents(self._predictions, self._target, documents, numbers=numbers)
             except (PayloadTooLarge, PredictionTimeout) as error:
                 if len(documents) > 1:
                     break
@@ -76,7 +77,10 @@ class SlicedScorer:
                 tries += 1
                 self._wait(error.with_traceback(None), tries)
         middle = len(documents) // 2
-        return [*self._ask(documents[:middle]), *self._ask(documents[middle:])]
+        return [
+            *self._ask(documents[:middle], numbers[:middle]),
+            *self._ask(documents[middle:], numbers[middle:]),
+        ]
 
     def _adapt(self, took_s: float, rows: int) -> None:
         if took_s > 2 * SLICE_S:

@@ -7,6 +7,7 @@ from model_service.errors import CapacityError
 from model_service.jobs.records import Claim
 from model_service.jobs.retention import Retention
 from model_service.jobs.run import JobRun, Tools
+from model_service.observability import bind_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,13 @@ class JobWorker:
     def _work(self, claim: Claim) -> None:
         job_id = claim.job.id
         _, rest_s = self._resting.pop(job_id, (0.0, 1.0))
-        if JobRun(claim, self._tools).run():
-            rest_s = min(2 * rest_s, _LONGEST_REST_S)
-            self._resting[job_id] = (time.monotonic() + rest_s, rest_s)
+        bind_request_id(job_id)
+        try:
+            if JobRun(claim, self._tools).run():
+                rest_s = min(2 * rest_s, _LONGEST_REST_S)
+                self._resting[job_id] = (time.monotonic() + rest_s, rest_s)
+        finally:
+            bind_request_id(None)
         self._worked = time.monotonic()
 
     def _sweep(self) -> None:

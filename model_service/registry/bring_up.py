@@ -79,6 +79,7 @@ def start(entry: Entry) -> None:
         is_fast=input_validator.is_fast and output_validator.is_fast,
         timeout_s=entry.config.timeout_s,
         notice=_make_notice(entry.config.traffic),
+        log=entry.config.prediction_log,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")

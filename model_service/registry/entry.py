@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
+from model_service.config_predictions import ModelLogConfig
 from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.lease import Leases
 from model_service.registry.routing import Split
@@ -20,6 +21,7 @@ class ServedModel:
         leases: Of those who may be about to submit to it.
         notice: What is said with its answers, of a version that is not to be used any more.
         split: Where the first row of a request decides which version answers: who knows it. This model is one of them.
+        log: What of its predictions is logged.
     """
 
     info: ModelInfo
@@ -31,6 +33,7 @@ class ServedModel:
     leases: Leases = field(default_factory=Leases)
     notice: Traffic | None = None
     split: "Split[ServedModel] | None" = None
+    log: ModelLogConfig = field(default_factory=ModelLogConfig)
 
 
 @dataclass(slots=True)

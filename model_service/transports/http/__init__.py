@@ -31,6 +31,8 @@ inference_docs.py  its routes in the OpenAPI document
 jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document
+feedback.py     /api/predictions: what was true in the end
+feedback_docs.py  its route in the OpenAPI document
 health.py       /health/live, /health/ready
 platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
 endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it

@@ -16,7 +16,7 @@ from model_service.observability import bind_request_id, choose_request_id, get_
 from model_service.prediction import PredictionService
 from model_service.registry.routing import split_alias
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
+from model_service.transports.http import docs, endpoints, feedback, health, inference_protocol, pages, platforms, rest
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
@@ -70,6 +70,7 @@ def build_app(
     app.register_blueprint(inference_protocol.build_blueprint(manager, service, server))
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
+    app.register_blueprint(feedback.build_blueprint(manager, config))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(
         docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)

@@ -22,6 +22,7 @@ from model_service.schema.openapi import ModelRoute, build_components, build_mod
 from model_service.schema.openapi_names import name_components, name_operations
 from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
+from model_service.transports.http.feedback_docs import add_feedback_path
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
 from model_service.transports.http.urls import MODELS, model_path
@@ -108,6 +109,7 @@ def build_document(
         add_job_schemas(spec)
         add_job_paths(spec, _references())
     add_inference_paths(spec)
+    add_feedback_path(spec, _references())
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -161,8 +163,9 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     jobs = {"name": "jobs", "description": "Files of rows, predicted in the background."}
     probes = {"name": "health", "description": "Probes."}
     inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
+    feedback = {"name": "feedback", "description": "What was true in the end, for predictions in the log."}
     listed = {"name": "models", "description": "What is served."}
-    return [listed, *models, *([jobs] if has_jobs else []), inference, probes]
+    return [listed, *models, *([jobs] if has_jobs else []), inference, feedback, probes]
 
 
 def _references() -> dict[str, Any]:

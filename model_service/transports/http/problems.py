@@ -4,6 +4,7 @@ from typing import Any
 
 from model_service import errors
 from model_service.jobs import errors as job_errors
+from model_service.prediction_log import errors as log_errors
 from model_service.records import Violation
 
 STATUS: dict[type[errors.ServiceError], int] = {
@@ -27,6 +28,8 @@ STATUS: dict[type[errors.ServiceError], int] = {
     job_errors.JobInvalid: 400,
     job_errors.IdempotencyKeyReused: 422,
     job_errors.TooManyFailedRows: 422,
+    log_errors.PredictionNotFound: 404,
+    log_errors.FeedbackInvalid: 422,
     errors.PredictionFailed: 500,
     errors.OutputInvalid: 500,
     job_errors.JobStuck: 500,
@@ -37,6 +40,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     job_errors.TooManyJobs: 429,
     job_errors.JobStoreUnavailable: 503,
     job_errors.StorageFull: 507,
+    log_errors.PredictionLogUnavailable: 503,
 }
 #: What HTTP alone can get wrong: status -> (code, title).
 HTTP_PROBLEMS = {

@@ -21,6 +21,7 @@ from model_service.prediction_log.writer import PredictionLog
 from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import FindHeader
+from model_service.shadows import Shadows
 
 
 class PredictionService:
@@ -33,9 +34,11 @@ class PredictionService:
 
     Attributes:
         log: Takes the predictions of models that log them; ``None`` where none does.
+        shadows: Take copies of requests; ``None`` where no version is a shadow.
     """
 
     log: PredictionLog | None = None
+    shadows: Shadows | None = None
 
     def __init__(self, manager: ModelManager, *, max_rows: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
@@ -110,8 +113,8 @@ class PredictionService:
             PredictionFailed, OutputInvalid, CapacityError: From the backend and the model.
         """
         outputs = outcomes.settle(target, ticket, is_many=is_many)
-        if self.log is not None and self.log.takes(target.log):
-            self.log.note(target.info, target.log, ticket.context, ticket.payloads, outputs)
+        if self.is_watched:
+            self.watch(target, ticket.context, ticket.payloads, outputs)
         return outputs
 
     def predict(self, target: ServedModel, payload: Any, context: RequestContext | None = None) -> Prediction:
@@ -199,17 +202,46 @@ class PredictionService:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
         target = self.pin(target, documents)
-        found = outcomes.find_schema_faults(target, documents)
-        sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
-        settled: list[RowOutcome] = []
         context = context or _make_context(target, self._clock())
-        if sound:
-            settled = outcomes.settle_rows(target, target.backend.wait_for(Waiter(sound, context, is_lenient=True)))
-        left = iter(settled)
-        rows = [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
-        if self.log is not None and self.log.takes(target.log):
-            self.log.note(target.info, target.log, context, documents, rows, numbers=numbers)
+        rows = _run_rows(target, documents, context)
+        if self.is_watched:
+            self.watch(target, context, documents, rows, numbers=numbers)
         return rows
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether `watch` has anything to do."""
+        return self.log is not None or self.shadows is not None
+
+    def watch(
+        self,
+        target: ServedModel,
+        context: RequestContext,
+        documents: Sequence[Any],
+        found: Sequence[RowOutcome],
+        *,
+        size_bytes: int | None = None,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
+        """Log an answered request, and copy it for shadows, where the configuration says so; it never blocks.
+
+        Args:
+            target: The version that answered.
+            context: Of the request.
+            documents: Its rows; nobody changes them any more.
+            found: What became of each.
+            size_bytes: Of the body of the request, where that is known.
+            numbers: Which row of the request each is; from 0 in their order without.
+        """
+        if self.log is not None and self.log.takes(target.log):
+            log = target.log
+            self.log.note(target.info, log, context, documents, found, size_bytes=size_bytes, numbers=numbers)
+        if self.shadows is not None:
+            self.shadows.copy(target, context.request_id, documents, found)
+
+    def copy_for_shadows(self) -> None:
+        """Begin to copy requests for the versions that are shadows."""
+        self.shadows = Shadows(self._manager, _run_rows)
 
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
@@ -222,6 +254,17 @@ class PredictionService:
         ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))
         outputs = self.settle(target, ticket, is_many=is_many)
         return Prediction(target.info.qualified_name, target.info.version, outputs, self._clock() - started)
+
+
+def _run_rows(target: ServedModel, documents: list[Any], context: RequestContext) -> list[RowOutcome]:
+    """Return what becomes of rows that succeed or fail alone."""
+    found = outcomes.find_schema_faults(target, documents)
+    sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
+    settled: list[RowOutcome] = []
+    if sound:
+        settled = outcomes.settle_rows(target, target.backend.wait_for(Waiter(sound, context, is_lenient=True)))
+    left = iter(settled)
+    return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
 
 
 def _make_context(target: ServedModel, now: float) -> RequestContext:

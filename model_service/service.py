@@ -61,12 +61,16 @@ class Service:
         self.manager.load_models(self.config, loop=self._loop, home=self._home)
         return self
 
-    def log_predictions(self) -> None:
-        """Log the predictions of models that the configuration says so of: for what serves, and nothing else."""
+    def watch_predictions(self) -> None:
+        """Log and copy predictions as the configuration says: for what serves, and nothing else."""
         self.predictions.log = open_log(self.config)
+        if any(model.traffic.shadow for model in self.config.models):
+            self.predictions.copy_for_shadows()
 
-    def end_prediction_log(self) -> None:
-        """Write what waits to be logged, and log nothing more."""
+    def end_watch(self) -> None:
+        """Write what waits to be logged, and log and copy nothing more."""
+        if self.predictions.shadows is not None:
+            self.predictions.shadows.close()
         if self.predictions.log is not None:
             self.predictions.log.close()
 
@@ -79,7 +83,7 @@ class Service:
         self.manager.close()
         if self.jobs is not None:
             self.jobs.close()
-        self.end_prediction_log()
+        self.end_watch()
         self.log.flush()
 
     def __enter__(self) -> Self:

@@ -28,7 +28,7 @@ def create_app(config_path: str | os.PathLike[str] = DEFAULT_FILE) -> Flask:
     configure_logging(config)
     limit_threads(config.server.model_threads, os.environ)
     service = Service(config).start()
-    service.log_predictions()
+    service.watch_predictions()
     atexit.register(service.close)
     return service.app
 

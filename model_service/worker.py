@@ -71,7 +71,7 @@ class Worker:
         self._loop = ServiceLoop()
         self._service = service = Service(config, loop=self._loop, home=home.path)
         service.announce()
-        service.log_predictions()
+        service.watch_predictions()
         self._number = number
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
@@ -173,7 +173,7 @@ class Worker:
     def _close(self) -> None:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
         service = self._service
-        ends = (service.manager.close, _CLOSE_S), (service.end_prediction_log, _LOG_S), (service.log.flush, _FLUSH_S)
+        ends = (service.manager.close, _CLOSE_S), (service.end_watch, _LOG_S), (service.log.flush, _FLUSH_S)
         for end, most_s in ends:
             ending = threading.Thread(target=end, name="ending", daemon=True)
             ending.start()

@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("registry",),
     ("manager",),
     ("outcomes",),
+    ("shadows",),
     ("prediction",),
     ("scoring",),
     ("jobs",),

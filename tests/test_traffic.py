@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import time
 from collections import Counter
 from datetime import date
 
+import httpx
 import pytest
 from configurations import make_config
-from fronts import FrontServer, read_answers, request_of
+from fronts import FrontServer, read_answers, request_of, wait_until
+from serving import starting
 
-from model_service.config import ModelConfig
+from model_service.config import BackendName, ModelConfig
 from model_service.config_file import load_config
 from model_service.config_traffic import TrafficConfig
 from model_service.errors import ConfigInvalid, ModelNotFound
@@ -222,6 +225,86 @@ def test_a_version_on_its_way_out_says_so(start, accept):
     assert headers["link"] == '<https://example.org/new-model>; rel="deprecation"'
     assert front.ask("GET", "/api/models/double_model/versions/1.0.0")[1]["sunset"] == headers["sunset"]
     assert "deprecation" not in front.ask("POST", PREDICT, b'{"x": 1}', Content_Type="application/json")[1]
+
+
+# --- shadows ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start_shadow():
+    services = []
+
+    def start(share: float = 1, **settings: object) -> PredictionService:
+        traffic = TrafficConfig(shadow=share)
+        tried = ModelConfig(
+            class_path="traffic_models.DoubleModelTried", backend=BackendName.PROCESS, traffic=traffic, **settings
+        )
+        service = PredictionService(load(ModelConfig(class_path=OLD), tried), max_rows=1000)
+        service.copy_for_shadows()
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        service.shadows.close()
+
+
+def ask(service: PredictionService, *rows: float) -> None:
+    prediction = service.predict_many(service.find_target("double_model"), [{"x": x} for x in rows])
+    assert (prediction.version, [output["y"] for output in prediction.outputs]) == ("1.0.0", [2 * x for x in rows])
+
+
+def count_shadow(service: PredictionService) -> Counter:
+    counts: Counter[str] = Counter()
+    for (name, version, kind), rows in list(service.shadows.counts.items()):
+        assert (name, version) == ("double_model", "2.0.0")
+        counts[kind] += rows
+    return +counts
+
+
+def test_a_shadow_gets_copies_and_its_answers_are_compared(start_shadow, caplog):
+    service = start_shadow()
+    ask(service, 1)
+    ask(service, 2, 3, -1)
+    service.predict_rows(service.find_target("double_model"), [{"x": 4}, {"x": "4"}])
+    wait_until(lambda: sum(count_shadow(service).values()) == 6)
+    assert count_shadow(service) == {"alike": 4, "different": 1, "failed": 1}, "what both refuse is alike"
+    told = [record.getMessage() for record in caplog.records if "the shadow" in record.getMessage()]
+    assert len(told) == 1, "at most once a second"
+    assert "1.0.0 answered" in told[0]
+    assert service.predict(service.find_target("double_model", "2.0.0"), {"x": 1}).version == "2.0.0"
+    time.sleep(0.1)
+    assert sum(count_shadow(service).values()) == 6, "what it answered itself is not copied to it"
+
+
+def test_a_shadow_gets_its_share(start_shadow):
+    service = start_shadow(share=0.1)
+    for _ in range(200):
+        ask(service, 1)
+    wait_until(lambda: count_shadow(service)["alike"] >= 19)
+    assert 19 <= count_shadow(service)["alike"] <= 21
+
+
+def test_a_shadow_that_hangs_touches_nothing(start_shadow, monkeypatch):
+    monkeypatch.setattr("model_service.shadows.MAX_ROWS", 50)
+    service = start_shadow(timeout_s=600)
+    ask(service, 7)
+    for _ in range(100):
+        ask(service, 1)
+    assert count_shadow(service) == {"dropped": 51}, "one hangs, 49 wait"
+
+
+def test_a_request_of_the_loop_is_copied_too(temporary):
+    entries = (
+        "models: [{class: models.DoubleModel}, "
+        "{class: traffic_models.DoubleModelTried, backend: process, traffic: {shadow: 1}}]"
+    )
+    with starting(temporary) as start:
+        server = start(entries)
+        answer = httpx.post(f"{server.url}{PREDICT}", json={"x": 3})
+        assert answer.json() == {"y": 6}
+        log = server.wait_for_log("the shadow 2.0.0 answered otherwise for 1 rows that 1.0.0 answered")
+        assert answer.headers["x-request-id"] in log
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

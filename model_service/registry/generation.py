@@ -1,6 +1,6 @@
 """`Generation`: the models that are served together, and which of them is meant. Immutable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from packaging.version import InvalidVersion, Version
@@ -36,6 +36,11 @@ class Generation:
             for entry in taken
         ]
         self._aliases = _find_aliases(taken)
+        self._shadows: dict[str, list[tuple[ServedModel, float]]] = {}
+        for entry in taken:
+            if entry.served is not None and entry.config.traffic.shadow:
+                named = self._shadows.setdefault(entry.status.qualified_name, [])
+                named.append((entry.served, entry.config.traffic.shadow))
         self._splits = {name: _make_split(name, named) for name, named in shares.items()}
         self._answering = {
             status.qualified_name: served
@@ -54,6 +59,10 @@ class Generation:
     def is_split(self, qualified_name: str) -> bool:
         """Whether several versions answer to a name, so that each request has to ask anew."""
         return qualified_name in self._splits
+
+    def find_shadows(self, qualified_name: str) -> Sequence[tuple[ServedModel, float]]:
+        """Return the versions of a model that get copies of requests, each with its share of them."""
+        return self._shadows.get(qualified_name, ())
 
     def serves(self, target: ServedModel) -> bool:
         """Whether a model is one of those that answer."""

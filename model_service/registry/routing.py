@@ -65,6 +65,11 @@ class Split(Generic[_Target]):
         return next((served for end, served in self._ends if place < end), self._ends[-1][1])
 
 
+def is_next(turn: int, share: float) -> bool:
+    """Whether the request with a number belongs to a share of them, evenly spread."""
+    return turn * _GOLDEN % 1 < share
+
+
 def split_alias(name: str) -> tuple[str, str | None]:
     """Return the name of a model and the alias behind it, if there is one."""
     qualified_name, sign, alias = name.partition(ALIAS_SIGN)

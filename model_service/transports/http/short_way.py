@@ -144,10 +144,10 @@ class ShortWay(HttpToolsProtocol):
                 lines += write_notices(request.target.notice)
             raw = write_happy(body, request.target.info.version, request.request_id, self.date(), lines)
             self._write(request, 200, raw, is_last)
-            log = self.front.service.log
-            if log is not None and log.takes(request.target.log):
-                rows, info = request.payloads, request.target.info
-                log.note(info, request.target.log, request.context, rows, request.outputs, size_bytes=request.received)
+            service = self.front.service
+            if service.is_watched:
+                rows, size = request.payloads, request.received
+                service.watch(request.target, request.context, rows, request.outputs, size_bytes=size)
 
     def refuse(self, request: PlainRequest, error: ServiceError) -> None:
         """Answer an error that Flask need not, or could not, explain."""

@@ -22,7 +22,7 @@ def serve(manager, tmp_path):
             prediction_log=PredictionLogConfig(folder=tmp_path / "log", flush_s=600),
         )
         services.append(Service(config).start())
-        services[-1].log_predictions()
+        services[-1].watch_predictions()
         return services[-1], services[-1].app.test_client()
 
     yield start
@@ -79,7 +79,7 @@ def test_what_is_refused_or_fails_is_not_logged(serve, tmp_path):
 
 def test_a_service_whose_models_log_nothing_has_no_log(manager):
     service = Service(ServiceConfig(models=(ModelConfig(class_path="models.DoubleModel"),)))
-    service.log_predictions()
+    service.watch_predictions()
     assert service.predictions.log is None
 
 
@@ -191,7 +191,7 @@ def test_a_field_of_the_output_that_is_left_out_of_the_log_is_left_out_of_feedba
 def test_feedback_finds_what_another_day_has(serve, tmp_path):
     service, client = serve()
     predict(service, client, {"x": 1})
-    service.end_prediction_log()
+    service.end_watch()
     (path,) = (tmp_path / "log").glob("*.sqlite")
     path.rename(path.with_name("2020-01-31.sqlite"))
     assert give(client, {"outcome": {"y": 2}}).status_code == 200

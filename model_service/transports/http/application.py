@@ -11,7 +11,7 @@ import asyncio
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from model_service.errors import ServerBusy
+from model_service.errors import ModelNotFound, ServerBusy
 from model_service.transports.http import health
 from model_service.transports.http.asgi import (
     CallerLeft,
@@ -29,7 +29,7 @@ from model_service.transports.http.asgi import (
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
-from model_service.transports.http.ping import answer_ping, list_paths
+from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
 from model_service.transports.http.urls import find_model_name
 
 #: Requests that may wait for each thread.
@@ -148,12 +148,14 @@ class Application:
         path = find_path(scope)
         if scope["method"] != "POST":
             return ""
-        if path in self._invocations:
-            asked = find_header(scope, b"x-amzn-sagemaker-target-model") or self._front.invocations.default_model or ""
-            name = asked.partition("/")[0].removesuffix(".tar.gz")
+        if path in self._invocations or path.startswith(("/endpoints/", "/models/")):
+            header = find_header(scope, TARGET_MODEL.lower().encode())
+            try:
+                name, _ = name_target(self._front.manager, self._front.invocations, path, header)
+            except ModelNotFound:  # which Flask tells
+                return ""
         else:
             name = find_model_name(path)
-        name = name.replace("-", "_")  # as in the names of endpoints
         return name if self._front.manager.generation.has_name(name) else ""
 
 

@@ -21,7 +21,7 @@ from model_service.threads import count_cores
 from model_service.transports.http.codec import list_media_types, write_json
 from model_service.transports.http.inflating import ENCODINGS
 from model_service.transports.http.invocations import answer_invocation
-from model_service.transports.http.ping import answer_ping, list_paths, name_target
+from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
 from model_service.transports.http.problems import (
     HTTP_PROBLEMS,
     OTHER_CODE,
@@ -31,7 +31,6 @@ from model_service.transports.http.problems import (
     make_document,
 )
 
-TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 #: Status -> what MLflow calls it.
 MLFLOW_CODES = {
     400: "MALFORMED_REQUEST",
@@ -63,9 +62,9 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         status, headers, body = answer_ping(manager, config.invocations)
         return Response(body, status, headers)
 
-    def invoke(name: str | None = None) -> Response:
-        asked = name or request.headers.get(TARGET_MODEL, "")
-        with service.lease(*name_target(manager, config.invocations, asked)) as target:
+    def invoke(**_: str) -> Response:
+        header = request.headers.get(TARGET_MODEL, "")
+        with service.lease(*name_target(manager, config.invocations, request.path, header)) as target:
             return answer_invocation(request, service, target, config)
 
     for path in pings:

@@ -23,7 +23,6 @@ from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
-from model_service.transports.http.urls import API_PREFIXES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,7 +39,7 @@ def build_app(
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
-    hosts, cors = AllowedHosts(server), CrossOrigin(server)
+    hosts, cors = AllowedHosts(server), CrossOrigin(server, config.invocations)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
     if server.root_path is not None:
@@ -112,7 +111,7 @@ def _answer_preflight(cors: CrossOrigin) -> Response | None:
 
 
 def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
-    if request.path.startswith(API_PREFIXES):
+    if cors.covers(request.path):
         for name, value in cors.make_headers(request.headers.get("Origin")):
             if name == "Vary":
                 response.vary.add(value)

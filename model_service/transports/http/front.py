@@ -53,7 +53,7 @@ class Front:
         self.invocations = config.invocations
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
-        self.cors = CrossOrigin(server)
+        self.cors = CrossOrigin(server, config.invocations)
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

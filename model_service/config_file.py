@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from model_service.config import Batching, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config import PATH_PREFIX, Batching, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.config_keys import describe_type, find_scalar, list_keys
 from model_service.config_platforms import translate_platform
@@ -33,7 +33,6 @@ DEFAULT_FILE = Path("config.yaml")
 #: What PyYAML raises beside its own errors for a scalar that only looks like a number or a date: 2020-13-45.
 _YAML_SURPRISES = (ValueError, KeyError, AttributeError)
 #: A path of plain letters, so that it is the same in an address and out of it.
-_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 #: As Vertex AI makes them: /v1/endpoints/1/deployedModels/2:predict
 _ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:-]+)+")
 #: Paths with a meaning of their own.
@@ -96,6 +95,8 @@ def load_config(
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
+    if "*" not in config.server.trusted_proxies:
+        _check_networks("server.trusted_proxies", config.server.trusted_proxies)
     _check_callbacks(config.jobs)
     _check_invocations(config.invocations)
     _check_origins(config.server)
@@ -243,7 +244,7 @@ def _check_tls(server: ServerConfig) -> None:
 
 
 def _check_root_path(server: ServerConfig) -> None:
-    if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
+    if server.root_path is not None and not PATH_PREFIX.fullmatch(server.root_path):
         raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
 
 
@@ -258,13 +259,15 @@ def _check_callbacks(jobs: JobsConfig) -> None:
                 f"'jobs.callback_secret' must be {SECRET_PREFIX} and 24 to 64 bytes in Base64; make one with: "
                 f'echo "{SECRET_PREFIX}$(openssl rand -base64 32)"'
             )
-    for place, network in enumerate(jobs.callback_networks):
+    _check_networks("jobs.callback_networks", jobs.callback_networks)
+
+
+def _check_networks(key: str, networks: Iterable[str]) -> None:
+    for place, network in enumerate(networks):
         try:
             ipaddress.ip_network(network)
         except ValueError as error:
-            raise ConfigInvalid(
-                f"'jobs.callback_networks[{place}]' must be a network like 10.1.0.0/16: {error}"
-            ) from None
+            raise ConfigInvalid(f"'{key}[{place}]' must be a network like 10.1.0.0/16: {error}") from None
 
 
 def _check_invocations(invocations: InvocationsConfig) -> None:

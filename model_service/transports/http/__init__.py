@@ -11,6 +11,7 @@ short_way.py    a plain request, from its last byte to its answer
 wire.py         whole answers as bytes
 hosts.py        for which hosts requests are answered
 cors.py         which pages of other origins may call the API
+proxies.py      whose word counts for the path prefix
 asgi.py         types and short answers of the ASGI side
 job_doors.py    files of jobs in and out
 job_files.py    the body of a request for a job

@@ -30,8 +30,10 @@ from model_service.transports.http.front import LARGE_BYTES, Front, service_ende
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
 from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
+from model_service.transports.http.proxies import FORWARDED_PREFIX
 from model_service.transports.http.urls import find_model_name
 
+_FORWARDED_PREFIX = FORWARDED_PREFIX.lower().encode()
 #: Requests that may wait for each thread.
 _WAITING_EACH = 8
 #: One model may take this part of the threads, and at least one.
@@ -68,6 +70,8 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        if self._front.proxies.is_on:
+            self._believe_proxy(scope)
         path, method, origin = find_path(scope), scope["method"], None
         if self._front.cors.is_on:
             origin = find_header(scope, b"origin") or None
@@ -100,6 +104,13 @@ class Application:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
             body.release()
+
+    def _believe_proxy(self, scope: Message) -> None:
+        """Put the request below the path prefix that a trusted proxy has removed."""
+        peer, claimed = scope["client"], find_header(scope, _FORWARDED_PREFIX)
+        prefix = self._front.proxies.find_prefix(peer[0] if peer else None, claimed)
+        if prefix is not None:
+            scope["path"], scope["root_path"] = prefix + find_path(scope), prefix
 
     async def _answer_preflight(self, scope: Message, send: Send, origin: str | None) -> bool:
         """Answer a preflight of a browser, if it is one that is allowed; return whether it was."""

@@ -9,6 +9,7 @@ from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
+from model_service.transports.http.proxies import TrustedProxies
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -31,6 +32,7 @@ class Front:
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
+        proxies: Whose word counts for the path prefix.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -53,6 +55,7 @@ class Front:
         self.invocations = config.invocations
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
+        self.proxies = TrustedProxies(server)
         self.cors = CrossOrigin(server, config.invocations)
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16

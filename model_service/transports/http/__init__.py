@@ -34,6 +34,7 @@ job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
 platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
+platform_docs.py  their routes in the OpenAPI document
 endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
 ping.py         which model they mean, and whether it answers
 invocations.py  their bodies and answers, in JSON, CSV and JSON lines

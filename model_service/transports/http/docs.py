@@ -24,6 +24,8 @@ from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.platform_docs import TAG as PLATFORMS_TAG
+from model_service.transports.http.platform_docs import add_platform_paths
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -108,6 +110,7 @@ def build_document(
         add_job_schemas(spec)
         add_job_paths(spec, _references())
     add_inference_paths(spec)
+    add_platform_paths(spec)
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -162,7 +165,7 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     probes = {"name": "health", "description": "Probes."}
     inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
     listed = {"name": "models", "description": "What is served."}
-    return [listed, *models, *([jobs] if has_jobs else []), inference, probes]
+    return [listed, *models, *([jobs] if has_jobs else []), inference, PLATFORMS_TAG, probes]
 
 
 def _references() -> dict[str, Any]:

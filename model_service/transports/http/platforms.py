@@ -24,6 +24,7 @@ from model_service.transports.http.invocations import answer_invocation
 from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
 from model_service.transports.http.problems import (
     HTTP_PROBLEMS,
+    MLFLOW_CODES,
     OTHER_CODE,
     STATUS,
     UNEXPECTED_CODE,
@@ -31,21 +32,7 @@ from model_service.transports.http.problems import (
     make_document,
 )
 
-#: Status -> what MLflow calls it.
-MLFLOW_CODES = {
-    400: "MALFORMED_REQUEST",
-    404: "RESOURCE_DOES_NOT_EXIST",
-    406: "BAD_REQUEST",
-    413: "BAD_REQUEST",
-    415: "BAD_REQUEST",
-    422: "INVALID_PARAMETER_VALUE",
-    429: "REQUEST_LIMIT_EXCEEDED",
-    500: "INTERNAL_ERROR",
-    501: "NOT_IMPLEMENTED",
-    503: "TEMPORARILY_UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-    507: "RESOURCE_EXHAUSTED",
-}
+VERSION, EXECUTION_PARAMETERS = "/version", "/execution-parameters"
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +60,11 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         blueprint.add_url_rule(path, view_func=invoke, methods=["POST"])
     blueprint.add_url_rule("/models/<name>/invoke", view_func=invoke, methods=["POST"])
 
-    @blueprint.get("/version")
+    @blueprint.get(VERSION)
     def version() -> Response:
         return Response(model_service.__version__, content_type="text/plain; charset=utf-8")
 
-    @blueprint.get("/execution-parameters")
+    @blueprint.get(EXECUTION_PARAMETERS)
     def execution_parameters() -> Response:
         parameters = {
             "MaxConcurrentTransforms": config.server.workers or count_cores(),

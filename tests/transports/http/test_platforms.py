@@ -16,8 +16,7 @@ from serving import MAX_BODY_BYTES, MAX_ROWS, Server, starting
 from model_service.config import InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.service import Service
 from model_service.transports.http.envelopes import ENVELOPES
-from model_service.transports.http.platforms import MLFLOW_CODES
-from model_service.transports.http.problems import STATUS
+from model_service.transports.http.problems import MLFLOW_CODES, STATUS
 
 TARGET = "x-amzn-sagemaker-target-model"
 TABLE = "platform_models.TableModel"

@@ -72,8 +72,8 @@ class CrossOrigin:
 
     def covers(self, path: str) -> bool:
         """Whether answers at a path are for pages of other origins: those of the API are, pages are not."""
-        path = path.removesuffix("/")
-        return path.startswith(API_PREFIXES) or path in self._paths or _INVOKE.fullmatch(path) is not None
+        bare = path.removesuffix("/")  # which changes nothing at the end of an address
+        return path.startswith(API_PREFIXES) or bare in self._paths or _INVOKE.fullmatch(bare) is not None
 
     def make_headers(self, origin: str | None) -> Headers:
         """Return what an answer of the API has more, for a request with this header ``Origin`` or without one."""

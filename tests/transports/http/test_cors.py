@@ -60,6 +60,7 @@ def test_every_header_that_an_answer_may_have_is_exposed():
 @pytest.mark.parametrize(
     ("path", "is_covered"),
     [
+        ("/api/", True),
         ("/invocations", True),
         ("/v1/endpoints/1:predict", True),
         ("/v1/endpoints/1:predict/", True),

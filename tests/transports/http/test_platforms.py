@@ -9,13 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from serving import MAX_BODY_BYTES, MAX_ROWS, Server, starting
 
 from model_service.config import InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.service import Service
-from model_service.transports.http.envelopes import ENVELOPES
 from model_service.transports.http.problems import MLFLOW_CODES, STATUS
 
 TARGET = "x-amzn-sagemaker-target-model"
@@ -42,18 +39,6 @@ def make_app(manager) -> Callable[..., FlaskClient]:
         return Service(config).start().app.test_client()
 
     return make
-
-
-@pytest.fixture(scope="module")
-def fuzzed() -> Iterator[FlaskClient]:
-    """A client that many examples share."""
-    with Service(ServiceConfig(models=(ModelConfig(class_path=TABLE),))) as service:
-        yield service.start().app.test_client()
-
-
-def _nest(inner: st.SearchStrategy) -> st.SearchStrategy:
-    names = st.sampled_from(["a", "b", "note", "day", "columns", "data", "index", "instances", "params", "a.b", ""])
-    return st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4)
 
 
 def post(app, content: object, media_type: str = "application/json", **headers: str):
@@ -361,16 +346,6 @@ def test_names_with_any_number_of_dots_are_looked_up_in_no_time(make_app):
     """Each part of a dotted name may be a field: only as many are tried as names of fields have."""
     names = {"a." * 30_000 + str(i): [1] for i in range(20)}
     assert post(make_app(TABLE), {"inputs": names}).status_code == 422
-
-
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), _nest, max_leaves=12))
-@settings(max_examples=300, deadline=None)
-def test_no_document_is_more_than_the_door_can_take(fuzzed, document):
-    """Whatever is sent, alone or in an envelope, is predicted or is a mistake of the caller."""
-    for body in (document, *({name: document} for name in ENVELOPES)):
-        for accept in ("application/json", "text/csv"):
-            raw = json.dumps(body).encode("utf-8", "surrogatepass")
-            assert post(fuzzed, raw, Accept=accept).status_code in (200, 400, 422)
 
 
 def test_a_field_that_is_called_as_an_envelope_is_a_field(make_app):

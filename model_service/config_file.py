@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
@@ -95,8 +95,7 @@ def load_config(
     config = replace(config, jobs=replace(config.jobs, folder=(path.parent / config.jobs.folder).absolute()))
     _check_tls(config.server)
     _check_root_path(config.server)
-    if "*" not in config.server.trusted_proxies:
-        _check_networks("server.trusted_proxies", config.server.trusted_proxies)
+    _check_networks("server.trusted_proxies", config.server.trusted_proxies, others=("*",))
     _check_callbacks(config.jobs)
     _check_invocations(config.invocations)
     _check_origins(config.server)
@@ -262,10 +261,11 @@ def _check_callbacks(jobs: JobsConfig) -> None:
     _check_networks("jobs.callback_networks", jobs.callback_networks)
 
 
-def _check_networks(key: str, networks: Iterable[str]) -> None:
+def _check_networks(key: str, networks: Iterable[str], others: Collection[str] = ()) -> None:
     for place, network in enumerate(networks):
         try:
-            ipaddress.ip_network(network)
+            if network not in others:
+                ipaddress.ip_network(network)
         except ValueError as error:
             raise ConfigInvalid(f"'{key}[{place}]' must be a network like 10.1.0.0/16: {error}") from None
 

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import TESTS, Server
 
-from model_service.config import ModelConfig
+from model_service.config import InvocationsConfig, ModelConfig
 from model_service.config_file import load_config
 from model_service.service import Service
 from model_service.testing import find_difference
@@ -82,8 +82,12 @@ def test_each_models_own_schema_stands_at_its_own_path(manager, class_path):
 
 
 def test_every_route_that_platforms_call_is_in_the_document(manager):
-    service = Service(make_config("models.DoubleModel")).start()
-    paths = build_document(service.manager.get_models(), max_rows=10)["paths"]
+    routes = InvocationsConfig(predict_route="/v1/endpoints/1:predict", health_route="/v1/endpoints/1")
+    service = Service(replace(make_config("models.DoubleModel"), invocations=routes)).start()
+    client = service.app.test_client()
+    paths = client.get("/openapi.json").json["paths"]
+    names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert len(names) == len({*names})
     served = {
         (re.sub("<[^>]+>", "{}", rule.rule), method.lower())
         for rule in service.app.url_map.iter_rules()
@@ -91,7 +95,7 @@ def test_every_route_that_platforms_call_is_in_the_document(manager):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     documented = {(re.sub("{[^}]+}", "{}", path), method) for path, methods in paths.items() for method in methods}
-    assert len(served) == 6
+    assert len(served) == 8
     assert served <= documented
 
 

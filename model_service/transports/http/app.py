@@ -68,9 +68,7 @@ def build_app(
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(
-        docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
-    )
+    app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, has_jobs=has_jobs))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app
 

@@ -4,12 +4,13 @@ from typing import Any
 
 from apispec import APISpec
 
+from model_service.config import InvocationsConfig
 from model_service.transports.http import schemas
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.endpoints import RUNTIME_ERRORS
 from model_service.transports.http.envelopes import ENVELOPES
 from model_service.transports.http.invocations import ANSWERED
-from model_service.transports.http.ping import INVOCATIONS, PING, TARGET_MODEL
+from model_service.transports.http.ping import TARGET_MODEL, list_paths
 from model_service.transports.http.platforms import EXECUTION_PARAMETERS, VERSION
 
 TAG = {"name": "platforms", "description": "What hosting platforms and MLflow call: the same predictions."}
@@ -52,8 +53,8 @@ _WORDS = (
 )
 
 
-def add_platform_paths(spec: APISpec) -> None:
-    """Add the routes, and what they take and answer."""
+def add_platform_paths(spec: APISpec, config: InvocationsConfig) -> None:
+    """Add the routes, those of the configuration among them, and what they take and answer."""
     for name, schema in _SCHEMAS.items():
         spec.components.schema(name, component=schema)
     spec.components.schema("InvocationError", schema=schemas.InvocationErrorSchema)
@@ -61,7 +62,9 @@ def add_platform_paths(spec: APISpec) -> None:
         content = {JSON: {"schema": {"$ref": _COMPONENT + name}}}
         spec.components.response(name, {"description": words, "headers": _HEADERS, "content": content})
     named = [_header(TARGET_MODEL, "Name of the model, or name/version; without it the default model answers.")]
-    _add_invocation(spec, INVOCATIONS, "invoke", "Predict with the default model, or one by a header", named)
+    pings, invocations = list_paths(config)
+    for path, suffix in zip(invocations, ("", "_route"), strict=False):  # the second one is the configuration's
+        _add_invocation(spec, path, f"invoke{suffix}", "Predict with the default model, or one by a header", named)
     model = [_in_path("qualified_name", "Of the model, with or without `.tar.gz`.")]
     _add_invocation(spec, "/models/{qualified_name}/invoke", "invoke_model", "Predict, of several models", model)
     endpoint = [
@@ -72,8 +75,9 @@ def add_platform_paths(spec: APISpec) -> None:
     _add_invocation(spec, path, "invoke_endpoint", "Predict as SageMaker's runtime", endpoint, error="EndpointError")
     ready = {"description": "A request to `/invocations` would be answered.", "headers": _HEADERS}
     busy = {**ready, "description": "It would not; the text says why.", "content": _PLAIN}
-    told = {"200": ready, "503": busy}
-    _add(spec, PING, "ping", "Tell whether the default model can answer", told)
+    for path, suffix in zip(pings, ("", "_route"), strict=False):
+        told = {"200": ready, "503": busy}
+        _add(spec, path, f"ping{suffix}", "Tell whether the default model can answer", told)
     told = {"200": {"description": "The version.", "headers": _HEADERS, "content": _PLAIN}}
     _add(spec, VERSION, "get_version", "Tell the version of the service", told)
     content = {JSON: {"schema": {"$ref": f"{_COMPONENT}ExecutionParameters"}}}

@@ -7,6 +7,7 @@ Name, type, default, bounds and sentence of a key serve the loader
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,9 @@ from model_service.config_jobs import JobsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
 from model_service.config_traffic import TrafficConfig
+
+#: It begins with one slash, has no dots to climb by, and ends without a slash.
+PATH_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
 
 class LogFormat(StrEnum):
@@ -88,6 +92,11 @@ class ServerConfig:
     root_path: str | None = setting(
         None,
         help="Path prefix that a proxy removes before it passes a request on, such as `/ml`; links begin with it.",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        help="Addresses and networks of proxies, such as `10.1.0.0/16`, whose header `X-Forwarded-Prefix` says the "
+        "path prefix of a request; it counts more than `root_path`. `*`: every peer, as on a Unix socket. Empty: none.",
     )
     workers: int | None = setting(
         None,

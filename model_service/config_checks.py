@@ -3,15 +3,14 @@
 import base64
 import ipaddress
 import re
+from collections.abc import Collection, Iterable
 
-from model_service.config import BackendName, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
+from model_service.config import PATH_PREFIX, BackendName, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.config_keys import list_keys
 from model_service.errors import ConfigInvalid
 from model_service.files.formats import find_format
 
-#: A path of plain letters, so that it is the same in an address and out of it.
-_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 #: As Vertex AI makes them: /v1/endpoints/1/deployedModels/2:predict
 _ROUTE = re.compile(r"(?:/[A-Za-z0-9._~:-]+)+")
 #: Paths with a meaning of their own.
@@ -33,6 +32,7 @@ def check_config(config: ServiceConfig) -> None:
     """
     _check_tls(config.server)
     _check_root_path(config.server)
+    _check_networks("server.trusted_proxies", config.server.trusted_proxies, others=("*",))
     _check_callbacks(config.jobs)
     _check_invocations(config.invocations)
     _check_origins(config.server)
@@ -50,7 +50,7 @@ def _check_tls(server: ServerConfig) -> None:
 
 
 def _check_root_path(server: ServerConfig) -> None:
-    if server.root_path is not None and not _ROOT_PATH.fullmatch(server.root_path):
+    if server.root_path is not None and not PATH_PREFIX.fullmatch(server.root_path):
         raise ConfigInvalid("'server.root_path' must begin with a slash, not end with one, and be plain: '/ml'")
 
 
@@ -65,13 +65,16 @@ def _check_callbacks(jobs: JobsConfig) -> None:
                 f"'jobs.callback_secret' must be {SECRET_PREFIX} and 24 to 64 bytes in Base64; make one with: "
                 f'echo "{SECRET_PREFIX}$(openssl rand -base64 32)"'
             )
-    for place, network in enumerate(jobs.callback_networks):
+    _check_networks("jobs.callback_networks", jobs.callback_networks)
+
+
+def _check_networks(key: str, networks: Iterable[str], others: Collection[str] = ()) -> None:
+    for place, network in enumerate(networks):
         try:
-            ipaddress.ip_network(network)
+            if network not in others:
+                ipaddress.ip_network(network)
         except ValueError as error:
-            raise ConfigInvalid(
-                f"'jobs.callback_networks[{place}]' must be a network like 10.1.0.0/16: {error}"
-            ) from None
+            raise ConfigInvalid(f"'{key}[{place}]' must be a network like 10.1.0.0/16: {error}") from None
 
 
 def _check_invocations(invocations: InvocationsConfig) -> None:

@@ -83,11 +83,15 @@ def check_listening(config: ServerConfig) -> None:
         )
 
 
+def join_address(host: str, port: int | None) -> str:
+    """Return a host and a port as one text, in which an address of IPv6 stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _name_address(config: ServerConfig) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
     scheme = "https" if config.tls_certificate else "http"
-    name = str(config.unix_socket) if config.unix_socket else f"{scheme}://{host}:{config.port}"
-    return name if config.grpc_port is None else f"{name} and gRPC at {host}:{config.grpc_port}"
+    name = str(config.unix_socket) if config.unix_socket else f"{scheme}://{join_address(config.host, config.port)}"
+    return name if config.grpc_port is None else f"{name} and gRPC at {join_address(config.host, config.grpc_port)}"
 
 
 def _bind_port(host: str, port: int, count: int) -> list[socket.socket]:
@@ -100,7 +104,7 @@ def _bind_port(host: str, port: int, count: int) -> list[socket.socket]:
         return [_bind(host, port, is_shared=True) for _ in range(count)]
     except OSError as error:
         raise ConfigInvalid(
-            f"cannot listen on {host}:{port}: {error.strerror}; "
+            f"cannot listen on {join_address(host, port)}: {error.strerror}; "
             "set server.host or server.port, or stop what listens there"
         ) from error
 
@@ -126,7 +130,7 @@ def _check_grpc_port(config: ServerConfig) -> None:
         _bind(config.host, config.grpc_port, is_shared=False).close()
     except OSError as error:
         raise ConfigInvalid(
-            f"cannot listen on {config.host}:{config.grpc_port}: {error.strerror}; set server.grpc_port"
+            f"cannot listen on {join_address(config.host, config.grpc_port)}: {error.strerror}; set server.grpc_port"
         ) from error
 
 

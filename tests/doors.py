@@ -46,11 +46,16 @@ class Door(ABC):
         has_versions: Whether a caller can name a version.
         is_served: Whether the models are loaded when it is asked, so that one may be not ready.
         has_empty: Whether a request without any row can be written down.
+        has_types: Whether texts are told from numbers, and empty ones from none.
+        is_table: Whether rows are read as those of a file: a column that the model does not know is left aside, and
+            what is no table at all is `file_unreadable`.
     """
 
     has_versions = True
     is_served = True
     has_empty = True
+    has_types = True
+    is_table = False
 
     def __init__(self, server: Server, config: Path) -> None:
         self.server = server

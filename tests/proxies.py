@@ -49,6 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(self.headers.get("content-length") or 0)) or None
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+        headers |= {"X-Forwarded-Prefix": PREFIX}
         service = http.client.HTTPConnection("127.0.0.1", self.server.service_port, timeout=60)
         try:
             service.request(self.command, self.path.removeprefix(PREFIX), body, headers)

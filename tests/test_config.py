@@ -752,6 +752,18 @@ def test_a_path_prefix_that_is_none_is_refused(load, prefix):
         load(f"server: {{root_path: '{prefix}'}}")
 
 
+@pytest.mark.parametrize("listed", [("*",), ("127.0.0.1", "10.1.0.0/16", "fd00::/8"), ()])
+def test_trusted_proxies_are_addresses_and_networks(load, listed):
+    assert load(f"server: {{trusted_proxies: {list(listed)}}}").server.trusted_proxies == listed
+
+
+@pytest.mark.parametrize("first", ["127.0.0.1", "*"])
+@pytest.mark.parametrize("proxy", ["proxy.example", "10.1.0.1/16", "10.1.0.0/33", "10.1.0.0:80"])
+def test_a_trusted_proxy_that_is_no_address_is_refused(load, first, proxy):
+    with pytest.raises(ConfigInvalid, match=r"'server.trusted_proxies\[1\]' must be a network like 10.1.0.0/16"):
+        load(f"server: {{trusted_proxies: ['{first}', '{proxy}']}}")
+
+
 @pytest.mark.parametrize(
     "origin", ["*", "https://app.example", "http://localhost:3000", "http://[::1]:3000", "app://x"]
 )

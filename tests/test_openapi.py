@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,10 +12,11 @@ import httpx
 import pytest
 import yaml
 from configurations import SHIPPED, make_config
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from serving import TESTS, Server
 
-from model_service.config import ModelConfig
+from model_service.config import InvocationsConfig, ModelConfig
 from model_service.config_file import load_config
 from model_service.service import Service
 from model_service.testing import find_difference
@@ -25,6 +27,12 @@ ROOT = TESTS.parent
 SEED = "20261121"
 # It sends as many rows as may be sent, again and again: few are as good as a thousand, and much sooner answered.
 FEW_ROWS = {"MODEL_SERVICE__SERVER__MAX_REQUEST_ROWS": "10"}
+
+#: Payloads of the iris model.
+FLOWERS = [
+    dict(zip(("sepal_length", "sepal_width", "petal_length", "petal_width"), values, strict=True))
+    for values in ((5.1, 3.5, 1.4, 0.2), (6.3, 3.3, 6.0, 2.5))
+]
 
 
 def test_the_committed_document_is_what_the_code_generates(manager):
@@ -73,6 +81,55 @@ def test_each_models_own_schema_stands_at_its_own_path(manager, class_path):
     assert document["paths"][twin]["post"]["requestBody"] == operation["requestBody"]
 
 
+def test_every_route_that_platforms_call_is_in_the_document(manager):
+    routes = InvocationsConfig(predict_route="/v1/endpoints/1:predict", health_route="/v1/endpoints/1")
+    service = Service(replace(make_config("models.DoubleModel"), invocations=routes)).start()
+    client = service.app.test_client()
+    paths = client.get("/openapi.json").json["paths"]
+    names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert len(names) == len({*names})
+    served = {
+        (re.sub("<[^>]+>", "{}", rule.rule), method.lower())
+        for rule in service.app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in ("platforms", "endpoints") and not rule.endpoint.endswith(".manage")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    documented = {(re.sub("{[^}]+}", "{}", path), method) for path, methods in paths.items() for method in methods}
+    assert len(served) == 8
+    assert served <= documented
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "component"),
+    [
+        ("/models/iris_model/invoke", FLOWERS[0], 200, "IrisModelOutput"),
+        ("/models/iris_model/invoke", {"instances": FLOWERS}, 200, "PredictionList"),
+        ("/models/iris_model/invoke", {"instances": 5}, 400, "InvocationError"),
+        ("/models/iris_model/invoke", {"sepal_length": "long"}, 422, "InvocationError"),
+        ("/v2/models/iris_model/infer", {"inputs": []}, 400, "InferenceError"),
+        ("/invocations", FLOWERS[0], 404, "InvocationError"),
+        ("/invocations", None, 405, "ProblemDocument"),
+        ("/endpoints/iris-model/invocations", FLOWERS[0], 200, "IrisModelOutput"),
+        ("/endpoints/iris-model/invocations", {}, 424, "EndpointError"),
+        ("/endpoints/nobody/invocations", {}, 400, "EndpointError"),
+        ("/execution-parameters", None, 200, "ExecutionParameters"),
+        ("/ping", None, 200, None),
+        ("/version", None, 200, None),
+    ],
+)
+def test_what_platforms_are_answered_is_as_documented(shipped, path, body, status, component):
+    document = httpx.get(f"{shipped.url}/openapi.json").json()
+    answer = httpx.get(shipped.url + path) if body is None else httpx.post(shipped.url + path, json=body)
+    assert answer.status_code == status
+    named = re.sub("/(iris.model|nobody)/", "/{}/", path)
+    (methods,) = (each for told, each in document["paths"].items() if re.sub("{[^}]+}", "{}", told) == named)
+    (operation,) = methods.values()
+    assert {str(status), f"{status // 100}XX", "default"} & {*operation["responses"]}
+    if component is not None:
+        schema = {"$ref": f"#/components/schemas/{component}", "components": document["components"]}
+        Draft202012Validator(schema).validate(answer.json())
+
+
 @pytest.fixture
 def bounded(tmp_path):
     """The configuration that ships, with a small bound of rows."""
@@ -89,8 +146,9 @@ def test_schemathesis_finds_no_fault(bounded, tmp_path):
             *("--no-color", "--output-truncate", "true", "--request-timeout", "60"),
             # What is wrong with a file of a job is told by row, not by schema; and to cancel a job is not to remove it.
             # Which predictions are in the log is told by nothing but an answer.
-            # Which tensors a model takes is told by its metadata; tests/transports has a fuzzer of those.
-            *("--exclude-path-regex", "/jobs|/feedback|^/v[12]"),
+            # Which tensors a model takes is told by its metadata, and what `/invocations` takes by the model's own
+            # schema; tests/transports has fuzzers of those.
+            *("--exclude-path-regex", "/jobs|/feedback|^/v[12]|invo"),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(TESTS), "SCHEMATHESIS_HOOKS": "schemathesis_hooks"},

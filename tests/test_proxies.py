@@ -8,19 +8,25 @@ import pytest
 from proxies import PREFIX, find_tool, run_ours, run_tool, write_caddy, write_nginx
 from serving import GunicornServer, Server
 
-CONFIG = f"server: {{root_path: {PREFIX}, workers: 1}}\nmodels: [class: models.DoubleModel]\n"
+from model_service.config import ServerConfig
+from model_service.transports.http.proxies import TrustedProxies
+
+MODELS = "models: [class: models.DoubleModel]\n"
+CONFIG = f"server: {{root_path: {PREFIX}, workers: 1}}\n{MODELS}"
+TRUSTING = f"server: {{trusted_proxies: [127.0.0.1], workers: 1}}\n{MODELS}"
 TOOLS = [
     pytest.param(name, marks=pytest.mark.skipif(find_tool(name) is None, reason=f"{name} is not installed"))
     for name in ("nginx", "caddy")
 ]
 
 
-@pytest.fixture(scope="module", params=["ours", *TOOLS])
+@pytest.fixture(scope="module", params=["named", "told", *TOOLS])
 def proxied(request, tmp_path_factory):
-    """The address of a service below a prefix."""
+    """The address of a service below a prefix, which is named in its configuration or told by the proxy."""
     folder = tmp_path_factory.mktemp(request.param)
-    server = Server(CONFIG, folder).wait_until_ready()
-    running = run_ours(server.port) if request.param == "ours" else run_tool(request.param, folder, server.port)
+    server = Server(CONFIG if request.param == "named" else TRUSTING, folder).wait_until_ready()
+    is_ours = request.param in ("named", "told")
+    running = run_ours(server.port) if is_ours else run_tool(request.param, folder, server.port)
     with running as found:
         yield found if isinstance(found, str) else found[0]
     assert server.stop() == 0
@@ -82,20 +88,70 @@ def test_the_prefix_without_its_slash_leads_to_the_index(proxied):
     assert urlsplit(answer.headers["location"]).path == f"{PREFIX}/"
 
 
-def test_the_prefix_of_the_configuration_counts_under_another_server(tmp_path):
-    server = GunicornServer(CONFIG, tmp_path).wait_until_ready()
+@pytest.mark.parametrize("config", [CONFIG, TRUSTING], ids=["named", "told"])
+def test_the_prefix_counts_under_another_server(tmp_path, config):
+    server = GunicornServer(config, tmp_path).wait_until_ready()
     try:
-        (model,) = httpx.get(f"{server.url}/api/models").json()["models"]
-        assert model["links"]["predict"] == f"{PREFIX}/api/models/double_model/predict"
-        assert httpx.get(f"{server.url}/models").headers["location"] == f"{PREFIX}/"
-        assert httpx.get(f"{server.url}/openapi.json").json()["servers"] == [{"url": PREFIX}]
+        with httpx.Client(base_url=server.url, headers={"x-forwarded-prefix": PREFIX}) as client:
+            (model,) = client.get("/api/models").json()["models"]
+            assert model["links"]["predict"] == f"{PREFIX}/api/models/double_model/predict"
+            assert client.get("/models").headers["location"] == f"{PREFIX}/"
+            assert client.get("/openapi.json").json()["servers"] == [{"url": PREFIX}]
     finally:
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("trusted", "peer", "claimed", "prefix"),
+    [
+        ("127.0.0.1", "127.0.0.1", "/pre", "/pre"),
+        ("127.0.0.1", "127.0.0.1", "/pre/", "/pre"),
+        ("10.1.0.0/16", "10.1.7.7", "/a/b-c", "/a/b-c"),
+        ("10.1.0.0/16", "::ffff:10.1.7.7", "/pre", "/pre"),
+        ("fe80::/10", "fe80::1%eth0", "/pre", "/pre"),
+        ("*", None, "/pre", "/pre"),
+        ("127.0.0.1", "127.0.0.1", "/theirs, /pre", "/pre"),
+        ("127.0.0.1", "127.0.0.2", "/pre", None),
+        ("10.1.0.0/16", "10.2.0.1", "/pre", None),
+        ("127.0.0.1", None, "/pre", None),
+        ("127.0.0.1", "", "/pre", None),
+        ("127.0.0.1", "localhost", "/pre", None),
+        ("", "127.0.0.1", "/pre", None),
+        *(
+            ("*", "127.0.0.1", claimed, None)
+            for claimed in (None, "", "/", "//evil.example", "pre", "/../api", "/a b", '/"><script>', "/p,", "/p" * 101)
+        ),
+    ],
+)
+def test_a_prefix_is_believed_of_trusted_peers_and_only_if_it_is_one(trusted, peer, claimed, prefix):
+    proxies = TrustedProxies(ServerConfig(trusted_proxies=tuple(filter(None, [trusted]))))
+    assert proxies.find_prefix(peer, claimed) == prefix
+
+
+def test_what_a_proxy_tells_counts_more_than_the_configuration_and_each_request_has_its_own(tmp_path):
+    server = Server(f"server: {{root_path: /own, trusted_proxies: [127.0.0.0/8]}}\n{MODELS}", tmp_path)
+    try:
+        server.wait_until_ready()
+        for claimed, prefix in (("/pre", "/pre"), ("/other", "/other"), ("//evil", "/own"), (None, "/own")):
+            headers = {"x-forwarded-prefix": claimed} if claimed else {}
+            with httpx.Client(base_url=server.url, headers=headers) as client:
+                (model,) = client.get("/api/models").json()["models"]
+                assert model["links"]["docs"] == f"{prefix}/docs"
+                made = client.post(
+                    "/api/models/double_model/jobs", content=b"x\n1\n", headers={"content-type": "text/csv"}
+                )
+                assert made.headers["location"].startswith(f"{prefix}/api/jobs/")
+                predict = "/api/models/double_model/predict"
+                assert client.post(predict, json={"x": 1}).json() == {"y": 2}
+                assert client.post(predict, json={"x": "1"}).status_code == 422
+                assert client.get("/health/ready").status_code == 200
+                assert client.get(f"{prefix}/api/models").status_code == 404
+    finally:
+        assert server.stop() == 0
+
+
 def test_a_prefix_that_another_server_knows_by_itself_counts_there(tmp_path):
-    config = "models: [class: models.DoubleModel]\n"
-    server = GunicornServer(config, tmp_path, environment={"SCRIPT_NAME": "/own"})
+    server = GunicornServer(MODELS, tmp_path, environment={"SCRIPT_NAME": "/own"})
     try:
         server.url += "/own"
         server.wait_until_ready()

@@ -1,4 +1,4 @@
-"""Every page below a path prefix, through a reverse proxy, in a real browser: no link and no script forgets it."""
+"""Every page below a path prefix that a reverse proxy tells, in a real browser: no link and no script forgets it."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from browsing import wait_until_loaded
 from playwright.sync_api import Page, expect
-from proxies import PREFIX, run_ours
+from proxies import run_ours
 from serving import TESTS, Server
 
 LONG_MS = 60_000
@@ -16,7 +16,9 @@ LONG_MS = 60_000
 @pytest.fixture(scope="module")
 def prefixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
     """The models that ship below a prefix, and what was asked for outside of it."""
-    config = (TESTS.parent / "config.yaml").read_text().replace("server:\n", f"server:\n  root_path: {PREFIX}\n")
+    config = (
+        (TESTS.parent / "config.yaml").read_text().replace("server:\n", "server:\n  trusted_proxies: [127.0.0.1]\n")
+    )
     server = Server(config, Path(tmp_path_factory.mktemp("prefixed"))).wait_until_ready()
     with run_ours(server.port) as (url, strays):
         yield wait_until_loaded(url), strays

@@ -9,7 +9,9 @@ import s3fs
 from buckets import serve_buckets
 from postgresql import PostgreSQL
 
+from model_service.config_jobs import JobsConfig
 from model_service.jobs.database import Database
+from model_service.jobs.desk import JobDesk
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,14 @@ def open_database(database_url: str) -> Iterator[Callable[[], Database]]:
     yield open_again
     for database in opened:
         database.close()
+
+
+@pytest.fixture
+def desk(config: JobsConfig) -> Iterator[JobDesk]:
+    """The desk of the configuration that a module of tests has as its fixture."""
+    desk = JobDesk(config)
+    yield desk
+    desk.close()
 
 
 @pytest.fixture

@@ -43,13 +43,6 @@ def config(tmp_path, database_url):
 
 
 @pytest.fixture
-def desk(config):
-    desk = JobDesk(config)
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
 def start_sender(config, open_database):
     """Return a function that starts what a worker has for callbacks, with a database of its own."""
     started = []

@@ -68,13 +68,6 @@ def config(tmp_path, database_url):
 
 
 @pytest.fixture
-def desk(config):
-    desk = JobDesk(config)
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
 def make_worker(config, manager):
     made = []
 

@@ -1,24 +1,17 @@
-"""Whatever is sent to the inference protocol is answered, and never by a fault of the service.
-
-``FUZZ_CASES`` says how many requests each test makes up; few by default, because continuous integration has no hour.
-"""
+"""Whatever is sent to the inference protocol over HTTP is answered, and never by a fault of the service."""
 
 import copy
 import json
-import os
 
 import pytest
 from door_models import OTHER_ROW, ROW
-from hypothesis import HealthCheck, given, settings
+from fuzzing import FUZZ
+from hypothesis import given
 from hypothesis import strategies as st
 from tensor_doors import make_tensors, pack
 
 from model_service.schema.tensors import DATATYPES
 
-CASES = int(os.environ.get("FUZZ_CASES", "100"))
-FUZZ = settings(
-    max_examples=CASES, deadline=None, suppress_health_check=[*HealthCheck], derandomize="FUZZ_CASES" not in os.environ
-)
 INFER = "/v2/models/kinds_model/infer"
 HEADER = "Inference-Header-Content-Length"
 

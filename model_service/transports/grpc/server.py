@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServerConfig
 from model_service.errors import ConfigInvalid
+from model_service.listening import join_address
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
@@ -85,8 +86,7 @@ class GrpcServer:
 
     def _bind(self) -> None:
         config = self._config
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        address = f"{host}:{config.grpc_port}"
+        address = join_address(config.host, config.grpc_port)
         try:
             if config.tls_certificate is None or config.tls_key is None:
                 self._server.add_insecure_port(address)

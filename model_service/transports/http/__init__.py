@@ -11,6 +11,7 @@ short_way.py    a plain request, from its last byte to its answer
 wire.py         whole answers as bytes
 hosts.py        for which hosts requests are answered
 cors.py         which pages of other origins may call the API
+proxies.py      whose word counts for the path prefix
 asgi.py         types and short answers of the ASGI side
 job_doors.py    files of jobs in and out
 job_files.py    the body of a request for a job
@@ -35,6 +36,7 @@ feedback.py     /api/predictions: what was true in the end
 feedback_docs.py  its route in the OpenAPI document
 health.py       /health/live, /health/ready
 platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
+platform_docs.py  their routes in the OpenAPI document
 endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
 ping.py         which model they mean, and whether it answers
 invocations.py  their bodies and answers, in JSON, CSV and JSON lines

@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
 
 import model_service
-from model_service.config import ServiceConfig
+from model_service.config import ServerConfig, ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
@@ -24,7 +24,7 @@ from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
-from model_service.transports.http.urls import API_PREFIXES
+from model_service.transports.http.proxies import TrustedProxies
 from model_service.transports.notices import list_notices
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def build_app(
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
-    hosts, cors = AllowedHosts(server), CrossOrigin(server)
+    hosts, cors = AllowedHosts(server), CrossOrigin(server, config.invocations)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
-    if server.root_path is not None:
-        app.wsgi_app = _Mounted(app.wsgi_app, server.root_path)  # type: ignore[method-assign]  # how Flask is wrapped
+    if server.root_path is not None or server.trusted_proxies:
+        app.wsgi_app = _Mounted(app.wsgi_app, server)  # type: ignore[method-assign]  # how Flask is wrapped
     app.url_map.merge_slashes = False  # a redirect would hide the mistake from a program
     app.url_map.strict_slashes = False  # and few clients follow one with a POST: a slash at the end changes nothing
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
@@ -72,9 +72,7 @@ def build_app(
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(feedback.build_blueprint(manager, config))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(
-        docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
-    )
+    app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, has_jobs=has_jobs))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app
 
@@ -84,16 +82,21 @@ class _Mounted:
 
     Args:
         inner: The application.
-        root: The prefix. What the server itself calls it counts more: ours does, and others that are told so.
+        config: The prefix, and whose word counts more. What the server itself calls it counts most: ours does, and
+            others that are told so.
     """
 
-    def __init__(self, inner: "WSGIApplication", root: str) -> None:
+    def __init__(self, inner: "WSGIApplication", config: ServerConfig) -> None:
         self._inner = inner
-        self._root = root
+        self._root = config.root_path or ""
+        self._proxies = TrustedProxies(config)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME") or self._root
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME") or self._find_prefix(environ) or self._root
         return self._inner(environ, start_response)
+
+    def _find_prefix(self, environ: "WSGIEnvironment") -> str | None:
+        return self._proxies.find_prefix(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_PREFIX"))
 
 
 def _start_request(hosts: AllowedHosts, probes: frozenset[str]) -> None:
@@ -116,7 +119,7 @@ def _answer_preflight(cors: CrossOrigin) -> Response | None:
 
 
 def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
-    if request.path.startswith(API_PREFIXES):
+    if cors.covers(request.path):
         for name, value in cors.make_headers(request.headers.get("Origin")):
             if name == "Vary":
                 response.vary.add(value)

@@ -11,7 +11,7 @@ import asyncio
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
-from model_service.errors import ServerBusy
+from model_service.errors import ModelNotFound, ServerBusy
 from model_service.transports.http import health
 from model_service.transports.http.asgi import (
     CallerLeft,
@@ -29,9 +29,11 @@ from model_service.transports.http.asgi import (
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
-from model_service.transports.http.ping import answer_ping, list_paths
+from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
+from model_service.transports.http.proxies import FORWARDED_PREFIX
 from model_service.transports.http.urls import find_model_name
 
+_FORWARDED_PREFIX = FORWARDED_PREFIX.lower().encode()
 #: Requests that may wait for each thread.
 _WAITING_EACH = 8
 #: One model may take this part of the threads, and at least one.
@@ -68,6 +70,8 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        if self._front.proxies.is_on:
+            self._believe_proxy(scope)
         path, method, origin = find_path(scope), scope["method"], None
         if self._front.cors.is_on:
             origin = find_header(scope, b"origin") or None
@@ -100,6 +104,13 @@ class Application:
             await send_problem(self._front, scope, send, error.with_traceback(None))
         finally:
             body.release()
+
+    def _believe_proxy(self, scope: Message) -> None:
+        """Put the request below the path prefix that a trusted proxy has removed."""
+        peer, claimed = scope["client"], find_header(scope, _FORWARDED_PREFIX)
+        prefix = self._front.proxies.find_prefix(peer[0] if peer else None, claimed)
+        if prefix is not None:
+            scope["path"], scope["root_path"] = prefix + find_path(scope), prefix
 
     async def _answer_preflight(self, scope: Message, send: Send, origin: str | None) -> bool:
         """Answer a preflight of a browser, if it is one that is allowed; return whether it was."""
@@ -148,12 +159,14 @@ class Application:
         path = find_path(scope)
         if scope["method"] != "POST":
             return ""
-        if path in self._invocations:
-            asked = find_header(scope, b"x-amzn-sagemaker-target-model") or self._front.invocations.default_model or ""
-            name = asked.partition("/")[0].removesuffix(".tar.gz")
+        if path in self._invocations or path.startswith(("/endpoints/", "/models/")):
+            header = find_header(scope, TARGET_MODEL.lower().encode())
+            try:
+                name, _ = name_target(self._front.manager, self._front.invocations, path, header)
+            except ModelNotFound:  # which Flask tells
+                return ""
         else:
             name = find_model_name(path)
-        name = name.replace("-", "_")  # as in the names of endpoints
         return name if self._front.manager.generation.has_name(name) else ""
 
 

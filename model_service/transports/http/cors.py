@@ -5,10 +5,12 @@ GET it asks first, by a preflight: OPTIONS with the method and the headers that 
 files are not for others; where no origin is configured nothing here does anything.
 """
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from model_service.config import ServerConfig
+from model_service.config import InvocationsConfig, ServerConfig
+from model_service.transports.http.ping import TARGET_MODEL, list_paths
 from model_service.transports.http.urls import API_PREFIXES
 
 Headers = list[tuple[str, str]]
@@ -20,7 +22,7 @@ _METHODS = "GET, HEAD, POST, DELETE"
 _SENT = (
     *("Accept", "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Idempotency-Key"),
     *("If-None-Match", "If-Range", "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range"),
-    "X-Request-ID",
+    *("X-Amzn-SageMaker-Custom-Attributes", TARGET_MODEL, "X-Amzn-SageMaker-Target-Variant", "X-Request-ID"),
 )
 #: Headers of answers that a page gets to see beside those that every page does.
 EXPOSED = (
@@ -30,6 +32,9 @@ EXPOSED = (
         "Location",
         "Preference-Applied",
         "Retry-After",
+        "X-Amzn-ErrorType",
+        "X-Amzn-Invoked-Production-Variant",
+        "X-Amzn-SageMaker-Custom-Attributes",
         "X-Failed-Rows",
         "X-Job-State",
         "X-Model-Version",
@@ -38,6 +43,8 @@ EXPOSED = (
 )
 #: A browser asks again after so long, so a change of the configuration is seen soon.
 _MAX_AGE_S = 600
+#: A model of a container for several; below `/models/` lie pages, too.
+_INVOKE = re.compile("/models/[^/]+/invoke")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -46,12 +53,15 @@ class CrossOrigin:
 
     Args:
         config: Its list of origins, and whether their pages may send credentials.
+        invocations: With the paths that it has for hosting platforms.
 
     Attributes:
         is_on: Whether there are any.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, invocations: InvocationsConfig) -> None:
+        pings, invocable = list_paths(invocations)
+        self._paths = frozenset((*pings, *invocable))
         self._origins = frozenset(_normalise(origin) for origin in config.cors_origins)
         self.is_on = bool(self._origins)
         self._takes_all = ANY in self._origins
@@ -59,6 +69,11 @@ class CrossOrigin:
         credentials = [("Access-Control-Allow-Credentials", "true")] if config.cors_credentials else []
         self._allowed: Headers = [exposed, *credentials]
         self._always: Headers = [] if self._takes_all or not self.is_on else [("Vary", "Origin")]
+
+    def covers(self, path: str) -> bool:
+        """Whether answers at a path are for pages of other origins: those of the API are, pages are not."""
+        bare = path.removesuffix("/")  # which changes nothing at the end of an address
+        return path.startswith(API_PREFIXES) or bare in self._paths or _INVOKE.fullmatch(bare) is not None
 
     def make_headers(self, origin: str | None) -> Headers:
         """Return what an answer of the API has more, for a request with this header ``Origin`` or without one."""
@@ -86,7 +101,7 @@ class CrossOrigin:
             origin: Its header ``Origin``.
             wanted: Its header ``Access-Control-Request-Method``.
         """
-        if not self.is_on or method != "OPTIONS" or not origin or not wanted or not path.startswith(API_PREFIXES):
+        if not self.is_on or method != "OPTIONS" or not origin or not wanted or not self.covers(path):
             return None
         headers = self.make_headers(origin)
         if not headers or headers is self._always:
@@ -102,7 +117,7 @@ class CrossOrigin:
         self, path: str, origin: str | None, send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
     ) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
         """Return what sends an answer of the ASGI side with its headers."""
-        if not self.is_on or not path.startswith(API_PREFIXES):
+        if not self.is_on or not self.covers(path):
             return send
         more = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.make_headers(origin)]
 

@@ -14,6 +14,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, request
 
 import model_service
+from model_service.config import InvocationsConfig, ServiceConfig
 from model_service.files.fasta_rows import takes_fasta
 from model_service.files.formats import FORMATS
 from model_service.manager import ModelManager
@@ -25,6 +26,8 @@ from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.feedback_docs import add_feedback_path
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.platform_docs import TAG as PLATFORMS_TAG
+from model_service.transports.http.platform_docs import add_platform_paths
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -53,6 +56,7 @@ _HEADERS = {
     "Accept": ("The media types of bodies that are read.", "string"),
     "Accept-Encoding": ("What bodies may be compressed with.", "string"),
 }
+_NO_ROUTES = InvocationsConfig()
 #: The headers of a problem beside X-Request-ID.
 _PROBLEM_HEADERS = {
     "405": ("Allow",),
@@ -62,12 +66,18 @@ _PROBLEM_HEADERS = {
 }
 
 
-def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool) -> Blueprint:
+def build_blueprint(manager: ModelManager, config: ServiceConfig, *, digest: str, has_jobs: bool) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
     def build() -> dict[str, Any]:
-        return build_document(manager.get_models(), max_rows=max_rows, root=request.root_path, has_jobs=has_jobs)
+        return build_document(
+            manager.get_models(),
+            max_rows=config.server.max_request_rows,
+            root=request.root_path,
+            has_jobs=has_jobs,
+            invocations=config.invocations,
+        )
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
@@ -85,7 +95,12 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jo
 
 
 def build_document(
-    models: list[ModelStatus], *, max_rows: int, root: str = "", has_jobs: bool = True
+    models: list[ModelStatus],
+    *,
+    max_rows: int,
+    root: str = "",
+    has_jobs: bool = True,
+    invocations: InvocationsConfig = _NO_ROUTES,
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
 
@@ -94,6 +109,7 @@ def build_document(
         max_rows: Most payloads of one request.
         root: The path prefix under which the service is reached; empty where there is none.
         has_jobs: Whether files can be sent as jobs.
+        invocations: The paths that it has for hosting platforms beside those that it always has.
     """
     spec = APISpec(
         title="model_service",
@@ -110,6 +126,7 @@ def build_document(
         add_job_paths(spec, _references())
     add_inference_paths(spec)
     add_feedback_path(spec, _references())
+    add_platform_paths(spec, invocations)
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -165,7 +182,7 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
     feedback = {"name": "feedback", "description": "What was true in the end, for predictions in the log."}
     listed = {"name": "models", "description": "What is served."}
-    return [listed, *models, *([jobs] if has_jobs else []), inference, feedback, probes]
+    return [listed, *models, *([jobs] if has_jobs else []), inference, PLATFORMS_TAG, feedback, probes]
 
 
 def _references() -> dict[str, Any]:

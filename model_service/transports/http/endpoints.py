@@ -17,9 +17,8 @@ from model_service.prediction import PredictionService
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import write_json
 from model_service.transports.http.invocations import answer_invocation
-from model_service.transports.http.ping import name_target
+from model_service.transports.http.ping import TARGET_MODEL, name_target
 from model_service.transports.http.platforms import (
-    TARGET_MODEL,
     describe_error,
     describe_http_error,
     describe_unexpected,
@@ -47,11 +46,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
     blueprint.register_error_handler(Exception, _write_unexpected)
 
     @blueprint.post("/endpoints/<name>/invocations")
-    def invoke(name: str) -> Response:
-        qualified_name, version = name.replace("-", "_"), request.headers.get(_VARIANT, _ANY_VARIANT)
-        if request.headers.get(TARGET_MODEL):
-            qualified_name, own = name_target(manager, config.invocations, request.headers[TARGET_MODEL])
-            version = own or version
+    def invoke(**_: str) -> Response:
+        header = request.headers.get(TARGET_MODEL, "")
+        qualified_name, own = name_target(manager, config.invocations, request.path, header)
+        version = own or request.headers.get(_VARIANT, _ANY_VARIANT)
         named = None if version == _ANY_VARIANT else version
         with service.lease(qualified_name, named, request.headers.get) as target:
             response = answer_invocation(request, service, target, config)

@@ -12,6 +12,7 @@ from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.plain import Headers, PlainHead, find_header
+from model_service.transports.http.proxies import TrustedProxies
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -34,6 +35,7 @@ class Front:
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
+        proxies: Whose word counts for the path prefix.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -56,7 +58,8 @@ class Front:
         self.invocations = config.invocations
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
-        self.cors = CrossOrigin(server)
+        self.proxies = TrustedProxies(server)
+        self.cors = CrossOrigin(server, config.invocations)
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

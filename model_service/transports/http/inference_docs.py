@@ -5,6 +5,7 @@ from typing import Any
 from apispec import APISpec
 
 from model_service.schema.tensors import DATATYPES
+from model_service.transports.http import schemas
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.urls import V1, V2
 
@@ -54,9 +55,6 @@ _SCHEMAS = {
     ),
     "InferenceResponse": _object({"model_name": _TEXT, "model_version": _TEXT, "outputs": _array("Tensor")}, id=_TEXT),
     "RepositoryModel": _object({"name": _TEXT, "version": _TEXT, "state": _TEXT, "reason": _TEXT}),
-    "InferenceError": {
-        "allOf": [{"$ref": f"{_COMPONENT}ProblemDocument"}, _object({"error": {**_TEXT, "description": "In words."}})]
-    },
 }
 _NAME = {"name": "qualified_name", "in": "path", "required": True, "schema": _TEXT, "description": "Of the model."}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": _TEXT, "description": "PEP 440 version."}
@@ -79,6 +77,7 @@ def add_inference_paths(spec: APISpec) -> None:
     """Add the routes below ``/v2`` and ``/v1/models``, and what they take and answer."""
     for name, schema in _SCHEMAS.items():
         spec.components.schema(name, component=schema)
+    spec.components.schema("InferenceError", schema=schemas.InferenceErrorSchema)
     words = "An error; `error` says it in words."
     error = {"description": words, "headers": _HEADERS, "content": _content("InferenceError")}
     spec.components.response("InferenceProblem", error)

@@ -11,6 +11,8 @@ from model_service.records import ModelState
 from model_service.transports.http.health import LIVE, READY
 
 PING, INVOCATIONS = "/ping", "/invocations"
+#: The header that names a model of several.
+TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
 _ARCHIVE = ".tar.gz"
 _HEADERS = (("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"))
 
@@ -25,18 +27,31 @@ def list_paths(config: InvocationsConfig) -> tuple[list[str], list[str]]:
     return pings, invocations
 
 
-def name_target(manager: ModelManager, config: InvocationsConfig, asked: str) -> tuple[str, str | None]:
+def name_target(
+    manager: ModelManager, config: InvocationsConfig, path: str = INVOCATIONS, header: str = ""
+) -> tuple[str, str | None]:
     """Return the name and the version of the model that a request means.
+
+    Its path counts where it names a model of a container; the header counts more than the name of an endpoint, in
+    which hyphens stand for underscores.
 
     Args:
         manager: Knows the models.
         config: Names the default one.
-        asked: What the request says: ``name``, ``name/version``, either with the ``.tar.gz`` that multi-model endpoints
-            know it by; empty where it says nothing.
+        path: Of the request: any that answers as `/invocations`.
+        header: `TARGET_MODEL` of the request: ``name``, ``name/version``, either with the ``.tar.gz`` that multi-model
+            endpoints know it by; empty where it says nothing.
 
     Raises:
         ModelNotFound: It names none, and there is no default.
     """
+    match path.split("/"):
+        case ["", "models", named, "invoke", *_]:
+            asked = named
+        case ["", "endpoints", named, "invocations", *_]:
+            asked = header or named.replace("-", "_")
+        case _:
+            asked = header
     if asked:
         name, _, version = asked.strip().removeprefix("/").removesuffix(_ARCHIVE).partition("/")
         return name, version or None
@@ -66,7 +81,7 @@ def _find_problem(manager: ModelManager, config: InvocationsConfig) -> str | Non
     if config.default_model is None and len({status.qualified_name for status in models}) > 1:
         return None if manager.is_ready() else "models are loading, or failed; GET /health/ready lists them"
     try:
-        status = manager.get_model_metadata(*name_target(manager, config, ""))
+        status = manager.get_model_metadata(*name_target(manager, config))
     except ServiceError as error:
         return error.message
     if status.state is ModelState.READY:

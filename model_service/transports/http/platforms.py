@@ -21,9 +21,10 @@ from model_service.threads import count_cores
 from model_service.transports.http.codec import list_media_types, write_json
 from model_service.transports.http.inflating import ENCODINGS
 from model_service.transports.http.invocations import answer_invocation
-from model_service.transports.http.ping import answer_ping, list_paths, name_target
+from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
 from model_service.transports.http.problems import (
     HTTP_PROBLEMS,
+    MLFLOW_CODES,
     OTHER_CODE,
     STATUS,
     UNEXPECTED_CODE,
@@ -31,22 +32,7 @@ from model_service.transports.http.problems import (
     make_document,
 )
 
-TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
-#: Status -> what MLflow calls it.
-MLFLOW_CODES = {
-    400: "MALFORMED_REQUEST",
-    404: "RESOURCE_DOES_NOT_EXIST",
-    406: "BAD_REQUEST",
-    413: "BAD_REQUEST",
-    415: "BAD_REQUEST",
-    422: "INVALID_PARAMETER_VALUE",
-    429: "REQUEST_LIMIT_EXCEEDED",
-    500: "INTERNAL_ERROR",
-    501: "NOT_IMPLEMENTED",
-    503: "TEMPORARILY_UNAVAILABLE",
-    504: "DEADLINE_EXCEEDED",
-    507: "RESOURCE_EXHAUSTED",
-}
+VERSION, EXECUTION_PARAMETERS = "/version", "/execution-parameters"
 
 logger = logging.getLogger(__name__)
 
@@ -63,10 +49,10 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         status, headers, body = answer_ping(manager, config.invocations)
         return Response(body, status, headers)
 
-    def invoke(name: str | None = None) -> Response:
-        asked = name or request.headers.get(TARGET_MODEL, "")
-        qualified_name, version = name_target(manager, config.invocations, asked)
-        with service.lease(qualified_name, version, request.headers.get) as target:
+    def invoke(**_: str) -> Response:
+        header = request.headers.get(TARGET_MODEL, "")
+        name, version = name_target(manager, config.invocations, request.path, header)
+        with service.lease(name, version, request.headers.get) as target:
             return answer_invocation(request, service, target, config)
 
     for path in pings:
@@ -75,11 +61,11 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
         blueprint.add_url_rule(path, view_func=invoke, methods=["POST"])
     blueprint.add_url_rule("/models/<name>/invoke", view_func=invoke, methods=["POST"])
 
-    @blueprint.get("/version")
+    @blueprint.get(VERSION)
     def version() -> Response:
         return Response(model_service.__version__, content_type="text/plain; charset=utf-8")
 
-    @blueprint.get("/execution-parameters")
+    @blueprint.get(EXECUTION_PARAMETERS)
     def execution_parameters() -> Response:
         parameters = {
             "MaxConcurrentTransforms": config.server.workers or count_cores(),

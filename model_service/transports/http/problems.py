@@ -54,6 +54,21 @@ HTTP_PROBLEMS = {
     431: ("headers_too_large", "The headers are too large."),
     501: ("not_offered", "The service does not offer this."),
 }
+#: Status -> what MLflow calls it.
+MLFLOW_CODES = {
+    400: "MALFORMED_REQUEST",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    406: "BAD_REQUEST",
+    413: "BAD_REQUEST",
+    415: "BAD_REQUEST",
+    422: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    501: "NOT_IMPLEMENTED",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    507: "RESOURCE_EXHAUSTED",
+}
 #: The codes of any other status, and of what nobody foresaw.
 OTHER_CODE, UNEXPECTED_CODE = "http_error", "internal_error"
 #: Every code that a problem document can have.

@@ -15,7 +15,7 @@ from model_service.records import Schema as JsonSchema
 from model_service.schema.messages import RULES
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.inflating import ENCODINGS
-from model_service.transports.http.problems import CODES
+from model_service.transports.http.problems import CODES, MLFLOW_CODES
 from model_service.transports.http.urls import model_links
 
 _STATES = [state.value for state in ModelState]
@@ -213,6 +213,19 @@ class ProblemDocumentSchema(Schema):
     code = _text("Stable identifier of the kind of error, for programs.", enum=list(CODES))
     request_id = _text("Finds the lines of this request in the log.")
     errors = fields.List(fields.Nested(ViolationSchema), required=True, metadata={"description": "Every broken rule."})
+
+
+class InferenceErrorSchema(ProblemDocumentSchema):
+    """An error of the Open Inference Protocol."""
+
+    error = _text("What happened, in words.")
+
+
+class InvocationErrorSchema(ProblemDocumentSchema):
+    """An error of the routes that hosting platforms and MLflow call."""
+
+    error_code = _text("What MLflow calls it.", enum=sorted({*MLFLOW_CODES.values()}))
+    message = _text("As `detail`.")
 
 
 class RowErrorSchema(Schema):

@@ -13,7 +13,7 @@ PLATFORMS = ("/invocations", "/endpoints/", "/ping", "/version", "/execution-par
 #: Below these only programs ask, and no page answers.
 API_PREFIXES = ("/api/", "/health/", "/openapi.", V2, V1, *PLATFORMS)
 #: Behind these stands the name of a model.
-_BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/", "/endpoints/", "/models/")
+_BEFORE_NAMES = (f"{MODELS}/", f"{V2}/models/", f"{V1}/")
 
 
 def model_path(qualified_name: str, version: str | None = None) -> str:

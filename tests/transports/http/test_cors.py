@@ -7,7 +7,7 @@ import pytest
 from fronts import FrontServer, read_answers, request_of
 from serving import GunicornServer, Server
 
-from model_service.config import ServerConfig
+from model_service.config import InvocationsConfig, ServerConfig
 from model_service.transports.http.cors import EXPOSED, CrossOrigin
 from model_service.transports.http.docs import _HEADERS as DOCUMENTED
 
@@ -17,7 +17,7 @@ JSON = {"content-type": "application/json"}
 
 
 def test_without_origins_nothing_is_added():
-    cors = CrossOrigin(ServerConfig())
+    cors = CrossOrigin(ServerConfig(), InvocationsConfig())
     assert not cors.is_on
     assert cors.write_lines(b"https://app.example") == b""
     assert cors.make_headers(APP) == []
@@ -43,7 +43,7 @@ def test_without_origins_nothing_is_added():
     ],
 )
 def test_an_origin_is_allowed_as_it_is_listed(listed, sent, is_allowed):
-    cors = CrossOrigin(ServerConfig(cors_origins=(listed,)))
+    cors = CrossOrigin(ServerConfig(cors_origins=(listed,)), InvocationsConfig())
     headers = dict(cors.make_headers(sent))
     assert ("Access-Control-Allow-Origin" in headers) == is_allowed
     assert ("Vary" in headers) == (listed != "*")
@@ -54,7 +54,31 @@ def test_an_origin_is_allowed_as_it_is_listed(listed, sent, is_allowed):
 def test_every_header_that_an_answer_may_have_is_exposed():
     assert set(DOCUMENTED) <= set(EXPOSED)
     assert {"Location", "X-Job-State", "Content-Range", "Content-Disposition", "Accept-Ranges"} <= set(EXPOSED)
-    assert "Inference-Header-Content-Length" in EXPOSED
+    assert {"Inference-Header-Content-Length", "X-Amzn-Invoked-Production-Variant"} <= set(EXPOSED)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_covered"),
+    [
+        ("/api/", True),
+        ("/invocations", True),
+        ("/v1/endpoints/1:predict", True),
+        ("/v1/endpoints/1:predict/", True),
+        ("/v1/endpoints/1", True),
+        ("/v1/endpoints/1:other", False),
+        ("/models/double_model/invoke", True),
+        ("/models/double_model/invoke/", True),
+        ("/models/double_model/predict", False),
+        ("/models/invoke", False),
+        ("/models/a/b/invoke", False),
+        ("/predict", False),
+    ],
+)
+def test_the_paths_that_a_platform_calls_are_for_other_origins(path, is_covered):
+    routes = InvocationsConfig(predict_route="/v1/endpoints/1:predict", health_route="/v1/endpoints/1")
+    cors = CrossOrigin(ServerConfig(cors_origins=(APP,)), routes)
+    assert cors.covers(path) == is_covered
+    assert (cors.answer_preflight("OPTIONS", path, APP, "POST") is not None) == is_covered
 
 
 # --- on the wire ------------------------------------------------------------------------------------------------------
@@ -213,11 +237,19 @@ def test_without_origins_no_answer_mentions_them():
 @pytest.mark.parametrize("kind", [Server, GunicornServer], ids=["serve", "gunicorn"])
 def test_credentials_and_jobs_are_for_listed_origins_under_any_server(tmp_path, kind):
     config = f"server: {{cors_origins: ['{APP}'], cors_credentials: true}}\nmodels: [class: models.DoubleModel]\n"
+    config += "invocations: {predict_route: /predict/here, health_route: /health/here}\n"
     server = kind(config, tmp_path).wait_until_ready()
     try:
         with httpx.Client(base_url=server.url, headers={"origin": APP}, timeout=60) as client:
             asked = client.options(PREDICT, headers={"access-control-request-method": "POST"})
             assert (asked.status_code, asked.headers["access-control-allow-credentials"]) == (204, "true")
+            for path in ("/predict/here", "/models/double_model/invoke"):
+                asked = client.options(path, headers={"access-control-request-method": "POST"})
+                assert (asked.status_code, client.get("/health/here").status_code) == (204, 200)
+                assert "x-amzn-sagemaker-target-model" in asked.headers["access-control-allow-headers"].lower()
+                assert client.post(path, json={"x": 1}).headers.get_list("access-control-allow-origin") == [APP]
+                assert client.post(path, json={}).headers.get_list("access-control-allow-origin") == [APP]
+            assert client.get("/health/here").headers.get_list("access-control-allow-origin") == [APP]
             answer = client.post(PREDICT, json={"x": 1})
             assert answer.headers["access-control-allow-origin"] == APP
             assert answer.headers["access-control-allow-credentials"] == "true"

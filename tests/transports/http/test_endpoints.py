@@ -4,13 +4,12 @@ import json
 import threading
 from typing import Any
 
-import boto3
 import httpx
 import models
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from configurations import make_config
+from platform_doors import make_runtime
 from serving import MAX_BODY_BYTES, Server
 
 from model_service.service import Service
@@ -19,18 +18,6 @@ from model_service.testing import find_difference
 #: The rows of one request may run in several batches, and the last bits of a float depend on who shares one.
 _LAST_BITS = 1e-6
 MODELS = ("iris_model", "loan_model", "bike_model", "dna_lstm_model", "circrna_model")
-
-
-def make_runtime(url: str) -> Any:
-    """Return boto3's client of an endpoint here; it signs with keys that nobody checks."""
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=url,
-        region_name="eu-west-1",
-        aws_access_key_id="nobody",
-        aws_secret_access_key="nothing",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
 
 
 @pytest.fixture

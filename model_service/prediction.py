@@ -171,13 +171,19 @@ class PredictionService:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
         found = outcomes.find_schema_faults(target, documents)
+        if not any(found):
+            return self._predict_rows(target, documents, context)
         sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
-        settled: list[RowOutcome] = []
-        if sound:
-            waiter = Waiter(sound, context or _make_context(target, self._clock()), is_lenient=True)
-            settled = outcomes.settle_rows(target, target.backend.wait_for(waiter))
-        left = iter(settled)
+        left = iter(self._predict_rows(target, sound, context))
         return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+
+    def _predict_rows(
+        self, target: ServedModel, payloads: list[Any], context: RequestContext | None
+    ) -> list[RowOutcome]:
+        if not payloads:
+            return []
+        waiter = Waiter(payloads, context or _make_context(target, self._clock()), is_lenient=True)
+        return outcomes.settle_rows(target, target.backend.wait_for(waiter))
 
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool

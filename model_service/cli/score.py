@@ -31,6 +31,7 @@ from model_service.files.converting import finish_part, format_of_part
 from model_service.files.formats import FORMATS, WRITTEN
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds, Outcome, Row
+from model_service.scoring import rare_collections
 from model_service.service import Service
 from model_service.threads import count_cores
 
@@ -79,7 +80,7 @@ def score(
         raise click.UsageError("standard input and output cannot be resumed")
     quiet()
     failed = 0
-    with ExitStack() as stack:
+    with rare_collections(), ExitStack() as stack:
         if url:
             scorer: Scorer = stack.enter_context(closing(RemoteScorer(url, qualified_name, version, concurrency)))
         else:

@@ -25,7 +25,7 @@ def read_table(raw):
 def test_a_table_is_written_with_its_own_cells_then_the_prediction_then_the_error():
     assert read_table(write(TABLE, [ROSE, INVALID, BARE])) == [
         ["id", "length", "kind", *NAMES],
-        ["007", "1.50", "a", "rose, red", "0.25", "1e-09", "true", "", "", ""],
+        ["007", "1.50", "a", "rose, red", "0.25", "1e-9", "true", "", "", ""],
         *[["008", "200", "", "", "", "", "", "payload_invalid", "length", "too long; a/b.0: expected a text"]],
         ["009", "3", "b", "tulip", "", "", "", "", "", ""],
     ]
@@ -47,6 +47,37 @@ def test_a_carriage_return_in_a_cell_stays_in_its_cell():
     raw = write(b'length,kind\n1,"a\rb"\n', [BARE])
     assert read_table(raw)[1] == ["1", "a\rb", "tulip", "", "", "", "", "", ""]
     assert [row.document for row in read(raw)] == [{"length": 1, "kind": "a\rb"}]
+
+
+@pytest.mark.parametrize(
+    "cell", ["a", "", " a ", "a,b", 'a"b', "a\nb", "a\r\nb", '"', ",", "é\u2028", "1;2"], ids=ascii
+)
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_cells_have_quotes_where_they_need_them_and_only_there(cell, delimiter):
+    outcomes = [BARE, {"species": cell}, ROSE]
+    raw = write(f"length{delimiter}kind\n1{delimiter}a\n2{delimiter}b\n3{delimiter}c\n".encode(), outcomes)
+    table = list(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=delimiter))
+    assert table[2][2] == cell
+    expected = io.StringIO()
+    quoting = csv.QUOTE_ALL if "\r" in cell else csv.QUOTE_MINIMAL
+    csv.writer(expected, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(table[1:])
+    assert raw.decode().partition("\n")[2] == expected.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1.5, 2, 1e22, -0.0], ["1.5", "2", "1e+22", "-0.0"]),
+        ([1, None, 3, 4], ["1", "", "3", "4"]),
+        ([2**70, 1, 2, 3], [str(2**70), "1", "2", "3"]),
+        (["1", [2, 3], True, {}], ["1", "[2,3]", "true", "{}"]),
+    ],
+    ids=["numbers", "nulls", "beyond-64-bits", "what-the-schema-does-not-say"],
+)
+def test_numbers_are_written_as_json_has_them_whatever_stands_beside_them(values, texts):
+    output = {"type": "object", "properties": {"x": {"type": ["number", "null"]}}}
+    table = read_table(write(b"length\n" + b"1\n" * len(values), [{"x": value} for value in values], output=output))
+    assert [row[1] for row in table[1:]] == texts
 
 
 def test_a_ragged_row_stays_in_its_place_with_its_error():

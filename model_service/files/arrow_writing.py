@@ -31,6 +31,7 @@ class _Tables:
         self._head = head
         self._columns = OutputColumns(head, output_schema)
         own = head.types or [_find_type(place) if place is not None else pa.string() for place in head.places]
+        own = [*own, *[pa.string()] * (len(self._columns.input_names) - len(own))]
         outputs = [_find_type(leaf) for leaf in self._columns.leaves]
         types = [*map(_find_plain, own), *outputs, *[pa.string()] * len(self._columns.error_names)]
         self.schema = pa.schema(list(zip(self._columns.names, types, strict=True)))

@@ -29,28 +29,34 @@ class _Chunks:
         self._count = 0
 
     def _begin(self, chunks: Iterator[list[Any]]) -> None:
+        """Read the first chunk, and the second, which tells whether there are rows that the head does not know."""
         first = next(chunks, None)
         if first is None:
             raise FileUnreadable(_EMPTY)
-        rows = self._read_rows(first)
-        self.head = self._make_head(rows)
-        self._rows = chain([rows], map(self._read_rows, chunks))
+        second = next(chunks, None)
+        self.head = self._make_head(first, has_more=second is not None)
+        self._rows = map(self._read_rows, chain([first], [] if second is None else [second], chunks))
 
     def __iter__(self) -> Iterator[list[Row]]:
         return self._rows
 
-    def _make_head(self, rows: Iterable[Row]) -> Head:
-        """Return the columns of the model, where they are used, and those that the first rows have beside them."""
-        used = {name: None for row in rows if isinstance(row.source, dict) for name in row.source}
+    def _make_head(self, documents: Iterable[Any], *, has_more: bool) -> Head:
+        """Return the columns of the model, and those that the first rows have beside them.
+
+        Args:
+            documents: The first rows.
+            has_more: Whether others follow: they may use any column of the model, and have members without a column.
+        """
+        used = {name: None for document in documents if isinstance(document, dict) for name in document}
         check_count(len(used), self._bounds)
         top = {place.path[0] for name in used if (place := self._finder.find(name)) is not None}
         columns = {name: place for name in self._finder.list_columns() if (place := self._finder.find(name))}
-        columns = {name: place for name, place in columns.items() if place.path[0] in top}
+        columns = {name: place for name, place in columns.items() if has_more or place.path[0] in top}
         known = {place.path[0] for place in columns.values()}
         others = [name for name in used if name not in columns and name not in known]
         names = (*columns, *others)
         check_count(len(names), self._bounds)
-        return Head(names, tuple(self._finder.find(name) for name in names))
+        return Head(names, tuple(self._finder.find(name) for name in names), is_open=has_more)
 
     def _read_rows(self, documents: list[Any]) -> list[Row]:
         before, self._count = self._count, self._count + len(documents)
@@ -122,8 +128,11 @@ class DocumentsReader(_Chunks):
 
     def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds) -> None:
         super().__init__(schema, bounds)
+        if not documents:
+            raise FileUnreadable(_EMPTY)
+        self.head = self._make_head(documents, has_more=False)
         size = bounds.chunk_rows
-        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+        self._rows = (self._read_rows(documents[start : start + size]) for start in range(0, len(documents), size))
 
 
 class ArrayReader(DocumentsReader):

@@ -114,6 +114,13 @@ def test_a_text_table_becomes_a_typed_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 
 
+def test_members_that_come_later_than_the_columns_are_kept_in_one_more():
+    raw = b'{"length": 1}\n{"length": 2, "note": "x"}\n'
+    table = open_table(write(raw, [BARE, BARE], source="ndjson", target="arrow", chunk_rows=1), "arrow")
+    assert table.column("other").to_pylist() == [None, '{"note":"x"}']
+    assert table.column("length").to_pylist() == [1.0, 2.0]
+
+
 def test_parquet_is_written_by_one_writer_in_parts():
     from samples import Bounds, open_rows, open_writer
 

@@ -134,6 +134,27 @@ def test_lines_become_a_table_of_dotted_columns():
     assert table[2][:6] == ["", "2", "", "", "", "tulip"]
 
 
+LATE = [{"length": 1, "id": 7}, {"length": 2}, {"length": 3, "note": "x", "width": 5.5, "deep": {"a": [1]}}, {"id": 8}]
+
+
+def test_members_that_come_later_than_the_columns_are_kept_in_one_more():
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in LATE)
+    table = read_table(write(raw, [BARE] * 4, source="ndjson", chunk_rows=2))
+    assert table[0][:6] == ["length", "width", "kind", "is_wild", "id", "other"]
+    assert [row[5] for row in table[1:]] == ["", "", '{"note":"x","deep":{"a":[1]}}', ""]
+    assert table[3][1] == "5.5"  # a column of the model, which no row has used before
+    taken = read_table(write(b'{"length": 1, "other": "mine"}\n' + raw, [BARE] * 5, source="ndjson", chunk_rows=1))
+    assert taken[0][4:6] == ["other", "prediction.other"]
+    assert [row[4:6] for row in taken[1:3]] == [["mine", ""], ["", '{"id":7}']]
+
+
+def test_a_file_of_one_chunk_and_an_array_have_a_column_for_each_member():
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in LATE)
+    for content, source, chunk_rows in ((raw, "ndjson", 4), (json.dumps(LATE).encode(), "json", 1)):
+        header = read_table(write(content, [BARE] * 4, source=source, chunk_rows=chunk_rows))[0]
+        assert header[:5] == ["length", "width", "id", "note", "deep"]
+
+
 def test_an_output_without_named_fields_is_one_column_of_json():
     [header, row] = read_table(write(b"length\n1\n", [{"x": [1]}], output={"type": "object"}))
     assert header == ["length", "prediction", "error.code", "error.column", "error.message"]

@@ -21,6 +21,8 @@ class _Chunks:
     """Turns documents, or their faults, into chunks of rows, and knows the head after the first of them."""
 
     head: Head
+    #: Of the array whose elements the rows are; where they are one, a fault names both their number and their pointer.
+    _pointer: str | None = None
 
     def __init__(self, schema: Schema, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -66,7 +68,8 @@ class _Chunks:
         if type(source) is not dict:
             if not isinstance(source, ServiceError):
                 source = PayloadMalformed("expected a JSON object")
-            return Row(number, None, PayloadMalformed(f"row {number}: {source.message}"), {})
+            pointer = "" if self._pointer is None else f" (pointer {self._pointer}/{number - 1})"
+            return Row(number, None, PayloadMalformed(f"row {number}{pointer}: {source.message}"), {})
         document: dict[str, Any] = {}
         nested: list[tuple[Place, Any]] = []
         for name, value in source.items():
@@ -122,12 +125,19 @@ class LinesReader(_Chunks):
 class DocumentsReader(_Chunks):
     """Reads rows that have been decoded already. See `RowReader`.
 
+    Args:
+        documents: The rows.
+        schema: The model's input schema.
+        bounds: How many are given together.
+        pointer: Of their array in the document that was sent.
+
     Raises:
         FileUnreadable: There are none.
     """
 
-    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds) -> None:
+    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds, pointer: str = "") -> None:
         super().__init__(schema, bounds)
+        self._pointer = pointer
         if not documents:
             raise FileUnreadable(_EMPTY)
         self.head = self._make_head(documents, has_more=False)

@@ -21,6 +21,7 @@ class _Chunks:
     """Turns documents, or their faults, into chunks of rows, and knows the head after the first of them."""
 
     head: Head
+    _rows: Iterator[list[Row]]
     #: Of the array whose elements the rows are; where they are one, a fault names both their number and their pointer.
     _pointer: str | None = None
 

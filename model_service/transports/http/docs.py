@@ -144,14 +144,13 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     plain, versioned = operations
     read = [each for each in FORMATS.values() if each.name not in ("json", "fasta") and each.is_installed]
     read += [FORMATS["fasta"]] if takes_fasta(info.input_schema) else []
-    kinds = {
-        "files": tuple(each.media_type for each in read),
-        "answers": tuple(each.media_type for each in WRITTEN if each.is_installed),
-    }
-    routes = [ModelRoute(info, model_path(name, info.version), versioned, component, name, **kinds)]
-    if is_default:
-        routes.insert(0, ModelRoute(info, model_path(name), plain, component, name, is_default=True, **kinds))
-    return routes
+    files = tuple(each.media_type for each in read)
+    answers = tuple(each.media_type for each in WRITTEN if each.is_installed)
+    paths = [(model_path(name), plain, True)] if is_default else []
+    return [
+        ModelRoute(info, path, operation, component, name, is_default=is_plain, files=files, answers=answers)
+        for path, operation, is_plain in [*paths, (model_path(name, info.version), versioned, False)]
+    ]
 
 
 def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from itertools import repeat
 from typing import Any
 
 from model_service.errors import ServiceError
+from model_service.files.leftovers import Leftovers
 from model_service.files.rows import Head, Outcome, Row
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, Place, get_value, list_leaves
@@ -33,8 +34,7 @@ class OutputColumns:
         taken = {*head.names}
         self.input_names = (*head.names, find_free_name(OTHERS_NAME, taken)) if head.is_open else head.names
         taken.update(self.input_names)
-        # A column of the model may hold what a member of another name holds, or a part of it.
-        self._known = {*head.names, *(place.path[0] for place in head.places if place is not None)}
+        self._leftovers = Leftovers(head.names, head.places)
         # An output without named fields is one column of JSON.
         self.leaves = list_leaves(output_schema) or [Place((), ("object",))]
         names = [".".join(leaf.path) or "prediction" for leaf in self.leaves]
@@ -56,7 +56,7 @@ class OutputColumns:
             for name, place in zip(self._head.names, self._head.places, strict=True)
         ]
         if self._head.is_open:
-            values.append({name: value for name, value in source.items() if name not in self._known} or None)
+            values.append(self._leftovers.find(source) or None)
         return values
 
     def read_predictions(self, outcomes: Sequence[Outcome]) -> list[list[Any]]:

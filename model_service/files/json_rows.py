@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from model_service.errors import FileUnreadable, PayloadMalformed, PayloadTooLarge, ServiceError
 from model_service.files.blocks import TextLines
 from model_service.files.csv_rows import nest_values
+from model_service.files.leftovers import Leftovers
 from model_service.files.rows import Bounds, Head, Row, check_count
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, Place, PlaceFinder, read_value
@@ -50,7 +51,7 @@ class _Chunks:
             documents: The first rows.
             has_more: Whether others follow: they may use any column of the model, and have members without a column.
         """
-        used = {name: None for document in documents if isinstance(document, dict) for name in document}
+        used = {name: None for document in filter(_is_object, documents) for name in document}
         check_count(len(used), self._bounds)
         top = {place.path[0] for name in used if (place := self._finder.find(name)) is not None}
         columns = {name: place for name in self._finder.list_columns() if (place := self._finder.find(name))}
@@ -59,7 +60,10 @@ class _Chunks:
         others = [name for name in used if name not in columns and name not in known]
         names = (*columns, *others)
         check_count(len(names), self._bounds)
-        return Head(names, tuple(self._finder.find(name) for name in names), is_open=has_more)
+        places = tuple(self._finder.find(name) for name in names)
+        leftovers = Leftovers(names, places)
+        has_left = leftovers.has_nested and any(map(leftovers.find, filter(_is_object, documents)))
+        return Head(names, places, is_open=has_more or has_left)
 
     def _read_rows(self, documents: list[Any]) -> list[Row]:
         before, self._count = self._count, self._count + len(documents)
@@ -166,6 +170,10 @@ class ArrayReader(DocumentsReader):
         if isinstance(documents, dict):  # one object is one row
             documents = [documents]
         super().__init__(documents, schema, bounds)
+
+
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict)
 
 
 def _decode(line: str) -> Any:

@@ -148,6 +148,18 @@ def test_members_that_come_later_than_the_columns_are_kept_in_one_more():
     assert [row[4:6] for row in taken[1:3]] == [["mine", ""], ["", '{"id":7}']]
 
 
+def test_fields_of_a_nested_object_that_are_no_column_are_kept():
+    schema = {"properties": {"size": {"type": "object", "properties": {"x": {"type": "number"}}}}}
+    rows = [{"size": {"x": 1, "colour": "red"}}, {"size": {"x": 2}}, {"size": None}, {"size": "large"}, {"size.x": 3}]
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    table = read_table(write(raw, [BARE] * 5, source="ndjson", schema=schema))
+    assert table[0][:3] == ["size.x", "other", "species"]
+    told = [["1", '{"size":{"colour":"red"}}'], ["2", ""], ["", ""], ["", '{"size":"large"}'], ["3", ""]]
+    assert [row[:2] for row in table[1:]] == told
+    plain = read_table(write(b'{"size": {"x": 1}}\n', [BARE], source="ndjson", schema=schema))
+    assert plain[0][:2] == ["size.x", "species"]
+
+
 def test_a_file_of_one_chunk_and_an_array_have_a_column_for_each_member():
     raw = b"".join(json.dumps(row).encode() + b"\n" for row in LATE)
     for content, source, chunk_rows in ((raw, "ndjson", 4), (json.dumps(LATE).encode(), "json", 1)):

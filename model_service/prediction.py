@@ -259,12 +259,17 @@ class PredictionService:
 def _run_rows(target: ServedModel, documents: list[Any], context: RequestContext) -> list[RowOutcome]:
     """Return what becomes of rows that succeed or fail alone."""
     found = outcomes.find_schema_faults(target, documents)
+    if not any(found):
+        return _run_sound(target, documents, context)
     sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
-    settled: list[RowOutcome] = []
-    if sound:
-        settled = outcomes.settle_rows(target, target.backend.wait_for(Waiter(sound, context, is_lenient=True)))
-    left = iter(settled)
+    left = iter(_run_sound(target, sound, context))
     return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
+
+
+def _run_sound(target: ServedModel, payloads: list[Any], context: RequestContext) -> list[RowOutcome]:
+    if not payloads:
+        return []
+    return outcomes.settle_rows(target, target.backend.wait_for(Waiter(payloads, context, is_lenient=True)))
 
 
 def _make_context(target: ServedModel, now: float) -> RequestContext:

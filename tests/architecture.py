@@ -95,7 +95,7 @@ ONLY_IN = {
     "click": ("cli",),
     "sqlalchemy": ("jobs",),
     "alembic": ("jobs.database", "jobs.migrations"),
-    "fsspec": ("jobs.objects",),
+    "fsspec": ("jobs.objects", "cli.locations"),
     "grpc": ("transports.grpc",),
     "grpc_health": ("transports.grpc",),
     "grpc_reflection": ("transports.grpc",),

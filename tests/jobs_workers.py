@@ -1,4 +1,4 @@
-"""Workers of jobs in processes of their own, and files for them."""
+"""Workers of jobs in processes of their own, and in a thread of this one, and files for them."""
 
 import json
 import os
@@ -6,15 +6,27 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from configurations import make_config
 from serving import TESTS
 
-from model_service.jobs.desk import JobDesk
+from model_service.config import ModelConfig
+from model_service.config_jobs import JobsConfig
+from model_service.jobs.claims import JobClaims
+from model_service.jobs.desk import JobDesk, open_database
+from model_service.jobs.models import JobModels
+from model_service.jobs.objects import ObjectStore
+from model_service.jobs.places import find_store_url, find_uploads
 from model_service.jobs.records import Job, JobRequest
+from model_service.jobs.retention import Retention
+from model_service.jobs.run import Tools
+from model_service.jobs.store import JobStore
+from model_service.jobs.worker import JobWorker
 
 WAIT_S = 90
 
@@ -41,6 +53,35 @@ class WorkerProcess:
         """Ask it to end; return its status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=WAIT_S)
+
+
+class LocalWorker:
+    """A worker in a thread of this process, with what it works with."""
+
+    def __init__(self, config: JobsConfig, models: tuple[str | ModelConfig, ...]) -> None:
+        self.database = open_database(config)
+        self.stopping = threading.Event()
+        store, files = JobStore(self.database), ObjectStore(find_store_url(config))
+        self.tools = Tools(
+            config=config,
+            store=store,
+            claims=JobClaims(self.database, lease_s=config.lease_s),
+            objects=files,
+            models=JobModels(make_config(*models), None),
+            stopping=self.stopping,
+        )
+        self.retention = Retention(config, store, files, find_uploads(config))
+        self._thread = threading.Thread(target=JobWorker(self.tools, self.retention).run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(60)
+            assert not self._thread.is_alive()
+        self.database.close()
 
 
 def write_config(folder: Path, database: str, *models: str, **jobs: Any) -> Path:

@@ -41,6 +41,14 @@ def test_the_committed_document_is_what_the_code_generates(manager):
     assert (ROOT / "openapi.yaml").read_text() == generated, "run `make openapi`"
 
 
+def test_formats_that_are_not_installed_are_not_offered(manager, monkeypatch):
+    monkeypatch.setattr("model_service.files.formats.find_spec", lambda name: None)
+    document = json.dumps(build_document(Service(make_config("models.DoubleModel")).describe(), max_rows=10))
+    assert "text/csv" in document
+    assert "parquet" not in document
+    assert "arrow" not in document
+
+
 def test_json_and_yaml_are_the_same_document_and_it_is_valid(shipped):
     from_json = httpx.get(f"{shipped.url}/openapi.json")
     from_yaml = httpx.get(f"{shipped.url}/openapi.yaml")

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import click
 
+from model_service.cli import locations
 from model_service.cli.commands import echo_problem, only_model, quiet
 from model_service.cli.errors import EXIT_CODES, ROWS_FAILED
 from model_service.cli.progress import Progress
@@ -19,6 +20,7 @@ from model_service.cli.score_files import (
     Task,
     find_reached,
     fingerprint,
+    finish,
     open_source,
     plan,
     save_reached,
@@ -27,10 +29,11 @@ from model_service.cli.scorers import Described, LocalScorer, Scorer
 from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
 from model_service.errors import PackageError, ServiceError
-from model_service.files.converting import finish_part, format_of_part
+from model_service.files.converting import format_of_part
 from model_service.files.formats import FORMATS, WRITTEN
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds, Outcome, Row
+from model_service.scoring import rare_collections
 from model_service.service import Service
 from model_service.threads import count_cores
 
@@ -38,9 +41,9 @@ from model_service.threads import count_cores
 @click.command()
 @click.argument("qualified_name")
 @click.option(
-    "--input", "inputs", multiple=True, required=True, metavar="FILE", help="A file, a pattern, or -; repeat it."
+    "--input", "inputs", multiple=True, required=True, metavar="FILE", help="A file, a URL, a pattern, or -; repeat it."
 )
-@click.option("--output", required=True, metavar="FILE", help="A file, a folder for several, or -.")
+@click.option("--output", required=True, metavar="FILE", help="A file, a folder for several, a URL, or -.")
 @click.option("--input-format", type=click.Choice([*FORMATS]), help="Instead of what the name says.")
 @click.option(
     "--output-format", type=click.Choice([each.name for each in WRITTEN]), help="Instead of what the name says."
@@ -79,7 +82,7 @@ def score(
         raise click.UsageError("standard input and output cannot be resumed")
     quiet()
     failed = 0
-    with ExitStack() as stack:
+    with rare_collections(), ExitStack() as stack:
         if url:
             scorer: Scorer = stack.enter_context(closing(RemoteScorer(url, qualified_name, version, concurrency)))
         else:
@@ -107,7 +110,7 @@ def _open_local(
 
 def _score_file(task: Task, scorer: Scorer, *, resume: bool) -> int:
     """Score one file; return how many of its rows have failed."""
-    if resume and os.path.exists(task.target) and not task.part.exists():
+    if resume and locations.exists(task.target) and not task.part.exists():
         click.echo(f"{task.source}: '{task.target}' is there already", err=True)
         return 0
     model = scorer.model
@@ -127,8 +130,7 @@ def _score_file(task: Task, scorer: Scorer, *, resume: bool) -> int:
                 _count(task, part, progress, outcomes, of, len(rows), meter)
             part.write(writer.end())
     if task.target != STANDARD:
-        finish_part(task.part, task.target, task.target_format)
-        task.record.unlink(missing_ok=True)
+        finish(task)
     progress.close()
     return progress.failed
 

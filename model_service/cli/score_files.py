@@ -1,6 +1,7 @@
 """Files of `model-service score`: which is read, which is written, and how far a run came that was interrupted."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -9,14 +10,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import click
 
+from model_service.cli import locations
 from model_service.cli.scorers import Described
 from model_service.errors import FileUnreadable
+from model_service.files.converting import finish_part
 from model_service.files.formats import FORMATS, WRITTEN, Format, find_format, list_names
 
 STANDARD = "-"
@@ -34,12 +36,20 @@ class Task:
     @property
     def part(self) -> Path:
         """What is written until it is whole."""
-        return Path(f"{self.target}.part")
+        return Path(f"{self._here}.part")
 
     @property
     def record(self) -> Path:
         """Says how far the part is."""
-        return Path(f"{self.target}.progress")
+        return Path(f"{self._here}.progress")
+
+    @property
+    def _here(self) -> str:
+        """The target; of one that is elsewhere, a name for it in the working directory."""
+        if not locations.is_remote(self.target):
+            return self.target
+        digest = hashlib.sha256(self.target.encode()).hexdigest()[:8]
+        return f"{PurePosixPath(self.target).name}.{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,20 @@ def plan(inputs: tuple[str, ...], output: str, input_format: str | None, output_
     Raises:
         click.UsageError: It cannot be told, or would overwrite what is read.
     """
-    sources = [source for each in inputs for source in _expand(each)]
-    is_folder = output != STANDARD and (len(sources) > 1 or output.endswith("/") or Path(output).is_dir())
+    sources = [
+        source
+        for each in map(locations.normalize, inputs)
+        for source in ([each] if each == STANDARD else locations.expand(each))
+    ]
+    output = locations.normalize(output)
+    is_remote = locations.is_remote(output)
+    is_here_a_folder = not is_remote and Path(output).is_dir()
+    is_folder = output != STANDARD and (len(sources) > 1 or output.endswith("/") or is_here_a_folder)
     if len(sources) > 1 and output == STANDARD:
         raise click.UsageError("several files cannot go to standard output; name a folder with --output")
     if is_folder and STANDARD in sources:
         raise click.UsageError("standard input has no name in a folder; name a file with --output")
-    if is_folder:
+    if is_folder and not is_remote:
         Path(output).mkdir(parents=True, exist_ok=True)
     tasks = []
     for source in sources:
@@ -79,7 +96,8 @@ def plan(inputs: tuple[str, ...], output: str, input_format: str | None, output_
         natural = read if read.writer else FORMATS["csv"]
         if is_folder:
             written = FORMATS[output_format] if output_format else natural
-            target = str(Path(output) / f"{_stem(source)}{written.suffixes[0]}")
+            name = f"{_stem(source)}{written.suffixes[0]}"
+            target = f"{output.rstrip('/')}/{name}" if is_remote else str(Path(output) / name)
         else:
             target = output
             same = natural.name if output == STANDARD else None
@@ -96,16 +114,16 @@ def open_source(task: Task) -> Iterator[tuple[BinaryIO, "Meter"]]:
         meter = Meter(sys.stdin.buffer, None)
         yield io.BufferedReader(meter, 256 * 1024), meter
         return
-    with open(task.source, "rb") as file:
+    with locations.open_file(task.source) as (file, size_bytes):
         if task.source.endswith(".gz"):
-            meter = Meter(file, os.fstat(file.fileno()).st_size)
+            meter = Meter(file, size_bytes)
             try:
                 with gzip.open(io.BufferedReader(meter, 256 * 1024)) as inflated:
                     yield inflated, meter  # type: ignore[misc]  # it reads as any file does
             except (gzip.BadGzipFile, EOFError, zlib.error):
                 raise FileUnreadable(f"'{task.source}' is cut off, or not gzip; write it again") from None
         else:
-            meter = Meter(file, os.fstat(file.fileno()).st_size)
+            meter = Meter(file, size_bytes)
             # Parquet is not read from its start to its end.
             yield (file if task.source_format.name == "parquet" else io.BufferedReader(meter, 256 * 1024)), meter
 
@@ -135,9 +153,8 @@ class Meter(io.RawIOBase):
 
 def fingerprint(task: Task, model: Described, chunk_rows: int) -> list[object]:
     """Return what must be the same for a run to be resumed."""
-    stat = os.stat(task.source)
     names = [model.qualified_name, model.version, task.source_format.name, task.target_format.name]
-    return [os.path.abspath(task.source), stat.st_size, stat.st_mtime_ns, *names, chunk_rows]
+    return [*locations.identify(task.source), *names, chunk_rows]
 
 
 def find_reached(task: Task, of: list[object]) -> Reached:
@@ -166,15 +183,19 @@ def save_reached(task: Task, reached: Reached) -> None:
     new.replace(task.record)
 
 
-def _expand(pattern: str) -> list[str]:
-    if pattern == STANDARD or not has_magic(pattern) or Path(pattern).exists():
-        if pattern != STANDARD and not Path(pattern).is_file():
-            raise click.UsageError(f"there is no file '{pattern}'")
-        return [pattern]
-    found = sorted(path for path in glob(pattern, recursive=True) if Path(path).is_file())
-    if not found:
-        raise click.UsageError(f"no file matches '{pattern}'")
-    return found
+def finish(task: Task) -> None:
+    """Make the target of a part that is whole.
+
+    Raises:
+        ConfigInvalid: It is elsewhere and cannot be written there.
+    """
+    if locations.is_remote(task.target):
+        whole = task.part.with_suffix(task.target_format.suffixes[0])
+        finish_part(task.part, whole, task.target_format)
+        locations.send(whole, task.target)
+    else:
+        finish_part(task.part, task.target, task.target_format)
+    task.record.unlink(missing_ok=True)
 
 
 def _choose(name: str, chosen: str | None, option: str, formats: tuple[Format, ...]) -> Format:
@@ -200,9 +221,11 @@ def _check(tasks: list[Task]) -> None:
     for task in tasks:
         if task.target.endswith(".gz"):
             raise click.UsageError("what is written is not compressed; leave '.gz' out of --output")
-        if STANDARD not in (task.source, task.target) and os.path.realpath(task.source) == os.path.realpath(
-            task.target
-        ):
+        if task.source != STANDARD and _find_place(task.source) == _find_place(task.target):
             raise click.UsageError(f"'{task.source}' would be overwritten by its own output; name another --output")
         if task.source == STANDARD and task.source_format.name == "parquet":
             raise click.UsageError("Parquet cannot be read from standard input; name a file")
+
+
+def _find_place(name: str) -> str:
+    return name if name == STANDARD or locations.is_remote(name) else os.path.realpath(name)

@@ -16,7 +16,7 @@ from model_service.config import ServiceConfig
 from model_service.errors import CapacityError, ModelNotReady, PredictionFailed, ServiceError
 from model_service.files.rows import Outcome, Row
 from model_service.records import Schema
-from model_service.scoring import join_faults, score_documents
+from model_service.scoring import join_faults, rare_collections, score_documents
 from model_service.service import Service
 
 #: Chunks that are under way for each that is scored at a time, so that nobody waits for the reader.
@@ -157,6 +157,7 @@ _model: list[tuple[Service, str, str]] = []
 
 def _begin(config: ServiceConfig, name: str, version: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that has started this one ends it
+    _here.enter_context(rare_collections())
     service = _here.enter_context(Service(config)).start()
     _model.append((service, name, version))
 

@@ -8,6 +8,9 @@ csv_rows.py       CSV -> rows
 json_rows.py      JSON lines, or an array -> rows
 fasta_rows.py     FASTA -> rows, for models of one sequence
 arrow_rows.py     Parquet and Arrow IPC streams -> rows (the extra `arrow`)
+parquet_pages.py  what a row group becomes in memory, before it is read
+ipc_messages.py   the messages of an Arrow stream, held against a bound before they are inflated
+leftovers.py      what a row of JSON has beside the columns
 columns.py        the columns of an output: those of the input, of the prediction, of the error
 csv_writing.py    rows and what became of them -> CSV
 json_writing.py   the same -> JSON lines

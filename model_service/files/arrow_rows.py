@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from model_service.errors import FileUnreadable, quote_name
 from model_service.files.csv_rows import nest_values
+from model_service.files.ipc_messages import CheckedMessages
+from model_service.files.parquet_pages import measure_group
 from model_service.files.rows import Bounds, Row, RowReader, make_head
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, PlaceFinder, read_value
@@ -22,11 +24,15 @@ from model_service.schema.cells import MISSING, PlaceFinder, read_value
 _MAX_CHUNK_CELLS = 1_000_000
 #: What a footer may say of itself; real ones have kilobytes.
 _MAX_FOOTER_BYTES = 100 * 1024 * 1024
-#: What a row group may be inflated to: it is not read in smaller parts than the pages that it says it has.
+#: What a row group, or a batch of a stream, may be inflated to: they are not read in smaller parts.
 _MAX_GROUP_BYTES = 256 * 1024 * 1024
 #: What the rows that are read at once may be inflated to at most; fewer at once would make honest files slow.
 _MAX_READ_BYTES = 512 * 1024 * 1024
-_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+_TEXTS = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary),
+    pa.types.is_fixed_size_binary,
+)
+_VIEWS = (pa.types.is_string_view, pa.types.is_binary_view)
 _FAULTS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
@@ -34,14 +40,13 @@ class _BatchReader(RowReader):
     """Makes rows of record batches."""
 
     def __init__(self, arrow_schema: pa.Schema, schema: Schema, bounds: Bounds) -> None:
-        nested = next((field for field in arrow_schema if pa.types.is_nested(field.type)), None)
+        nested = next((field for field in arrow_schema if pa.types.is_nested(_find_kind(field.type))), None)
         if nested is not None:
             raise FileUnreadable(
                 f"the column {quote_name(nested.name)} is nested; make each of its fields a column of its own, "
                 "with a dot in the name, or a text of JSON"
             )
-        # What it is in a dictionary is its values.
-        types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in arrow_schema]
+        types = [_find_kind(field.type) for field in arrow_schema]
         self.head = make_head(PlaceFinder(schema), arrow_schema.names, bounds, types=types)
         self._size = max(1, min(bounds.chunk_rows, _MAX_CHUNK_CELLS // max(1, len(types))))
         self._bounds = bounds
@@ -133,23 +138,23 @@ class ParquetReader(_BatchReader):
             arrow_schema = _check_names(self._file.schema_arrow)
         except _FAULTS as error:
             raise _unreadable(error, "at its footer") from None
-        metadata = self._file.metadata
-        if any(metadata.row_group(i).total_byte_size > _MAX_GROUP_BYTES for i in range(metadata.num_row_groups)):
-            raise FileUnreadable(
-                f"a row group of the file inflates to more than {_MAX_GROUP_BYTES} bytes; write smaller row groups"
-            )
+        self._stream = stream
         super().__init__(arrow_schema, schema, bounds)
-        # A text may be as long as all of its column takes in the file, and any number of rows may share it.
-        longest = max((_find_text_bytes(metadata, i) for i in range(metadata.num_row_groups)), default=0)
-        self._read_size = max(1, min(self._size, _MAX_READ_BYTES // max(1, longest)))
 
     def _read_batches(self) -> Iterator[pa.RecordBatch]:
-        count = 0
-        for batch in self._file.iter_batches(batch_size=self._read_size):
-            count += batch.num_rows
-            yield batch
-        if count != self._file.metadata.num_rows:
-            raise pa.ArrowInvalid(f"it has {count} rows, and its footer says {self._file.metadata.num_rows}")
+        metadata, count = self._file.metadata, 0
+        for number in range(metadata.num_row_groups):
+            size = measure_group(self._stream, metadata.row_group(number))
+            if size.inflated > _MAX_GROUP_BYTES:
+                raise FileUnreadable(
+                    f"a row group of the file inflates to more than {_MAX_GROUP_BYTES} bytes; write smaller row groups"
+                )
+            rows = max(1, min(self._size, _MAX_READ_BYTES // max(1, size.shared)))
+            for batch in self._file.iter_batches(batch_size=rows, row_groups=[number]):
+                count += batch.num_rows
+                yield batch
+        if count != metadata.num_rows:
+            raise pa.ArrowInvalid(f"it has {count} rows, and its footer says {metadata.num_rows}")
 
 
 class ArrowReader(_BatchReader):
@@ -161,7 +166,7 @@ class ArrowReader(_BatchReader):
 
     def __init__(self, stream: BinaryIO, schema: Schema, bounds: Bounds) -> None:
         try:
-            self._stream = pa.ipc.open_stream(stream)
+            self._stream = pa.ipc.open_stream(pa.PythonFile(CheckedMessages(stream, _MAX_GROUP_BYTES), mode="r"))
             arrow_schema = _check_names(self._stream.schema)
         except _FAULTS as error:
             raise _unreadable(error, "at its start") from None
@@ -174,23 +179,30 @@ class ArrowReader(_BatchReader):
                 yield batch.slice(start, self._size)
 
 
-def _find_text_bytes(metadata: pq.FileMetaData, place: int) -> int:
-    """Return the bytes of the largest column of texts in a row group."""
-    group = metadata.row_group(place)
-    columns = [group.column(i) for i in range(group.num_columns)]
-    return max((each.total_uncompressed_size for each in columns if each.physical_type == "BYTE_ARRAY"), default=0)
-
-
 def _measure(column: pa.Array) -> int:
     """Return the bytes of the texts of a column, each row for itself."""
     return pc.sum(lengths).as_py() or 0 if (lengths := _find_lengths(column)) is not None else 0
 
 
 def _find_lengths(column: pa.Array) -> pa.Array | None:
+    if isinstance(column, pa.ExtensionArray):
+        return _find_lengths(column.storage)
     if pa.types.is_dictionary(column.type):
         lengths = _find_lengths(column.dictionary)
         return None if lengths is None else lengths.take(column.indices)
+    if any(is_view(column.type) for is_view in _VIEWS):
+        # Each value has 16 bytes, of which the first four are its length; the library has no function for that.
+        words = pa.Array.from_buffers(pa.int32(), 4 * (column.offset + len(column)), [None, column.buffers()[1]])
+        lengths = words.take(pa.array(range(4 * column.offset, len(words), 4), pa.int64())).cast(pa.int64())
+        return pc.if_else(column.is_valid(), lengths, 0)
     return pc.binary_length(column) if any(is_text(column.type) for is_text in _TEXTS) else None
+
+
+def _find_kind(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of a column: what a dictionary holds, what an extension stores."""
+    while pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind.storage_type
+    return kind
 
 
 def _list(column: pa.Array) -> list[Any]:

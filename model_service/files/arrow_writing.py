@@ -13,6 +13,8 @@ from model_service.records import Schema
 from model_service.schema.cells import MISSING, Place, get_value
 from model_service.strict_json import encode_document
 
+#: A row group of Parquet ends with so many rows, or bytes.
+_GROUP_ROWS, _GROUP_BYTES = 128 * 1024, 32 * 1024 * 1024
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _TYPES = {
     ("boolean",): pa.bool_(),
@@ -29,6 +31,7 @@ class _Tables:
         self._head = head
         self._columns = OutputColumns(head, output_schema)
         own = head.types or [_find_type(place) if place is not None else pa.string() for place in head.places]
+        own = [*own, *[pa.string()] * (len(self._columns.input_names) - len(own))]
         outputs = [_find_type(leaf) for leaf in self._columns.leaves]
         types = [*map(_find_plain, own), *outputs, *[pa.string()] * len(self._columns.error_names)]
         self.schema = pa.schema(list(zip(self._columns.names, types, strict=True)))
@@ -74,26 +77,52 @@ class ParquetWriter(RowWriter):
     def __init__(self, head: Head, input_schema: Schema, output_schema: Schema) -> None:
         self._tables = _Tables(head, output_schema)
         self._sink = _Drain()
-        self._writer = pq.ParquetWriter(self._sink, self._tables.schema, compression="snappy")
+        self._groups = _Groups(self._sink, self._tables.schema)
 
     def begin(self) -> bytes:
         return self._sink.take()
 
     def write(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> bytes:
-        self._writer.write_batch(self._tables.build(rows, outcomes))
+        self._groups.write(self._tables.build(rows, outcomes))
         return self._sink.take()
 
     def end(self) -> bytes:
-        self._writer.close()
+        self._groups.close()
         return self._sink.take()
 
     @staticmethod
     def convert(stream: BinaryIO, sink: BinaryIO) -> None:
         """Write the Parquet of an Arrow IPC stream, batch by batch."""
         batches = pa.ipc.open_stream(stream)
-        with pq.ParquetWriter(sink, batches.schema, compression="snappy") as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+        groups = _Groups(sink, batches.schema)
+        for batch in batches:
+            groups.write(batch)
+        groups.close()
+
+
+class _Groups:
+    """Writes batches as row groups, of which each is held until it is whole: so they are bounded by bytes, too."""
+
+    def __init__(self, sink: Any, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(sink, schema, compression="snappy")
+        self._held: list[pa.RecordBatch] = []
+        self._rows = self._size = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        self._size += batch.nbytes
+        if self._rows >= _GROUP_ROWS or self._size >= _GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held))
+        self._held, self._rows, self._size = [], 0, 0
 
 
 class _Drain(io.RawIOBase):

@@ -5,10 +5,13 @@ from itertools import repeat
 from typing import Any
 
 from model_service.errors import ServiceError
+from model_service.files.leftovers import Leftovers
 from model_service.files.rows import Head, Outcome, Row
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, Place, get_value, list_leaves
 
+#: The column of what a row has beside the columns, as one JSON object.
+OTHERS_NAME = "other"
 ERROR_NAMES = ("error.code", "error.column", "error.message")
 _NO_ERROR = ("", "", "")
 #: Broken rules that one message tells of.
@@ -19,7 +22,8 @@ class OutputColumns:
     """What the columns of an output are called, and what stands in them.
 
     Attributes:
-        input_names: As they are in the file that is read.
+        input_names: As they are in the file that is read; then, where its rows may have members that are no column,
+            one for these.
         leaves: Where the values of the prediction's columns stand in an output.
         prediction_names: Of these columns: dotted, and prefixed where the input has a column of that name.
         error_names: Of the last three columns.
@@ -28,7 +32,9 @@ class OutputColumns:
     def __init__(self, head: Head, output_schema: Schema) -> None:
         self._head = head
         taken = {*head.names}
-        self.input_names = head.names
+        self.input_names = (*head.names, find_free_name(OTHERS_NAME, taken)) if head.is_open else head.names
+        taken.update(self.input_names)
+        self._leftovers = Leftovers(head.names, head.places)
         # An output without named fields is one column of JSON.
         self.leaves = list_leaves(output_schema) or [Place((), ("object",))]
         names = [".".join(leaf.path) or "prediction" for leaf in self.leaves]
@@ -45,10 +51,13 @@ class OutputColumns:
         source = row.source
         if isinstance(source, list):
             return source
-        return [
+        values = [
             source[name] if name in source else (get_value(source, place.path) if place is not None else None)
             for name, place in zip(self._head.names, self._head.places, strict=True)
         ]
+        if self._head.is_open:
+            values.append(self._leftovers.find(source) or None)
+        return values
 
     def read_predictions(self, outcomes: Sequence[Outcome]) -> list[list[Any]]:
         """Return the values of each of the prediction's columns; None where there is none."""

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from model_service.errors import FileUnreadable, PayloadMalformed, PayloadTooLarge, ServiceError
 from model_service.files.blocks import TextLines
 from model_service.files.csv_rows import nest_values
+from model_service.files.leftovers import Leftovers
 from model_service.files.rows import Bounds, Head, Row, check_count
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, Place, PlaceFinder, read_value
@@ -21,6 +22,9 @@ class _Chunks:
     """Turns documents, or their faults, into chunks of rows, and knows the head after the first of them."""
 
     head: Head
+    _rows: Iterator[list[Row]]
+    #: Of the array whose elements the rows are; where they are one, a fault names both their number and their pointer.
+    _pointer: str | None = None
 
     def __init__(self, schema: Schema, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -29,28 +33,37 @@ class _Chunks:
         self._count = 0
 
     def _begin(self, chunks: Iterator[list[Any]]) -> None:
+        """Read the first chunk, and the second, which tells whether there are rows that the head does not know."""
         first = next(chunks, None)
         if first is None:
             raise FileUnreadable(_EMPTY)
-        rows = self._read_rows(first)
-        self.head = self._make_head(rows)
-        self._rows = chain([rows], map(self._read_rows, chunks))
+        second = next(chunks, None)
+        self.head = self._make_head(first, has_more=second is not None)
+        self._rows = map(self._read_rows, chain([first], [] if second is None else [second], chunks))
 
     def __iter__(self) -> Iterator[list[Row]]:
         return self._rows
 
-    def _make_head(self, rows: Iterable[Row]) -> Head:
-        """Return the columns of the model, where they are used, and those that the first rows have beside them."""
-        used = {name: None for row in rows if isinstance(row.source, dict) for name in row.source}
+    def _make_head(self, documents: Iterable[Any], *, has_more: bool) -> Head:
+        """Return the columns of the model, and those that the first rows have beside them.
+
+        Args:
+            documents: The first rows.
+            has_more: Whether others follow: they may use any column of the model, and have members without a column.
+        """
+        used = {name: None for document in filter(_is_object, documents) for name in document}
         check_count(len(used), self._bounds)
         top = {place.path[0] for name in used if (place := self._finder.find(name)) is not None}
         columns = {name: place for name in self._finder.list_columns() if (place := self._finder.find(name))}
-        columns = {name: place for name, place in columns.items() if place.path[0] in top}
+        columns = {name: place for name, place in columns.items() if has_more or place.path[0] in top}
         known = {place.path[0] for place in columns.values()}
         others = [name for name in used if name not in columns and name not in known]
         names = (*columns, *others)
         check_count(len(names), self._bounds)
-        return Head(names, tuple(self._finder.find(name) for name in names))
+        places = tuple(self._finder.find(name) for name in names)
+        leftovers = Leftovers(names, places)
+        has_left = leftovers.has_nested and any(map(leftovers.find, filter(_is_object, documents)))
+        return Head(names, places, is_open=has_more or has_left)
 
     def _read_rows(self, documents: list[Any]) -> list[Row]:
         before, self._count = self._count, self._count + len(documents)
@@ -60,7 +73,8 @@ class _Chunks:
         if type(source) is not dict:
             if not isinstance(source, ServiceError):
                 source = PayloadMalformed("expected a JSON object")
-            return Row(number, None, PayloadMalformed(f"row {number}: {source.message}"), {})
+            pointer = "" if self._pointer is None else f" (pointer {self._pointer}/{number - 1})"
+            return Row(number, None, PayloadMalformed(f"row {number}{pointer}: {source.message}"), {})
         document: dict[str, Any] = {}
         nested: list[tuple[Place, Any]] = []
         for name, value in source.items():
@@ -116,14 +130,24 @@ class LinesReader(_Chunks):
 class DocumentsReader(_Chunks):
     """Reads rows that have been decoded already. See `RowReader`.
 
+    Args:
+        documents: The rows.
+        schema: The model's input schema.
+        bounds: How many are given together.
+        pointer: Of their array in the document that was sent.
+
     Raises:
         FileUnreadable: There are none.
     """
 
-    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds) -> None:
+    def __init__(self, documents: list[Any], schema: Schema, bounds: Bounds, pointer: str = "") -> None:
         super().__init__(schema, bounds)
+        self._pointer = pointer
+        if not documents:
+            raise FileUnreadable(_EMPTY)
+        self.head = self._make_head(documents, has_more=False)
         size = bounds.chunk_rows
-        self._begin(documents[start : start + size] for start in range(0, len(documents), size))
+        self._rows = (self._read_rows(documents[start : start + size]) for start in range(0, len(documents), size))
 
 
 class ArrayReader(DocumentsReader):
@@ -146,6 +170,10 @@ class ArrayReader(DocumentsReader):
         if isinstance(documents, dict):  # one object is one row
             documents = [documents]
         super().__init__(documents, schema, bounds)
+
+
+def _is_object(document: Any) -> bool:
+    return isinstance(document, dict)
 
 
 def _decode(line: str) -> Any:

@@ -60,12 +60,14 @@ class Head:
         places: Where each stands in a payload; ``None`` for a column that the model does not know.
         delimiter: Between the cells of a CSV file.
         types: Types of the columns of an Arrow file.
+        is_open: Whether rows may have members that are no column.
     """
 
     names: tuple[str, ...]
     places: tuple[Place | None, ...]
     delimiter: str = ","
     types: tuple[Any, ...] = ()
+    is_open: bool = False
 
 
 class RowReader(Protocol):

@@ -28,6 +28,7 @@ from model_service.jobs.run import Tools
 from model_service.jobs.store import JobStore
 from model_service.jobs.worker import JobWorker
 from model_service.observability import build_logging_settings
+from model_service.scoring import rare_collections
 from model_service.threads import limit_threads
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,8 @@ def work(config: ServiceConfig, *, home: Path | None = None, stopping: threading
     logger.info("working on jobs in %s", database.name)
     callbacks = CallbackSender(config.jobs, store, stopping)
     callbacks.start()
-    JobWorker(tools, Retention(config.jobs, store, objects, find_uploads(config.jobs))).run()
+    with rare_collections():
+        JobWorker(tools, Retention(config.jobs, store, objects, find_uploads(config.jobs))).run()
     callbacks.stop()
     database.close()
 

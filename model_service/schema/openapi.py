@@ -15,10 +15,6 @@ from model_service.schema.validation import make_pointer
 from model_service.schema.walk import HOLD_DATA, HOLD_MAPS, REFERENCES, Path, resolve_reference
 
 _COMPONENTS = "#/components/schemas/"
-#: Media types of files that are written.
-WRITTEN_FILES = (
-    *("text/csv", "application/x-ndjson", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
-)
 _FILE = {"type": "string", "format": "binary"}
 _PREFER = {
     "name": "Prefer",
@@ -43,6 +39,7 @@ class ModelRoute:
         operation_suffix: What makes the operation ids unique, such as ``iris_model``.
         component: Prefix of the model's components, such as ``IrisModel``.
         files: Media types of files of rows that it reads.
+        answers: Media types of files that it writes.
         tag: Name of the group the operations are shown in.
         is_default: Whether it is the route of a name, without a version.
     """
@@ -54,6 +51,7 @@ class ModelRoute:
     tag: str
     is_default: bool = False
     files: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 def build_components(info: ModelInfo, component: str) -> dict[str, Schema]:
@@ -130,7 +128,7 @@ def _predict_operation(route: ModelRoute, max_rows: int, problems: dict[str, Any
         "of a file, the same rows with the columns of the prediction, or of the error, in the format that is accepted.",
         {"anyOf": [output, _array(output), outcomes]},
     )
-    ok["content"].update({media_type: {"schema": _FILE} for media_type in WRITTEN_FILES})
+    ok["content"].update({media_type: {"schema": _FILE} for media_type in route.answers})
     ok["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in _PREDICT_HEADERS}
     return {
         "operationId": f"predict_{route.operation_suffix}",

@@ -3,15 +3,19 @@ import gzip
 import io
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
 
+import fsspec
 import pytest
+from buckets import serve_buckets
 from commanding import invoke, misuse
 from serving import TESTS, Server
 
 from model_service.cli.errors import ROWS_FAILED
+from model_service.cli.score_files import save_reached
 from model_service.errors import ConfigInvalid, FileUnreadable, ModelNotFound, ServerBusy
 
 pytestmark = pytest.mark.usefixtures("manager")
@@ -151,6 +155,121 @@ def test_processes_write_the_same_file_as_one(configure, work, monkeypatch):
     score(configure(DOUBLE), *files, work / "one.csv", "--workers", "1", code=ROWS_FAILED)
     score(configure(DOUBLE), *files, work / "two.csv", "--workers", "2", code=ROWS_FAILED)
     assert (work / "two.csv").read_bytes() == (work / "one.csv").read_bytes()
+
+
+# Elsewhere: what fsspec finds behind a URL
+
+
+@pytest.fixture(scope="module")
+def buckets():
+    with serve_buckets() as environment:
+        yield environment
+
+
+@pytest.fixture(params=["s3", "memory", "file"])
+def elsewhere(request, monkeypatch, work, tmp_path):
+    """The URL of an empty folder in a bucket on a real server, in fsspec's own memory, on this disk."""
+    monkeypatch.chdir(work)
+    if request.param == "file":
+        (tmp_path / "there").mkdir()
+        return f"file://{tmp_path / 'there'}"
+    if request.param == "memory":
+        return f"memory://there-{secrets.token_hex(4)}"
+    for name, value in request.getfixturevalue("buckets").items():
+        monkeypatch.setenv(name, value)
+    bucket = f"rows-{secrets.token_hex(4)}"
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(bucket)
+    return f"s3://{bucket}/there"
+
+
+def put(url, content):
+    with fsspec.open(url, "wb") as file:
+        file.write(content)
+
+
+def get(url):
+    with fsspec.open(url, "rb") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet"])
+def test_files_elsewhere_are_read_and_written(configure, work, elsewhere, name):
+    config = configure(DOUBLE)
+    content = TABLE.encode()
+    if name.endswith("parquet"):
+        score(config, "--input", "rows.csv", "--output", "rows.parquet", code=ROWS_FAILED)
+        content = (work / name).read_bytes()
+        (work / name).unlink()
+    put(f"{elsewhere}/{name}", gzip.compress(content) if name.endswith("gz") else content)
+    score(config, "--input", f"{elsewhere}/{name}", "--output", f"{elsewhere}/done.csv", code=ROWS_FAILED)
+    rows = list(csv.DictReader(io.StringIO(get(f"{elsewhere}/done.csv").decode())))
+    assert [row["id"] for row in rows] == [f"{i:03}" for i in range(1, 2501)]
+    assert rows[4]["prediction.y" if name.endswith("parquet") else "y"] in ("10", "10.0")
+    score(config, "--input", f"{elsewhere}/{name}", "--output", f"{elsewhere}/done.parquet", code=ROWS_FAILED)
+    assert get(f"{elsewhere}/done.parquet")[:4] == b"PAR1"
+    left = {path.name for path in work.iterdir()} - {"there"}
+    assert left == {"config.yaml", "rows.csv"}  # no part, no progress
+
+
+def test_patterns_elsewhere_go_to_a_folder_there(configure, elsewhere):
+    for name in ("a", "b", "c"):
+        put(f"{elsewhere}/part-{name}.csv", f"name,x\n{name},1\n".encode())
+    score(configure(DOUBLE), "--input", f"{elsewhere}/part-[ab].csv", "--output", f"{elsewhere}/done/")
+    assert get(f"{elsewhere}/done/part-b.csv").splitlines()[1] == b"b,1,2,,,"
+    with pytest.raises(FileNotFoundError):
+        get(f"{elsewhere}/done/part-c.csv")
+
+
+def test_what_is_not_there_or_would_be_overwritten_elsewhere_is_told(configure, elsewhere):
+    config = configure(DOUBLE)
+    put(f"{elsewhere}/rows.csv", b"x\n1\n")
+
+    def refuse_usage(source, target):
+        return misuse(config, "score", "double_model", "--input", source, "--output", target)
+
+    assert "there is no file" in refuse_usage(f"{elsewhere}/none.csv", "out.csv")
+    assert "no file matches" in refuse_usage(f"{elsewhere}/none*.csv", "out.csv")
+    assert "would be overwritten" in refuse_usage(f"{elsewhere}/rows.csv", f"{elsewhere}/rows.csv")
+    assert get(f"{elsewhere}/rows.csv") == b"x\n1\n"
+
+
+def test_a_run_whose_target_is_elsewhere_is_resumed(configure, work, elsewhere, monkeypatch):
+    config = configure(DOUBLE)
+    files = ["--input", "rows.csv", "--output", f"{elsewhere}/out.csv"]
+    stopped = []
+
+    def stop(task, reached):
+        save_reached(task, reached)
+        stopped.append(reached.rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("model_service.cli.score.save_reached", stop)
+    invoke(config, "score", "double_model", *files)
+    assert stopped == [1000]
+    monkeypatch.undo()
+    monkeypatch.chdir(work)
+    result = score(config, *files, "--resume", code=ROWS_FAILED)
+    assert "2500 rows, 1500 failed" in result.stderr
+    score(config, "--input", "rows.csv", "--output", "whole.csv", code=ROWS_FAILED)
+    assert get(f"{elsewhere}/out.csv") == (work / "whole.csv").read_bytes()
+    assert "is there already" in score(config, *files, "--resume").stderr
+
+
+def test_an_output_that_cannot_be_written_elsewhere_stays_here(configure, work, buckets, monkeypatch):
+    monkeypatch.chdir(work)
+    for name, value in buckets.items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3").clear_instance_cache()
+    target = f"s3://nobody-has-made-{secrets.token_hex(4)}/out.csv"
+    message = refuse(ConfigInvalid, configure(DOUBLE), "--input", "rows.csv", "--output", target)
+    kept = work / message.split("'")[3]
+    assert len(read_table(kept)) == 2500
+
+
+@pytest.mark.parametrize("url", ["nothing://x/rows.csv", "s4://bucket/rows.csv"])
+def test_a_url_of_an_unknown_kind_is_refused(configure, work, url):
+    message = refuse(ConfigInvalid, configure(DOUBLE), "--input", url, "--output", work / "out.csv")
+    assert "cannot be used" in message
 
 
 # Interrupted and resumed

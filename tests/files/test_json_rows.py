@@ -71,6 +71,13 @@ def test_a_line_that_is_no_object_is_a_fault_of_its_own(line, words):
     assert words in rows[1].fault.message
 
 
+def test_a_row_of_an_array_is_named_by_its_number_and_its_pointer():
+    rows = read(b'[{"length": 1}, 5, {"length": 2}, "x"]', name="json", chunk_rows=2)
+    faults = [row.fault and row.fault.message for row in rows]
+    told = "expected a JSON object"
+    assert faults == [None, f"row 2 (pointer /1): {told}", None, f"row 4 (pointer /3): {told}"]
+
+
 @pytest.mark.parametrize(("raw", "name"), [(b"", "ndjson"), (b"\n\n", "ndjson"), (b"[]", "json")])
 def test_a_file_without_rows_is_refused(raw, name):
     with pytest.raises(FileUnreadable, match="the file is empty"):

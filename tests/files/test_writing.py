@@ -25,7 +25,7 @@ def read_table(raw):
 def test_a_table_is_written_with_its_own_cells_then_the_prediction_then_the_error():
     assert read_table(write(TABLE, [ROSE, INVALID, BARE])) == [
         ["id", "length", "kind", *NAMES],
-        ["007", "1.50", "a", "rose, red", "0.25", "1e-09", "true", "", "", ""],
+        ["007", "1.50", "a", "rose, red", "0.25", "1e-9", "true", "", "", ""],
         *[["008", "200", "", "", "", "", "", "payload_invalid", "length", "too long; a/b.0: expected a text"]],
         ["009", "3", "b", "tulip", "", "", "", "", "", ""],
     ]
@@ -47,6 +47,37 @@ def test_a_carriage_return_in_a_cell_stays_in_its_cell():
     raw = write(b'length,kind\n1,"a\rb"\n', [BARE])
     assert read_table(raw)[1] == ["1", "a\rb", "tulip", "", "", "", "", "", ""]
     assert [row.document for row in read(raw)] == [{"length": 1, "kind": "a\rb"}]
+
+
+@pytest.mark.parametrize(
+    "cell", ["a", "", " a ", "a,b", 'a"b', "a\nb", "a\r\nb", '"', ",", "é\u2028", "1;2"], ids=ascii
+)
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_cells_have_quotes_where_they_need_them_and_only_there(cell, delimiter):
+    outcomes = [BARE, {"species": cell}, ROSE]
+    raw = write(f"length{delimiter}kind\n1{delimiter}a\n2{delimiter}b\n3{delimiter}c\n".encode(), outcomes)
+    table = list(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=delimiter))
+    assert table[2][2] == cell
+    expected = io.StringIO()
+    quoting = csv.QUOTE_ALL if "\r" in cell else csv.QUOTE_MINIMAL
+    csv.writer(expected, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(table[1:])
+    assert raw.decode().partition("\n")[2] == expected.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1.5, 2, 1e22, -0.0], ["1.5", "2", "1e+22", "-0.0"]),
+        ([1, None, 3, 4], ["1", "", "3", "4"]),
+        ([2**70, 1, 2, 3], [str(2**70), "1", "2", "3"]),
+        (["1", [2, 3], True, {}], ["1", "[2,3]", "true", "{}"]),
+    ],
+    ids=["numbers", "nulls", "beyond-64-bits", "what-the-schema-does-not-say"],
+)
+def test_numbers_are_written_as_json_has_them_whatever_stands_beside_them(values, texts):
+    output = {"type": "object", "properties": {"x": {"type": ["number", "null"]}}}
+    table = read_table(write(b"length\n" + b"1\n" * len(values), [{"x": value} for value in values], output=output))
+    assert [row[1] for row in table[1:]] == texts
 
 
 def test_a_ragged_row_stays_in_its_place_with_its_error():
@@ -101,6 +132,39 @@ def test_lines_become_a_table_of_dotted_columns():
     assert table[0][:5] == ["size.x", "size.y", "tags", "is_new", "id"]
     assert table[1][:6] == ["1", "", '["a",null]', "false", "1", "tulip"]
     assert table[2][:6] == ["", "2", "", "", "", "tulip"]
+
+
+LATE = [{"length": 1, "id": 7}, {"length": 2}, {"length": 3, "note": "x", "width": 5.5, "deep": {"a": [1]}}, {"id": 8}]
+
+
+def test_members_that_come_later_than_the_columns_are_kept_in_one_more():
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in LATE)
+    table = read_table(write(raw, [BARE] * 4, source="ndjson", chunk_rows=2))
+    assert table[0][:6] == ["length", "width", "kind", "is_wild", "id", "other"]
+    assert [row[5] for row in table[1:]] == ["", "", '{"note":"x","deep":{"a":[1]}}', ""]
+    assert table[3][1] == "5.5"  # a column of the model, which no row has used before
+    taken = read_table(write(b'{"length": 1, "other": "mine"}\n' + raw, [BARE] * 5, source="ndjson", chunk_rows=1))
+    assert taken[0][4:6] == ["other", "prediction.other"]
+    assert [row[4:6] for row in taken[1:3]] == [["mine", ""], ["", '{"id":7}']]
+
+
+def test_fields_of_a_nested_object_that_are_no_column_are_kept():
+    schema = {"properties": {"size": {"type": "object", "properties": {"x": {"type": "number"}}}}}
+    rows = [{"size": {"x": 1, "colour": "red"}}, {"size": {"x": 2}}, {"size": None}, {"size": "large"}, {"size.x": 3}]
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    table = read_table(write(raw, [BARE] * 5, source="ndjson", schema=schema))
+    assert table[0][:3] == ["size.x", "other", "species"]
+    told = [["1", '{"size":{"colour":"red"}}'], ["2", ""], ["", ""], ["", '{"size":"large"}'], ["3", ""]]
+    assert [row[:2] for row in table[1:]] == told
+    plain = read_table(write(b'{"size": {"x": 1}}\n', [BARE], source="ndjson", schema=schema))
+    assert plain[0][:2] == ["size.x", "species"]
+
+
+def test_a_file_of_one_chunk_and_an_array_have_a_column_for_each_member():
+    raw = b"".join(json.dumps(row).encode() + b"\n" for row in LATE)
+    for content, source, chunk_rows in ((raw, "ndjson", 4), (json.dumps(LATE).encode(), "json", 1)):
+        header = read_table(write(content, [BARE] * 4, source=source, chunk_rows=chunk_rows))[0]
+        assert header[:5] == ["length", "width", "id", "note", "deep"]
 
 
 def test_an_output_without_named_fields_is_one_column_of_json():

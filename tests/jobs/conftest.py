@@ -2,11 +2,13 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import s3fs
 from buckets import serve_buckets
+from jobs_workers import LocalWorker
 from postgresql import PostgreSQL
 
 from model_service.config_jobs import JobsConfig
@@ -73,3 +75,31 @@ def bucket_url(buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     bucket = f"jobs-{secrets.token_hex(4)}"
     s3fs.S3FileSystem(skip_instance_cache=True).mkdir(bucket)
     return f"s3://{bucket}/files"
+
+
+@pytest.fixture
+def config(tmp_path, database_url):
+    """Where jobs are kept, in small chunks."""
+    return JobsConfig(folder=tmp_path / "data", database=database_url, chunk_rows=100, lease_s=5)
+
+
+@pytest.fixture
+def desk(config):
+    """The desk of the jobs."""
+    desk = JobDesk(config)
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def make_worker(config, manager):
+    """Return a function that makes a worker, which is stopped in the end."""
+    made = []
+
+    def make(*models, **changes):
+        made.append(LocalWorker(replace(config, **changes), models or ("models.DoubleModel",)))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop()

@@ -3,81 +3,37 @@
 import errno
 import io
 import os
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-from configurations import make_config
-from jobs_workers import WorkerProcess, make_request, read_output, submit, wait_for, write_config, write_rows
+from jobs_workers import (
+    LocalWorker,
+    WorkerProcess,
+    make_request,
+    read_output,
+    submit,
+    wait_for,
+    write_config,
+    write_rows,
+)
 
 from model_service.config_file import load_config
 from model_service.config_jobs import JobsConfig
 from model_service.jobs import disks
 from model_service.jobs import errors as job_errors
-from model_service.jobs.claims import JobClaims
-from model_service.jobs.desk import JobDesk, open_database
+from model_service.jobs.desk import JobDesk
 from model_service.jobs.disks import translated
 from model_service.jobs.errors import JobNotFound, JobStoreUnavailable, StorageFull
-from model_service.jobs.models import JobModels
 from model_service.jobs.objects import ObjectStore
-from model_service.jobs.places import find_store_url, find_uploads
+from model_service.jobs.places import find_uploads
 from model_service.jobs.records import JobState
 from model_service.jobs.retention import Retention
-from model_service.jobs.run import MOST_ATTEMPTS, Tools
-from model_service.jobs.store import JobStore
-from model_service.jobs.worker import JobWorker
+from model_service.jobs.run import MOST_ATTEMPTS
 
 OTHER = {"qualified_name": "other_model"}
-
-
-class LocalWorker:
-    """A worker in a thread of this process, with what it works with."""
-
-    def __init__(self, config: JobsConfig, models: tuple[str, ...]) -> None:
-        self.database = open_database(config)
-        self.stopping = threading.Event()
-        store, files = JobStore(self.database), ObjectStore(find_store_url(config))
-        self.tools = Tools(
-            config=config,
-            store=store,
-            claims=JobClaims(self.database, lease_s=config.lease_s),
-            objects=files,
-            models=JobModels(make_config(*models), None),
-            stopping=self.stopping,
-        )
-        self.retention = Retention(config, store, files, find_uploads(config))
-        self._thread = threading.Thread(target=JobWorker(self.tools, self.retention).run)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(60)
-            assert not self._thread.is_alive()
-        self.database.close()
-
-
-@pytest.fixture
-def config(tmp_path, database_url):
-    return JobsConfig(folder=tmp_path / "data", database=database_url, chunk_rows=100, lease_s=5)
-
-
-@pytest.fixture
-def make_worker(config, manager):
-    made = []
-
-    def make(*models, **changes):
-        made.append(LocalWorker(replace(config, **changes), models or ("models.DoubleModel",)))
-        return made[-1]
-
-    yield make
-    for worker in made:
-        worker.stop()
 
 
 def test_a_full_disk_is_told_on_the_job_which_goes_on_when_there_is_room(desk, make_worker, monkeypatch):

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, render_template, request
 import model_service
 from model_service.config import InvocationsConfig, ServiceConfig
 from model_service.files.fasta_rows import takes_fasta
-from model_service.files.formats import FORMATS
+from model_service.files.formats import FORMATS, WRITTEN
 from model_service.manager import ModelManager
 from model_service.records import ModelInfo, ModelStatus
 from model_service.schema.openapi import ModelRoute, build_components, build_model_paths, document_responses
@@ -161,14 +161,15 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     """Return where a model is served: under its name if it is the default version, and under its version."""
     name = info.qualified_name
     plain, versioned = operations
-    # The document does not depend on which extras are installed; the metadata of a model says what is.
-    read = [each for each in FORMATS.values() if each.name not in ("json", "fasta")]
+    read = [each for each in FORMATS.values() if each.name not in ("json", "fasta") and each.is_installed]
     read += [FORMATS["fasta"]] if takes_fasta(info.input_schema) else []
     files = tuple(each.media_type for each in read)
-    routes = [ModelRoute(info, model_path(name, info.version), versioned, component, name, files=files)]
-    if is_default:
-        routes.insert(0, ModelRoute(info, model_path(name), plain, component, name, is_default=True, files=files))
-    return routes
+    answers = tuple(each.media_type for each in WRITTEN if each.is_installed)
+    paths = [(model_path(name), plain, True)] if is_default else []
+    return [
+        ModelRoute(info, path, operation, component, name, is_default=is_plain, files=files, answers=answers)
+        for path, operation, is_plain in [*paths, (model_path(name, info.version), versioned, False)]
+    ]
 
 
 def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[dict[str, str]]:

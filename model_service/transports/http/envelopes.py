@@ -63,7 +63,7 @@ def open_envelope(document: dict[str, Any], name: str, schema: Schema, bounds: B
         raise PayloadTooLarge(f"{len(rows)} rows in one request; at most {bounds.max_rows} are accepted")
     if name in ("instances", "inputs") and isinstance(content, list) and isinstance(content[0], dict):
         return [Row(number, payload, None, {}) for number, payload in enumerate(rows, 1)]
-    return [row for chunk in DocumentsReader(rows, schema, bounds) for row in chunk]
+    return [row for chunk in DocumentsReader(rows, schema, bounds, f"/{name}") for row in chunk]
 
 
 def _read_split(content: Any) -> list[Any]:
@@ -114,5 +114,8 @@ def _name_cells(columns: list[str], data: list[Any], name: str) -> list[Any]:
     for number, values in enumerate(data, 1):
         if not isinstance(values, list) or len(values) != len(columns):
             found = f"{len(values)} values" if isinstance(values, list) else "no array"
-            raise PayloadMalformed(f"row {number} of '{name}' has {found}; its columns are {len(columns)}")
+            pointer = f"/{name}/{'data/' if name == 'dataframe_split' else ''}{number - 1}"
+            raise PayloadMalformed(
+                f"row {number} of '{name}' (pointer {pointer}) has {found}, not {len(columns)} values"
+            )
     return [dict(zip(columns, values, strict=True)) for values in data]

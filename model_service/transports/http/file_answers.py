@@ -88,7 +88,7 @@ def answer_rows(
     service.check_rows(documents)
     target = service.pin(target, documents)
     outcomes = score_documents(service, target, documents, context)
-    response = _write(_encode_outcomes(outcomes), JSON, target, _count_failed(outcomes))
+    response = _write([_encode_outcomes(outcomes)], JSON, target, _count_failed(outcomes))
     response.headers["Preference-Applied"] = LENIENT
     return response
 
@@ -122,14 +122,14 @@ def answer_file(
     failed = 0
     if pairing.target.media_type == JSON:
         outcomes = [outcome for _, found in scored for outcome in found]
-        return _write(_encode_outcomes(outcomes), JSON, target, _count_failed(outcomes))
+        return _write([_encode_outcomes(outcomes)], JSON, target, _count_failed(outcomes))
     writer = open_writer(pairing.target, reader.head, info.input_schema, info.output_schema)
     parts = [writer.begin()]
     for rows, found in scored:
         parts.append(writer.write(rows, found))
         failed += _count_failed(found)
     parts.append(writer.end())
-    return _write(b"".join(parts), pairing.target.media_type, target, failed)
+    return _write(parts, pairing.target.media_type, target, failed)
 
 
 def make_row_error(error: ServiceError) -> dict[str, Any]:
@@ -151,9 +151,11 @@ def _count_failed(outcomes: Sequence[RowOutcome]) -> int:
     return sum(isinstance(outcome, ServiceError) for outcome in outcomes)
 
 
-def _write(raw: bytes, media_type: str, target: ServedModel, failed: int) -> Response:
+def _write(parts: list[bytes], media_type: str, target: ServedModel, failed: int) -> Response:
+    """Return an answer of parts, which are sent as they are: joined they would be held twice."""
     text = "; charset=utf-8" if media_type.startswith("text/") else ""
-    response = Response(raw, content_type=f"{media_type}{text}")
+    response = Response([part for part in parts if part], content_type=f"{media_type}{text}")
+    response.content_length = sum(map(len, parts))
     response.headers["X-Model-Version"] = target.info.version
     response.headers["X-Failed-Rows"] = str(failed)
     return response

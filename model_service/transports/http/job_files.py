@@ -210,7 +210,7 @@ def _find_present_format(job: Job) -> Format:
 def describe_formats() -> dict[str, list[str]]:
     """Return for OpenAPI which media types are read, which formats are written, and their media types."""
     return {
-        "read": [each.media_type for each in FORMATS.values()],
-        "written": [each.name for each in WRITTEN],
-        "answered": [each.media_type for each in WRITTEN],
+        "read": [each.media_type for each in FORMATS.values() if each.is_installed],
+        "written": [each.name for each in WRITTEN if each.is_installed],
+        "answered": [each.media_type for each in WRITTEN if each.is_installed],
     }

@@ -195,7 +195,10 @@ class HealthSchema(Schema):
 class ViolationSchema(Schema):
     """One broken rule."""
 
-    pointer = _text("JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.")
+    pointer = _text(
+        "JSON Pointer (RFC 6901) to the value, or to where a missing one belongs. It counts the rows of an array from "
+        "0; texts count them from 1."
+    )
     rule = _text(
         "Keyword of JSON Schema that was broken, or a rule of the model under its own name.",
         anyOf=[{"type": "string", "enum": list(RULES)}, {"type": "string"}],

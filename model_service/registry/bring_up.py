@@ -4,6 +4,7 @@ Nothing here raises for one model's sake: it is quarantined, with problem, cause
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import time
@@ -11,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_service.backends import find_backend
-from model_service.backends.base import Host
+from model_service.backends.base import Backend, Host
 from model_service.backends.choice import make_queued
 from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
@@ -23,7 +25,13 @@ from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
+if TYPE_CHECKING:
+    from model_service.schema.table_validation import TableSchemas
+
 logger = logging.getLogger(__name__)
+
+#: For models that predict columns; it needs NumPy, which they do, too.
+_TABLES = "model_service.schema.table_validation"
 
 
 def announce(config: ModelConfig, host: Host) -> Entry:
@@ -64,7 +72,8 @@ def start(entry: Entry) -> None:
     try:
         with _surprises_as_faults():
             backend.start()
-            run_self_test(info, backend, output_validator)
+            tables = _find_tables(info, backend)
+            run_self_test(info, backend, output_validator, tables)
             entry.backend = queued = make_queued(backend, entry.config, entry.host, info.examples)
     except PackageError as error:
         _quarantine(entry, error)
@@ -77,6 +86,7 @@ def start(entry: Entry) -> None:
         queued,
         is_fast=input_validator.is_fast and output_validator.is_fast,
         timeout_s=entry.config.timeout_s,
+        tables=tables,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")
@@ -98,6 +108,14 @@ def stop(entry: Entry) -> None:
             backend.stop()
     except (Exception, SystemExit):  # one model's broken close must not keep the others from closing
         logger.exception("closing the model failed", extra={"model": entry.config.class_path})
+
+
+def _find_tables(info: ModelInfo, backend: Backend) -> "TableSchemas | None":
+    """Return the validators of columns of a model that predicts them and whose schemas they can judge."""
+    if not backend.has_columns:
+        return None
+    tables: TableSchemas = importlib.import_module(_TABLES).TableSchemas(info)
+    return tables if tables.are_able else None
 
 
 def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:

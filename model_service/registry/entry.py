@@ -1,12 +1,16 @@
 """`Entry`: one line of the configuration and what became of it; `ServedModel`: what answers when all went well."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.lease import Leases
 from model_service.schema.validation import SchemaValidator
+
+if TYPE_CHECKING:
+    from model_service.schema.table_validation import TableSchemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class ServedModel:
         is_fast: Whether both validators say yes in no time to what is valid.
         timeout_s: Seconds that a request may take when it says nothing else.
         leases: Of those who may be about to submit to it.
+        tables: Validators of whole columns, where the model predicts them.
     """
 
     info: ModelInfo
@@ -26,6 +31,7 @@ class ServedModel:
     is_fast: bool
     timeout_s: float
     leases: Leases = field(default_factory=Leases)
+    tables: "TableSchemas | None" = None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
@@ -12,7 +12,7 @@ from grpc.aio import AbortError, ServicerContext
 
 import model_service
 from model_service.backends.loop import ServiceLoop
-from model_service.backends.ticket import Ticket
+from model_service.backends.ticket import TableTicket, Ticket
 from model_service.config import ServerConfig
 from model_service.errors import ModelNotReady, PayloadMalformed, ServerBusy, ServiceError
 from model_service.manager import ModelManager
@@ -21,8 +21,10 @@ from model_service.prediction import PredictionService
 from model_service.records import ModelState, Output, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.request_log import RequestLog
-from model_service.schema.tensor_rows import write_outputs
+from model_service.schema.tensor_columns import write_table
+from model_service.schema.tensor_rows import read_payloads, write_outputs
 from model_service.schema.tensor_specs import Signatures
+from model_service.schema.tensors import Tensor
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
 from model_service.transports.grpc.messages import SERVICE, message
@@ -31,9 +33,16 @@ from model_service.transports.inference import (
     NOT_OFFERED,
     NOT_OFFERED_CODE,
     PLATFORM,
+    check_call,
     list_model,
-    read_rows,
+    read_table,
 )
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
+
+    #: As objects, or as columns; of payloads, or of outputs.
+    Rows = list[Output] | Table
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -128,49 +137,70 @@ class Servicer:
                 call.model = target.info
                 is_large = is_large or not target.is_fast
                 context = call.make_context(target)
-                payloads = await self._run(lambda: self._read(target, request, context.deadline), is_apart=is_large)
-                outputs = await self._predict(target, payloads, context, is_apart=is_large)
+                tensors, asked = await self._run(
+                    lambda: self._read(target, request, context.deadline), is_apart=is_large
+                )
+                outputs = await self._predict(target, asked, context, is_apart=is_large)
+                if outputs is None:
+                    payloads = await self._run(lambda: self._read_rows(target, tensors), is_apart=is_large)
+                    outputs = await self._predict(target, payloads, context, is_apart=is_large)
+                found = outputs or []
                 call.tell(target)
-                return await self._run(lambda: self._write(target, request, outputs), is_apart=is_large)
+                return await self._run(lambda: self._write(target, request, found), is_apart=is_large)
         finally:
             self._held_bytes -= len(raw)
 
-    def _read(self, target: ServedModel, request: Any, deadline: float) -> list[Any]:
-        """Return the payloads of a request; all of them are the model's."""
+    def _read(self, target: ServedModel, request: Any, deadline: float) -> "tuple[list[Tensor], Rows]":
+        """Return the tensors of a request, and the rows that they are; all of them are the model's."""
         if request.inputs and request.inputs[0].shape:  # before anything is made of it
             refusal = self._predictions.find_refusal(target, max(1, request.inputs[0].shape[0]), deadline)
             if refusal is not None:
                 raise refusal
-        most = self._config.max_body_values
         signature = self._signatures.find(target.info)
-        tensors = read_tensors(request, most)
-        wanted = [output.name for output in request.outputs]
-        payloads = read_rows(self._predictions, signature, tensors, wanted, max_values=most)
+        tensors = read_tensors(request, self._config.max_body_values)
+        check_call(self._predictions, signature, tensors, [output.name for output in request.outputs])
+        table = read_table(self._predictions, target, signature, tensors)
+        return tensors, table if table is not None else self._read_rows(target, tensors)
+
+    def _read_rows(self, target: ServedModel, tensors: list[Tensor]) -> list[Any]:
+        signature = self._signatures.find(target.info)
+        payloads = read_payloads(signature, tensors, max_values=self._config.max_body_values)
         if not self._predictions.accepts(target, payloads):
             self._predictions.check(target, payloads)
         return payloads
 
     async def _predict(
-        self, target: ServedModel, payloads: list[Any], context: RequestContext, *, is_apart: bool
-    ) -> list[Output]:
+        self, target: ServedModel, asked: "Rows", context: RequestContext, *, is_apart: bool
+    ) -> "Rows | None":
+        """Return the outputs of rows; ``None`` for columns that are to be predicted as rows."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def end(_: Ticket) -> None:
             if not over.done():
                 over.set_result(None)
 
-        ticket = Ticket(payloads, context, lambda ticket: self._loop.post(end, ticket))
+        kind: Any = Ticket if isinstance(asked, list) else TableTicket
+        ticket = kind(asked, context, lambda ticket: self._loop.post(end, ticket))
         await self._run(lambda: self._predictions.submit(target, ticket), is_apart=is_apart)
         try:
             await over
         except asyncio.CancelledError:  # the caller has left, or its deadline has passed
             self._predictions.cancel(target, ticket)
             raise
-        return await self._run(lambda: self._predictions.settle(target, ticket, is_many=True), is_apart=is_apart)
+        return await self._run(lambda: self._settle(target, ticket), is_apart=is_apart)
 
-    def _write(self, target: ServedModel, request: Any, outputs: list[Output]) -> bytes:
+    def _settle(self, target: ServedModel, ticket: Ticket) -> "Rows | None":
+        if isinstance(ticket, TableTicket):
+            return self._predictions.settle_table(target, ticket)
+        return self._predictions.settle(target, ticket, is_many=True)
+
+    def _write(self, target: ServedModel, request: Any, outputs: "Rows") -> bytes:
         wanted = [output.name for output in request.outputs] or None
-        tensors = write_outputs(self._signatures.find(target.info), outputs, wanted)
+        signature = self._signatures.find(target.info)
+        if isinstance(outputs, list):
+            tensors = write_outputs(signature, outputs, wanted)
+        else:
+            tensors = write_table(signature, outputs, wanted)
         answer: bytes = write_answer(request, target.info, tensors).SerializeToString()
         return answer
 

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from model_service.errors import PayloadInvalid, PayloadMalformed, PayloadTooLarge, quote_name
@@ -154,7 +153,10 @@ def split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[Te
         raise _mismatch(
             tensor.name, "shape", f"expected numbers of shape {write_shape((-1, width))}, which are {names}"
         )
-    return [replace(tensor, name=spec.name, shape=(rows,), data=tensor.data[i::width]) for i, spec in enumerate(specs)]
+    datatype, data, has_null = tensor.datatype, tensor.data, tensor.has_null
+    return [
+        Tensor(spec.name, datatype, (rows,), data[place::width], has_null=has_null) for place, spec in enumerate(specs)
+    ]
 
 
 def _read_column(spec: TensorSpec, tensor: Tensor, budget: "_Budget") -> list[Any]:

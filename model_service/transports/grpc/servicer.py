@@ -18,7 +18,7 @@ from model_service.errors import ModelNotReady, PayloadMalformed, ServerBusy, Se
 from model_service.manager import ModelManager
 from model_service.observability import choose_request_id
 from model_service.prediction import PredictionService
-from model_service.records import ModelState, Output, RequestContext
+from model_service.records import ModelState, Payload, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.request_log import RequestLog
 from model_service.schema.tensor_columns import write_table
@@ -41,8 +41,8 @@ from model_service.transports.inference import (
 if TYPE_CHECKING:
     from model_service.tables import Table
 
-    #: As objects, or as columns; of payloads, or of outputs.
-    Rows = list[Output] | Table
+    #: Of payloads, as objects or as columns.
+    Rows = list[Payload] | Table
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -140,13 +140,12 @@ class Servicer:
                 tensors, asked = await self._run(
                     lambda: self._read(target, request, context.deadline), is_apart=is_large
                 )
-                outputs = await self._predict(target, asked, context, is_apart=is_large)
-                if outputs is None:
+                answer = await self._predict(target, request, asked, context, is_apart=is_large)
+                if answer is None:
                     payloads = await self._run(lambda: self._read_rows(target, tensors), is_apart=is_large)
-                    outputs = await self._predict(target, payloads, context, is_apart=is_large)
-                found = outputs or []
+                    answer = await self._predict(target, request, payloads, context, is_apart=is_large)
                 call.tell(target)
-                return await self._run(lambda: self._write(target, request, found), is_apart=is_large)
+                return answer or b""
         finally:
             self._held_bytes -= len(raw)
 
@@ -170,37 +169,37 @@ class Servicer:
         return payloads
 
     async def _predict(
-        self, target: ServedModel, asked: "Rows", context: RequestContext, *, is_apart: bool
-    ) -> "Rows | None":
-        """Return the outputs of rows; ``None`` for columns that are to be predicted as rows."""
+        self, target: ServedModel, request: Any, asked: "Rows", context: RequestContext, *, is_apart: bool
+    ) -> bytes | None:
+        """Return the answer to rows; ``None`` for columns that are to be predicted as rows."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def end(_: Ticket) -> None:
             if not over.done():
                 over.set_result(None)
 
-        kind: Any = Ticket if isinstance(asked, list) else TableTicket
+        is_table = not isinstance(asked, list)
+        kind: Any = TableTicket if is_table else Ticket
         ticket = kind(asked, context, lambda ticket: self._loop.post(end, ticket))
-        await self._run(lambda: self._predictions.submit(target, ticket), is_apart=is_apart)
+        # Rows may have to be encoded for another process; a table never.
+        await self._run(lambda: self._predictions.submit(target, ticket), is_apart=is_apart and not is_table)
         try:
             await over
         except asyncio.CancelledError:  # the caller has left, or its deadline has passed
             self._predictions.cancel(target, ticket)
             raise
-        return await self._run(lambda: self._settle(target, ticket), is_apart=is_apart)
+        return await self._run(lambda: self._write(target, request, ticket), is_apart=is_apart)
 
-    def _settle(self, target: ServedModel, ticket: Ticket) -> "Rows | None":
-        if isinstance(ticket, TableTicket):
-            return self._predictions.settle_table(target, ticket)
-        return self._predictions.settle(target, ticket, is_many=True)
-
-    def _write(self, target: ServedModel, request: Any, outputs: "Rows") -> bytes:
+    def _write(self, target: ServedModel, request: Any, ticket: Ticket) -> bytes | None:
         wanted = [output.name for output in request.outputs] or None
         signature = self._signatures.find(target.info)
-        if isinstance(outputs, list):
-            tensors = write_outputs(signature, outputs, wanted)
+        if isinstance(ticket, TableTicket):
+            table = self._predictions.settle_table(target, ticket)
+            if table is None:
+                return None
+            tensors = write_table(signature, table, wanted)
         else:
-            tensors = write_table(signature, outputs, wanted)
+            tensors = write_outputs(signature, self._predictions.settle(target, ticket, is_many=True), wanted)
         answer: bytes = write_answer(request, target.info, tensors).SerializeToString()
         return answer
 

@@ -80,10 +80,6 @@ class QueuedBackend(AsyncBackend):
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return self._backend.find_violations(payloads)
 
-    @property
-    def has_columns(self) -> bool:
-        return self._backend.has_columns
-
     def find_problem(self) -> Problem | None:
         return self._backend.find_problem()
 

@@ -48,6 +48,11 @@ def read_matrix(payloads: Sequence[Payload], names: Sequence[str]) -> Numbers:
     return np.fromiter(values, np.float32, len(payloads) * len(names)).reshape(-1, len(names))
 
 
+def stack_columns(columns: Mapping[str, NDArray[Any]], names: Sequence[str]) -> Numbers:
+    """Return what `read_matrix` returns, of the columns of `MLModel.predict_columns`."""
+    return np.stack([columns[name] for name in names], axis=1, dtype=np.float32, casting="same_kind")
+
+
 def read_columns(
     payloads: Sequence[Payload],
     *,

@@ -29,7 +29,7 @@ _TEXTS = ("qualified_name", "display_name", "description", "version")
 _SCHEMAS = ("input_schema", "output_schema")
 #: A model card of more characters is cut there; it travels with every description of the model.
 MAX_CARD_CHARACTERS = 100_000
-_METHODS = ("predict", "predict_batch", "find_violations", "close")
+_METHODS = ("predict", "predict_batch", "predict_columns", "find_violations", "close")
 
 
 def import_model_class(class_path: str) -> type[MLModel]:

@@ -5,13 +5,16 @@ The two ends of the road that `model_service.prediction` goes. A row's outcome i
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model_service.backends.ticket import RowOutcome, Ticket
-from model_service.errors import ModelError, OutputInvalid, PayloadInvalid
+from model_service.backends.ticket import RowOutcome, TableTicket, Ticket
+from model_service.errors import CapacityError, ModelError, OutputInvalid, PayloadInvalid
 from model_service.records import ModelInfo, Output, Payload, Violation
 from model_service.registry.entry import ServedModel
 from model_service.schema.validation import MAX_VIOLATIONS, word_violations
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +99,25 @@ def settle_rows(target: ServedModel, ticket: Ticket) -> list[RowOutcome]:
         told = _log_fault(target.info, faults[0], rows=len(faults))
         return [type(each)(told.message) if isinstance(each, ModelError) else each for each in outcomes]
     return outcomes
+
+
+def settle_table(target: ServedModel, ticket: TableTicket) -> "Table | None":
+    """Return the outputs of columns that are over, once the output schema has certainly accepted them.
+
+    Where it has not, or the model failed, nothing is decided: rows are, and say why. That they must is logged.
+
+    Raises:
+        CapacityError: From the backend.
+    """
+    error, ticket.error = ticket.error, None
+    if isinstance(error, CapacityError):
+        raise error
+    found = target.tables.output.read(ticket.answer.columns) if error is None and target.tables else None
+    if found is None:
+        names = {"model": target.info.qualified_name, "version": target.info.version}
+        what = error.message if error is not None else "its columns are not certainly what output_schema says"
+        logger.warning("columns are predicted again as rows: %s", what, extra=names, exc_info=error)
+    return found
 
 
 def raise_faults(target: ServedModel, found: list[list[Violation]], *, is_many: bool) -> None:

@@ -3,17 +3,18 @@
     submit        for doors that wait in an event loop: it admits a request and returns
     predict_rows  for threads that may block: rows succeed or fail alone
     predict, predict_many   all or nothing, for a view, the command line, a notebook
+    read_table, predict_table, settle_table   columns beside rows; each gives up where rows must decide
 
 All find the input valid first, run it through the same queue, and hold the outputs against the output schema.
 """
 
 import time
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_service import outcomes
-from model_service.backends.ticket import RowOutcome, Ticket, Waiter
+from model_service.backends.ticket import RowOutcome, TableTicket, Ticket, Waiter
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
 from model_service.observability import get_request_id
@@ -22,6 +23,12 @@ from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import FindHeader
 from model_service.shadows import Shadows
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
+
+#: A table of fewer rows costs more than the rows do (decision 0020).
+LEAST_TABLE_ROWS = 32
 
 
 class PredictionService:
@@ -116,6 +123,40 @@ class PredictionService:
         if self.is_watched:
             self.watch(target, ticket.context, ticket.payloads, outputs)
         return outputs
+
+    def takes_table(self, target: ServedModel, rows: int) -> bool:
+        """Whether it is worth the while to ask `read_table`; what is logged, copied or shared by a field goes as rows."""
+        if target.tables is None or rows < LEAST_TABLE_ROWS or target.split is not None:
+            return False
+        return self.shadows is None and (self.log is None or not target.log.sample)
+
+    def read_table(self, target: ServedModel, columns: Mapping[str, Any]) -> "Table | None":
+        """Return columns as what `predict_table`, or a `TableTicket`, takes.
+
+        Args:
+            target: From `find_target`.
+            columns: The values of each field, of which there are as many as `check_rows` lets pass.
+
+        Returns:
+            ``None`` where they are not certainly valid, or not the model's: then their rows are to be predicted.
+        """
+        return target.tables.input.read(columns) if target.tables is not None else None
+
+    def settle_table(self, target: ServedModel, ticket: TableTicket) -> "Table | None":
+        """Return the outputs of a table's ticket that is over; ``None`` where its rows are to be predicted.
+
+        Raises:
+            CapacityError: From the backend.
+        """
+        return outcomes.settle_table(target, ticket)
+
+    def predict_table(self, target: ServedModel, table: "Table", context: RequestContext) -> "Table | None":
+        """Predict for what `read_table` returned, and wait for it; ``None`` where its rows are to be predicted.
+
+        Raises:
+            CapacityError, PayloadTooLarge: From the backend.
+        """
+        return self.settle_table(target, target.backend.wait_for(Waiter(table, context)))  # type: ignore[arg-type]
 
     def predict(self, target: ServedModel, payload: Any, context: RequestContext | None = None) -> Prediction:
         """Predict for one payload, and wait for it.

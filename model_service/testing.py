@@ -8,6 +8,7 @@
 It builds the model and predicts. It is for tests, and needs the extra ``serve`` for its validators.
 """
 
+import importlib
 import math
 import random
 import re
@@ -21,7 +22,11 @@ from model_service.loading import build_model, describe_model
 from model_service.model import MLModel
 from model_service.records import Payload
 from model_service.schema.json_values import find_unrepresentable
+from model_service.schema.tensor_columns import find_disagreement
 from model_service.schema.validation import SchemaValidator, make_pointer
+
+#: Loaded only for a model that predicts columns.
+TABLES = "model_service.schema.table_validation"
 
 #: Floats of a row may differ by this much between batches: vector instructions add up in another order.
 TOLERANCE = 1e-5
@@ -43,8 +48,8 @@ def check_package(
 
     Checked: the contract, without warnings; the digests of the artifacts; that examples and outputs keep to their
     schemas and are plain JSON; that null and absent are the same; that a batch is answered as its rows, in any
-    order; that payloads, and their list, are left as they were; that each measured figure of the model card is in
-    ``metrics.json``.
+    order, and so are columns, where the model predicts them; that payloads, and their list, are left as they were;
+    that each measured figure of the model card is in ``metrics.json``.
 
     Args:
         model_class: The class that the package serves.
@@ -67,6 +72,7 @@ def check_package(
     check_answers(model, rows)
     check_batches(model, rows, tolerance=tolerance)
     check_nulls(model, rows, tolerance=tolerance)
+    check_columns(model, rows)
     found = card or find_card(model_class)
     if found is not None:
         faults = find_unmeasured(found.read_text(encoding="utf-8"), read_metrics(model_class), section)
@@ -106,6 +112,21 @@ def check_batches(model: MLModel, payloads: Sequence[Payload], *, tolerance: flo
             difference = find_difference(alone[row], output, tolerance=tolerance)
             assert not difference, f"{payloads[row]} is answered differently in a batch: {difference}"
         random.Random(seed).shuffle(order)  # noqa: S311 - no secret
+
+
+def check_columns(model: MLModel, payloads: Sequence[Payload]) -> None:
+    """Check that `MLModel.predict_columns`, where there is one, is asked, and answers as `predict_batch` does."""
+    if type(model).predict_columns is MLModel.predict_columns:
+        return
+    has_rules = type(model).find_violations.__func__ is not MLModel.find_violations.__func__  # type: ignore[attr-defined]
+    assert not has_rules, "predict_columns is never asked: find_violations needs rows"
+    tables = importlib.import_module(TABLES).TableSchemas(describe_model(type(model)))  # it needs NumPy
+    assert tables.are_able, "predict_columns is never asked: the schemas say more than columns are held against"
+    outputs = model.predict_batch([deepcopy(payload) for payload in payloads])
+    found = find_disagreement(
+        tables, lambda table: table.answer(model.predict_columns(table.columns)), payloads, outputs
+    )
+    assert not found, f"predict_columns answers otherwise than predict_batch: {found}"
 
 
 def check_nulls(model: MLModel, payloads: Sequence[Payload], *, tolerance: float = TOLERANCE) -> None:

@@ -9,7 +9,7 @@ PACKAGE = "model_service"
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records"),
-    ("model", "strict_json", "artifacts", "threads", "fields", "columns"),
+    ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables"),
     ("arrays", "onnx", "training"),
     ("schema",),
     ("files",),
@@ -89,7 +89,7 @@ ONLY_IN = {
     "orjson": ("strict_json",),
     "pyarrow": ("files.arrow_rows", "files.arrow_writing"),
     "onnxruntime": ("onnx",),
-    "numpy": ("arrays", "columns", "training"),
+    "numpy": ("arrays", "columns", "tables", "schema.table_validation", "training"),
     "sklearn": ("training.sklearn",),
     "torch": ("training.torch",),
     "click": ("cli",),

@@ -281,6 +281,10 @@ def test_a_model_that_cannot_be_built_is_quarantined_with_its_description(manage
         ("manager_models.OddExampleModel", "example 0: '/x' expected an even number"),
         ("manager_models.WrongExampleOutputModel", "output 0: '/y' expected a number, got a string"),
         ("models.ForgetfulModel", "the model's find_violations answered something else than a list of violations"),
+        (
+            "table_models.DisagreeingColumnsModel",
+            "predict_columns disagrees with predict_batch: 'sum' of row 0 is 2.1 in rows and 3.1 in columns",
+        ),
     ],
 )
 def test_a_model_that_fails_its_self_test_is_quarantined(manager, name, cause):

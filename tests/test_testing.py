@@ -114,6 +114,22 @@ def test_a_broken_promise_is_named(members, said):
     assert said in str(caught.value)
 
 
+def add_columns(self, columns):
+    return {"sum": columns["x"] + np.nan_to_num(columns["y"])}
+
+
+def test_columns_are_compared_with_rows(package):
+    check_package(type("Columns", (Good,), {"predict_columns": add_columns}), payloads=[{"x": 3, "y": None}])
+    for members, said in [
+        ({"predict_columns": lambda self, columns: {"sum": columns["x"]}}, "'sum' of row 0 is .* in rows and"),
+        ({"predict_columns": lambda self, columns: {"total": columns["x"]}}, "not certainly what output_schema says"),
+        ({"find_violations": classmethod(lambda cls, payload: [])}, "never asked: find_violations needs rows"),
+        ({"input_schema": Good.input_schema | {"minProperties": 1}}, "never asked: the schemas say more"),
+    ]:
+        with pytest.raises(AssertionError, match=said):
+            check_package(type("Bad", (Good,), {"predict_columns": add_columns} | members))
+
+
 BROKEN_PACKAGE = """
 from model_service import MLModel
 from model_service.testing import check_package

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from model_service.backends.loop import ServiceLoop
 from model_service.backends.ticket import Ticket, Waiter
@@ -13,6 +13,9 @@ from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionFailed
 from model_service.model import MLModel
 from model_service.records import Execution, ModelInfo, Output, Payload, Problem, RequestContext, Violation
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
 
 #: How often `AsyncBackend.drain` looks.
 _DRAIN_POLL_S = 0.02
@@ -126,6 +129,19 @@ class Backend(ABC):
     def has_rules(self) -> bool:
         """Whether the model has a `find_violations` of its own; known once started."""
         return True
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether `run_columns` may be called; known once started."""
+        return False
+
+    def run_columns(self, table: "Table") -> "Table":
+        """Predict for rows as columns, which passed every validation, and for a model without rules of its own.
+
+        Raises:
+            PredictionFailed: The model's code raised, or answered something else than a value per row.
+        """
+        raise NotImplementedError
 
     def find_problem(self) -> Problem | None:
         """Return why a model that had started will not run again; ``None`` while it runs."""

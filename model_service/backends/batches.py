@@ -65,6 +65,8 @@ class BatchRunner:
     def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[RowOutcome]:
         if self._before_run is not None:
             self._before_run(batch)
+        if batch[0][0].is_table:  # and it is alone
+            return self._backend.run_columns(payloads)  # type: ignore[arg-type, return-value]  # a `Table` each
         faults = self._find_faults(batch, payloads) if self._backend.has_rules else {}
         if not faults:
             return [*self._backend.run(payloads, context)]

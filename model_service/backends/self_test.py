@@ -1,21 +1,29 @@
 """The self-test: a model answers the examples of its own input schema before anyone asks; it warms the model up too."""
 
 import copy
+from typing import TYPE_CHECKING
 
 from model_service.backends.base import Backend
 from model_service.backends.ticket import describe_cause
 from model_service.errors import OutputInvalid, SelfTestFailed, ServiceError
 from model_service.records import ModelInfo
+from model_service.schema.tensor_columns import find_disagreement
 from model_service.schema.validation import SchemaValidator, word_violations
 
+if TYPE_CHECKING:
+    from model_service.schema.table_validation import TableSchemas
 
-def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaValidator) -> None:
+
+def run_self_test(
+    info: ModelInfo, backend: Backend, output_validator: SchemaValidator, tables: "TableSchemas | None" = None
+) -> None:
     """Answer the examples of the input schema and hold the answers against the output schema.
 
     Args:
         info: Has the examples; without any, there is nothing to test.
         backend: Started.
         output_validator: Of the model's output schema.
+        tables: Of a model that predicts columns: they must be answered as the rows are.
 
     Raises:
         SelfTestFailed: The model raised, or broke its own rules or its output schema.
@@ -28,6 +36,12 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
             word_violations(f"example {i}", found) for i, found in enumerate(backend.find_violations(examples)) if found
         ]
         outputs = [] if faults else backend.run(examples)
+        for i, output in enumerate(outputs):
+            if violations := output_validator.find_violations(output):
+                faults.append(word_violations(f"output {i}", violations))
+        if tables is not None and not faults:
+            difference = find_disagreement(tables, backend.run_columns, examples, outputs)
+            faults += [f"predict_columns disagrees with predict_batch: {difference}"] if difference else []
     except OutputInvalid as error:  # another process could not even send it
         raise _break(info, error.message) from None
     except ServiceError as error:
@@ -36,9 +50,6 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
             cause=f"{error.message}: {describe_cause(error.__cause__)}" if error.__cause__ else error.message,
             remedy="mend the model or its examples (the log has the traceback)",
         ) from error
-    for i, output in enumerate(outputs):
-        if violations := output_validator.find_violations(output):
-            faults.append(word_violations(f"output {i}", violations))
     if faults:
         raise _break(info, "; ".join(faults[:5]))
 

@@ -5,10 +5,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from model_service.errors import PredictionFailed, PredictionTimeout, ServiceError
 from model_service.records import Output, Payload, RequestContext
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +49,15 @@ class Ticket:
         taken: How many rows have been taken into batches.
         is_over: Set, under the lock of whoever runs it, before `done` is called.
         is_lenient: Whether a row that fails, fails alone.
-        is_apart: Whether it must not share a batch, because it may be what ended the last one.
+        is_apart: Whether it must not share a batch, such as one that may be what ended the last batch.
     """
 
     __slots__ = (
         *("_context", "deadline", "done", "error", "is_apart", "is_lenient", "is_over", "outputs", "payloads"),
         "taken",
     )
+    #: Whether its rows are columns: a `TableTicket`.
+    is_table: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -84,12 +89,30 @@ class Ticket:
         return len(self.payloads) - self.taken
 
 
+class TableTicket(Ticket):
+    """A request whose rows, and whose outputs, are a `Table`. It shares no batch with others."""
+
+    __slots__ = ()
+    is_table = True
+
+    def __init__(self, table: "Table", context: RequestContext, done: "Callable[[Any], object]") -> None:
+        super().__init__(table, context, done)  # type: ignore[arg-type]  # it is cut and counted as a list is
+        self.is_apart = True
+
+    @property
+    def answer(self) -> "Table":
+        """The outputs, once it is over without an error."""
+        found: Any = self.outputs
+        table: Table = found
+        return table
+
+
 class Waiter:
     """Has one ticket, and blocks its thread until that is over."""
 
     def __init__(
         self,
-        payloads: list[Payload],
+        payloads: "list[Payload] | Table",
         context: RequestContext,
         *,
         is_lenient: bool = False,
@@ -99,7 +122,11 @@ class Waiter:
         self._over = over = threading.Lock()  # a raw lock is half the price of an event
         over.acquire()
         # Not by way of `self`: the two would keep each other, and the payloads, until the collector comes.
-        self.ticket = Ticket(payloads, context, lambda _: over.release(), is_lenient=is_lenient)
+        self.ticket = (
+            Ticket(payloads, context, lambda _: over.release(), is_lenient=is_lenient)
+            if isinstance(payloads, list)
+            else TableTicket(payloads, context, lambda _: over.release())
+        )
 
     def wait(self, cancel: Callable[[Ticket], object]) -> Ticket:
         """Return the ticket when it is over; past its deadline it is cancelled, and over with an error."""

@@ -4,6 +4,7 @@ Nothing here raises for one model's sake: it is quarantined, with problem, cause
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import time
@@ -11,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model_service.backends import find_backend
-from model_service.backends.base import Host
+from model_service.backends.base import Backend, Host
 from model_service.backends.choice import make_queued
 from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
@@ -24,7 +26,13 @@ from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
 
+if TYPE_CHECKING:
+    from model_service.schema.table_validation import TableSchemas
+
 logger = logging.getLogger(__name__)
+
+#: For models that predict columns; it needs NumPy, which they do, too.
+_TABLES = "model_service.schema.table_validation"
 
 
 def announce(config: ModelConfig, host: Host) -> Entry:
@@ -65,7 +73,8 @@ def start(entry: Entry) -> None:
     try:
         with _surprises_as_faults():
             backend.start()
-            run_self_test(info, backend, output_validator)
+            tables = _find_tables(info, backend)
+            run_self_test(info, backend, output_validator, tables)
             entry.backend = queued = make_queued(backend, entry.config, entry.host, info.examples)
     except PackageError as error:
         _quarantine(entry, error)
@@ -80,6 +89,7 @@ def start(entry: Entry) -> None:
         timeout_s=entry.config.timeout_s,
         notice=_make_notice(entry.config.traffic),
         log=entry.config.prediction_log,
+        tables=tables,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")
@@ -107,6 +117,14 @@ def _make_notice(traffic: TrafficConfig) -> Traffic | None:
     if traffic.deprecated is None and traffic.sunset is None:
         return None
     return Traffic(deprecated=traffic.deprecated, sunset=traffic.sunset, link=traffic.deprecation_link)
+
+
+def _find_tables(info: ModelInfo, backend: Backend) -> "TableSchemas | None":
+    """Return the validators of columns of a model that predicts them and whose schemas they can judge."""
+    if not backend.has_columns:
+        return None
+    tables: TableSchemas = importlib.import_module(_TABLES).TableSchemas(info)
+    return tables if tables.are_able else None
 
 
 def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:

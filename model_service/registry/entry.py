@@ -1,6 +1,7 @@
 """`Entry`: one line of the configuration and what became of it; `ServedModel`: what answers when all went well."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
@@ -9,6 +10,9 @@ from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.lease import Leases
 from model_service.registry.routing import Split
 from model_service.schema.validation import SchemaValidator
+
+if TYPE_CHECKING:
+    from model_service.schema.table_validation import TableSchemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class ServedModel:
         notice: What is said with its answers, of a version that is not to be used any more.
         split: Where the first row of a request decides which version answers: who knows it. This model is one of them.
         log: What of its predictions is logged.
+        tables: Validators of whole columns, where the model predicts them.
     """
 
     info: ModelInfo
@@ -34,6 +39,7 @@ class ServedModel:
     notice: Traffic | None = None
     split: "Split[ServedModel] | None" = None
     log: ModelLogConfig = field(default_factory=ModelLogConfig)
+    tables: "TableSchemas | None" = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import sys
 from array import array
 from typing import Any, Final
 
-from model_service.schema.tensors import Tensor, tensor_fault
+from model_service.schema.tensors import Tensor, Values, list_values, tensor_fault
 
 #: Codes of Python's arrays.
 _CODES: Final = {
@@ -17,6 +17,7 @@ _CODES: Final = {
     **{"UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q"},
     **{"FP32": "f", "FP64": "d"},
 }
+_IS_LITTLE: Final = sys.byteorder == "little"
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -24,8 +25,8 @@ class Unwritable(Exception):
     """A tensor has values that its datatype has no bytes for."""
 
 
-def read_bytes(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> list[Any]:
-    """Return the values of a tensor.
+def read_bytes(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> Values:
+    """Return the values of a tensor; numbers as a buffer where this machine has them in the same order of bytes.
 
     Args:
         name: For messages.
@@ -47,10 +48,12 @@ def read_bytes(name: str, datatype: str, shape: tuple[int, ...], raw: bytes) -> 
         return list(map(bool, raw))
     if datatype == "FP16":
         return list(struct.unpack(f"<{count}e", raw))
+    if _IS_LITTLE:
+        buffer: memoryview = memoryview(raw).cast(_CODES[datatype])  # type: ignore[call-overload]  # its stub knows literals
+        return buffer
     values = array(_CODES[datatype])
     values.frombytes(raw)
-    if sys.byteorder == "big":
-        values.byteswap()
+    values.byteswap()
     return values.tolist()
 
 
@@ -60,7 +63,9 @@ def write_bytes(tensor: Tensor) -> bytes:
     Raises:
         Unwritable: A value does not fit its datatype.
     """
-    data = tensor.data
+    if isinstance(tensor.data, memoryview) and _IS_LITTLE:
+        return tensor.data.tobytes()
+    data = list_values(tensor)
     if tensor.datatype == "BYTES":
         return _write_texts(data)
     if tensor.datatype == "BOOL":
@@ -69,7 +74,7 @@ def write_bytes(tensor: Tensor) -> bytes:
         values = array(_CODES[tensor.datatype], data if None not in data else [_number(value) for value in data])
     except (OverflowError, TypeError):
         raise Unwritable from None
-    if sys.byteorder == "big":
+    if not _IS_LITTLE:
         values.byteswap()
     return values.tobytes()
 
@@ -100,8 +105,9 @@ def _read_texts(name: str, count: int, raw: bytes) -> list[str]:
 
 
 def _write_texts(texts: list[str | None]) -> bytes:
-    parts: list[bytes] = []
-    for text in texts:
-        raw = (text or "").encode()
-        parts += _LENGTH.pack(len(raw)), raw
-    return b"".join(parts)
+    written = {text: _write_text((text or "").encode()) for text in {*texts}}  # the same few, as a rule
+    return b"".join(map(written.__getitem__, texts))
+
+
+def _write_text(raw: bytes) -> bytes:
+    return _LENGTH.pack(len(raw)) + raw

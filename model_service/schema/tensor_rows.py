@@ -2,20 +2,30 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from model_service.errors import PayloadInvalid, PayloadMalformed, PayloadTooLarge, quote_name
 from model_service.records import Output, Payload, Violation
 from model_service.schema.tensor_specs import Branch, Kind, Signature, TensorSpec
-from model_service.schema.tensors import FLOATS, INTEGERS, NUMBERS, Tensor, nest, tensor_fault, unnest, write_shape
+from model_service.schema.tensors import (
+    FLOATS,
+    INTEGERS,
+    NUMBERS,
+    Tensor,
+    list_values,
+    nest,
+    tensor_fault,
+    unnest,
+    write_shape,
+)
 from model_service.schema.validation import make_pointer
 from model_service.strict_json import count_values, decode_json, encode_document
 
 #: What a row has where it has no such field.
 MISSING: Final = object()
-_ACCEPTED: Final = {
+#: Datatypes that are read for each kind of values.
+ACCEPTED: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.NUMBER: NUMBERS,
     Kind.INTEGER: NUMBERS,
     Kind.BOOLEAN: frozenset({"BOOL"}),
@@ -64,7 +74,7 @@ def read_payloads(signature: Signature, tensors: Sequence[Tensor], *, max_values
     budget = _Budget(max_values)
     columns: dict[str, list[Any]] = {}
     others: dict[str, list[Any]] = {}
-    for tensor in _split_matrix(signature, tensors):
+    for tensor in split_matrix(signature, tensors):
         spec = signature.inputs.get(tensor.name)
         if spec is not None:
             columns[tensor.name] = _read_column(spec, tensor, budget)
@@ -112,7 +122,7 @@ def write_outputs(signature: Signature, outputs: Sequence[Output], wanted: Seque
     for name in wanted or ():
         if name not in specs:
             raise _no_output(signature, name)
-    return [_write_column(specs[name], outputs) for name in (specs if wanted is None else wanted)]
+    return [write_column(specs[name], outputs) for name in (specs if wanted is None else wanted)]
 
 
 class _Budget:
@@ -132,7 +142,7 @@ class _Budget:
             raise PayloadTooLarge(f"the texts hold more than {self._most} JSON values; send fewer rows in one request")
 
 
-def _split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+def split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Return the columns of a single tensor of numbers that no input is named after, as NumPy users send it."""
     tensor, specs = tensors[0], signature.matrix
     if len(tensors) > 1 or not specs or tensor.name in signature.inputs or len(tensor.shape) < 2:
@@ -143,18 +153,21 @@ def _split_matrix(signature: Signature, tensors: Sequence[Tensor]) -> Sequence[T
         raise _mismatch(
             tensor.name, "shape", f"expected numbers of shape {write_shape((-1, width))}, which are {names}"
         )
-    return [replace(tensor, name=spec.name, shape=(rows,), data=tensor.data[i::width]) for i, spec in enumerate(specs)]
+    datatype, data, has_null = tensor.datatype, tensor.data, tensor.has_null
+    return [
+        Tensor(spec.name, datatype, (rows,), data[place::width], has_null=has_null) for place, spec in enumerate(specs)
+    ]
 
 
 def _read_column(spec: TensorSpec, tensor: Tensor, budget: "_Budget") -> list[Any]:
     """Return the value of each row for one input; `MISSING` where it has none."""
     if spec.is_json or (spec.is_array and tensor.datatype == "BYTES" and len(tensor.shape) == 1):
         return _read_loose(spec, tensor, budget)
-    if tensor.datatype not in _ACCEPTED[spec.kind]:
+    if tensor.datatype not in ACCEPTED[spec.kind]:
         wanted = f"{spec.label}{' or another datatype of numbers' if spec.datatype in NUMBERS else ''}"
         raise _mismatch(spec.name, "type", f"expected {wanted}, got {tensor.datatype}")
     _check_shape(spec, tensor, spec.sizes)
-    values = _read_texts(tensor) if spec.kind is Kind.TEXT else tensor.data
+    values = _read_texts(tensor) if spec.kind is Kind.TEXT else list_values(tensor)
     if spec.kind is Kind.INTEGER and tensor.datatype in FLOATS:
         values = [int(value) if type(value) is float and value.is_integer() else value for value in values]
     values = _read_nulls(spec, tensor, values)
@@ -167,7 +180,7 @@ def _read_loose(spec: TensorSpec, tensor: Tensor, budget: "_Budget") -> list[Any
     if not is_single:
         return nest(_read_texts(tensor), tensor.shape)
     if tensor.datatype != "BYTES" or tensor.content_type == "str":
-        return _read_nulls(spec, tensor, tensor.data)
+        return _read_nulls(spec, tensor, list_values(tensor))
     values = _read_json(tensor, budget)
     return values if spec.is_optional else [None if value is MISSING else value for value in values]
 
@@ -207,10 +220,11 @@ def _read_any(tensor: Tensor, budget: "_Budget") -> list[Any]:
 
 def _read_texts(tensor: Tensor) -> list[Any]:
     if tensor.datatype != "BYTES" or tensor.content_type != "base64":
-        return tensor.data
+        return list_values(tensor)
     try:
         return [
-            None if text is None else base64.b64decode(text.encode(), validate=True).decode() for text in tensor.data
+            None if text is None else base64.b64decode(text.encode(), validate=True).decode()
+            for text in list_values(tensor)
         ]
     except (binascii.Error, UnicodeDecodeError):
         raise tensor_fault(tensor.name, "expected base64 of texts in UTF-8, as its content_type says") from None
@@ -249,7 +263,8 @@ def _build(branch: Branch, columns: dict[str, list[Any]], others: dict[str, list
     return rows
 
 
-def _write_column(spec: TensorSpec, outputs: Sequence[Output]) -> Tensor:
+def write_column(spec: TensorSpec, outputs: Sequence[Output]) -> Tensor:
+    """Return the tensor of one field of outputs, or of payloads, that the model's schema has accepted."""
     values: list[Any] = list(outputs)
     for name in spec.path:
         values = [value[name] for value in values] if spec.is_certain else [_get(value, name) for value in values]

@@ -8,7 +8,7 @@ anything else      JSON, as BYTES: its `TensorSpec.is_json` says so
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from model_service.records import ModelInfo, Schema
@@ -44,6 +44,7 @@ class TensorSpec:
         is_nullable: Whether null is among its values.
         is_optional: Whether the field may be missing in the object that holds it.
         is_certain: Whether every row has a value other than null.
+        datatype: What it is sent as.
     """
 
     name: str
@@ -54,18 +55,17 @@ class TensorSpec:
     is_nullable: bool = False
     is_optional: bool = False
     is_certain: bool = True
+    datatype: str = field(init=False)
+
+    def __post_init__(self) -> None:  # it is asked for in every request, and the rest does not change
+        integer = "INT64" if self.is_certain else "FP64"
+        names = {Kind.NUMBER: "FP64", Kind.INTEGER: integer, Kind.BOOLEAN: "BOOL"}
+        object.__setattr__(self, "datatype", names.get(self.kind, "BYTES"))
 
     @property
     def is_json(self) -> bool:
         """Whether its values are JSON, as texts."""
         return self.kind is Kind.JSON
-
-    @property
-    def datatype(self) -> str:
-        """What it is sent as."""
-        if self.kind is Kind.INTEGER:
-            return "INT64" if self.is_certain else "FP64"
-        return {Kind.NUMBER: "FP64", Kind.BOOLEAN: "BOOL"}.get(self.kind, "BYTES")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ _VALUES: Final = {
     **dict.fromkeys(FLOATS, (frozenset({int, float}), "numbers")),
 }
 _NULL: Final = type(None)
+Values = list[Any] | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Tensor:
         datatype: One of `DATATYPES`.
         shape: Sizes of its dimensions; the first is the number of rows.
         data: Its values, row by row, without nesting: numbers, booleans, or texts for ``BYTES``; ``None`` is null.
+            Numbers and booleans may be a buffer, such as the caller's own bytes.
         content_type: What its texts are: ``str``, ``base64``, ``json``, or what the caller calls them.
         has_null: Whether the form it came in has a null. Where not, NaN and the empty text stand for it.
     """
@@ -49,9 +51,14 @@ class Tensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: list[Any]
+    data: Values
     content_type: str = ""
     has_null: bool = True
+
+
+def list_values(tensor: Tensor) -> list[Any]:
+    """Return the values of a tensor as objects."""
+    return tensor.data.tolist() if isinstance(tensor.data, memoryview) else tensor.data
 
 
 def tensor_fault(name: str, message: str) -> PayloadMalformed:
@@ -101,12 +108,13 @@ def make_tensor(tensor: Tensor) -> Tensor:
     if len(tensor.data) != expected:
         raise tensor_fault(tensor.name, f"its shape says {_count(expected)}, its data has {len(tensor.data)}")
     kinds, words = _VALUES[tensor.datatype]
-    found = {*map(type, tensor.data)}
+    data = list_values(tensor)
+    found = {*map(type, data)}
     if not found <= kinds | {_NULL}:
         raise tensor_fault(tensor.name, f"expected {words} as data of {tensor.datatype}")
     bounds = INTEGERS.get(tensor.datatype)
     if bounds is not None and found:
-        values = tensor.data if _NULL not in found else [value for value in tensor.data if value is not None]
+        values = data if _NULL not in found else [value for value in data if value is not None]
         if values and (min(values) < bounds[0] or max(values) > bounds[1]):
             raise tensor_fault(tensor.name, f"{tensor.datatype} holds integers from {bounds[0]} to {bounds[1]}")
     return tensor

@@ -47,14 +47,6 @@ def open_database(database_url: str) -> Iterator[Callable[[], Database]]:
 
 
 @pytest.fixture
-def desk(config: JobsConfig) -> Iterator[JobDesk]:
-    """The desk of the configuration that a module of tests has as its fixture."""
-    desk = JobDesk(config)
-    yield desk
-    desk.close()
-
-
-@pytest.fixture
 def database(open_database: Callable[[], Database]) -> Database:
     """A database with its tables."""
     return open_database()

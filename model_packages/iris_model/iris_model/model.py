@@ -1,10 +1,11 @@
 """The model that is served: the ONNX graph that ``iris_model.train`` exports."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from model_service.columns import read_matrix
+from model_service.columns import read_matrix, stack_columns
 from model_service.fields import answer, choice, number, probabilities, record
 from model_service.onnx import OnnxModel
 
@@ -42,6 +43,12 @@ class IrisModel(OnnxModel):
 
     def encode(self, payloads: list[dict[str, Any]]) -> dict[str, Any]:
         return {"features": read_matrix(payloads, FEATURES)}
+
+    def predict_columns(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = self.run({"features": stack_columns(columns, FEATURES)})
+        rows = np.minimum(outputs["probabilities"], 1.0)
+        named = {f"probabilities.{name}": rows[:, place] for place, name in enumerate(SPECIES)}
+        return {"species": np.array(SPECIES, object)[outputs["label"]], **named}
 
     def decode(self, payloads: list[dict[str, Any]], outputs: dict[str, Any]) -> list[dict[str, Any]]:
         # The graph computes in float32, whose softmax may exceed 1 in the last bit.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
@@ -12,17 +12,19 @@ from grpc.aio import AbortError, ServicerContext
 
 import model_service
 from model_service.backends.loop import ServiceLoop
-from model_service.backends.ticket import Ticket
+from model_service.backends.ticket import TableTicket, Ticket
 from model_service.config import ServerConfig
 from model_service.errors import ModelNotReady, PayloadMalformed, ServerBusy, ServiceError
 from model_service.manager import ModelManager
 from model_service.observability import choose_request_id
 from model_service.prediction import PredictionService
-from model_service.records import ModelState, Output, RequestContext
+from model_service.records import ModelState, Payload, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.request_log import RequestLog
-from model_service.schema.tensor_rows import write_outputs
+from model_service.schema.tensor_columns import write_table
+from model_service.schema.tensor_rows import read_payloads, write_outputs
 from model_service.schema.tensor_specs import Signatures
+from model_service.schema.tensors import Tensor
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
 from model_service.transports.grpc.messages import SERVICE, message
@@ -31,10 +33,17 @@ from model_service.transports.inference import (
     NOT_OFFERED,
     NOT_OFFERED_CODE,
     PLATFORM,
+    check_call,
     list_model,
-    read_rows,
+    read_table,
 )
 from model_service.transports.notices import list_notices
+
+if TYPE_CHECKING:
+    from model_service.tables import Table
+
+    #: Of payloads, as objects or as columns.
+    Rows = list[Payload] | Table
 
 logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -130,52 +139,75 @@ class Servicer:
                 call.model = target.info
                 is_large = is_large or not target.is_fast
                 context = call.make_context(target)
-                read = await self._run(lambda: self._read(target, request, context.deadline), is_apart=is_large)
+                tensors, table = await self._run(
+                    lambda: self._read(target, request, context.deadline), is_apart=is_large
+                )
+                if table is not None:
+                    answer = await self._predict(target, request, table, context, is_apart=is_large)
+                    if answer is not None:
+                        call.tell(target)
+                        return answer
+                read = await self._run(lambda: self._read_rows(target, tensors), is_apart=is_large)
                 chosen, payloads = read
                 call.model = chosen.info
-                outputs = await self._predict(chosen, payloads, context, is_apart=is_large)
+                answer = await self._predict(chosen, request, payloads, context, is_apart=is_large)
                 call.tell(chosen)
-                return await self._run(lambda: self._write(chosen, request, outputs), is_apart=is_large)
+                return answer or b""
         finally:
             self._held_bytes -= len(raw)
 
-    def _read(self, target: ServedModel, request: Any, deadline: float) -> tuple[ServedModel, list[Any]]:
-        """Return the payloads of a request, all of them the model's, and the version that they go to."""
+    def _read(self, target: ServedModel, request: Any, deadline: float) -> "tuple[list[Tensor], Table | None]":
+        """Return the tensors of a request; and as columns, where they need not be read as rows."""
         if request.inputs and request.inputs[0].shape:  # before anything is made of it
             refusal = self._predictions.find_refusal(target, max(1, request.inputs[0].shape[0]), deadline)
             if refusal is not None:
                 raise refusal
-        most = self._config.max_body_values
         signature = self._signatures.find(target.info)
-        tensors = read_tensors(request, most)
-        wanted = [output.name for output in request.outputs]
-        payloads = read_rows(self._predictions, signature, tensors, wanted, max_values=most)
+        tensors = read_tensors(request, self._config.max_body_values)
+        check_call(self._predictions, signature, tensors, [output.name for output in request.outputs])
+        return tensors, read_table(self._predictions, target, signature, tensors)
+
+    def _read_rows(self, target: ServedModel, tensors: list[Tensor]) -> tuple[ServedModel, list[Any]]:
+        """Return the version that tensors go to, and their rows, all of them valid."""
+        signature = self._signatures.find(target.info)
+        payloads = read_payloads(signature, tensors, max_values=self._config.max_body_values)
         target = self._predictions.pin(target, payloads)
         if not self._predictions.accepts(target, payloads):
             self._predictions.check(target, payloads)
         return target, payloads
 
     async def _predict(
-        self, target: ServedModel, payloads: list[Any], context: RequestContext, *, is_apart: bool
-    ) -> list[Output]:
+        self, target: ServedModel, request: Any, asked: "Rows", context: RequestContext, *, is_apart: bool
+    ) -> bytes | None:
+        """Return the answer to rows; ``None`` for columns that are to be predicted as rows."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def end(_: Ticket) -> None:
             if not over.done():
                 over.set_result(None)
 
-        ticket = Ticket(payloads, context, lambda ticket: self._loop.post(end, ticket))
-        await self._run(lambda: self._predictions.submit(target, ticket), is_apart=is_apart)
+        is_table = not isinstance(asked, list)
+        kind: Any = TableTicket if is_table else Ticket
+        ticket = kind(asked, context, lambda ticket: self._loop.post(end, ticket))
+        # Rows may have to be encoded for another process; a table never.
+        await self._run(lambda: self._predictions.submit(target, ticket), is_apart=is_apart and not is_table)
         try:
             await over
         except asyncio.CancelledError:  # the caller has left, or its deadline has passed
             self._predictions.cancel(target, ticket)
             raise
-        return await self._run(lambda: self._predictions.settle(target, ticket, is_many=True), is_apart=is_apart)
+        return await self._run(lambda: self._write(target, request, ticket), is_apart=is_apart)
 
-    def _write(self, target: ServedModel, request: Any, outputs: list[Output]) -> bytes:
+    def _write(self, target: ServedModel, request: Any, ticket: Ticket) -> bytes | None:
         wanted = [output.name for output in request.outputs] or None
-        tensors = write_outputs(self._signatures.find(target.info), outputs, wanted)
+        signature = self._signatures.find(target.info)
+        if isinstance(ticket, TableTicket):
+            table = self._predictions.settle_table(target, ticket)
+            if table is None:
+                return None
+            tensors = write_table(signature, table, wanted)
+        else:
+            tensors = write_outputs(signature, self._predictions.settle(target, ticket, is_many=True), wanted)
         answer: bytes = write_answer(request, target.info, tensors).SerializeToString()
         return answer
 

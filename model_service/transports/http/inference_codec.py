@@ -14,7 +14,15 @@ from model_service.config import ServerConfig
 from model_service.errors import PayloadMalformed, PayloadTooLarge, quote_name
 from model_service.records import ModelInfo
 from model_service.schema.tensor_bytes import Unwritable, read_bytes, write_bytes
-from model_service.schema.tensors import Tensor, check_datatype, check_shape, flatten, make_tensor, tensor_fault
+from model_service.schema.tensors import (
+    Tensor,
+    check_datatype,
+    check_shape,
+    flatten,
+    list_values,
+    make_tensor,
+    tensor_fault,
+)
 from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.codec import JSON, read_body
 
@@ -98,7 +106,7 @@ def write_answer(call: InferCall, info: ModelInfo, tensors: Sequence[Tensor]) ->
         if parameters:
             output["parameters"] = parameters
         if raw is None:
-            output["data"] = tensor.data
+            output["data"] = list_values(tensor)
         outputs.append(output)
     document: dict[str, Any] = {"model_name": info.qualified_name, "model_version": info.version}
     if call.id is not None:

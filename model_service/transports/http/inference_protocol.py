@@ -17,13 +17,15 @@ from model_service.observability import get_request_id
 from model_service.prediction import PredictionService
 from model_service.records import ModelInfo, ModelState, ModelStatus, RequestContext
 from model_service.registry.entry import ServedModel
-from model_service.schema.tensor_rows import write_outputs
+from model_service.schema.tensor_columns import write_table
+from model_service.schema.tensor_rows import read_payloads, write_outputs
 from model_service.schema.tensor_specs import Signature, Signatures, TensorSpec
+from model_service.schema.tensors import Tensor
 from model_service.strict_json import encode_document
 from model_service.transports.http import urls
 from model_service.transports.http.codec import JSON, read_body, write_json
-from model_service.transports.http.inference_codec import read_call, read_object, write_answer
-from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, list_model, read_rows
+from model_service.transports.http.inference_codec import InferCall, read_call, read_object, write_answer
+from model_service.transports.inference import EXTENSIONS, NOT_OFFERED, PLATFORM, check_call, list_model, read_table
 
 
 def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
@@ -81,11 +83,22 @@ def _add_models(
         with service.lease(qualified_name, version, request.headers.get) as target:
             call = read_call(request, config)
             signature = signatures.find(target.info)
-            most = config.max_body_values
-            payloads = read_rows(service, signature, call.tensors, call.wanted or (), max_values=most)
-            target = service.pin(target, payloads)
-            prediction = service.predict_many(target, payloads, _make_context(target))
-            return write_answer(call, target.info, write_outputs(signature, prediction.outputs, call.wanted))
+            check_call(service, signature, call.tensors, call.wanted or ())
+            outputs = _predict_columns(service, target, signature, call)
+            if outputs is None:
+                payloads = read_payloads(signature, call.tensors, max_values=config.max_body_values)
+                target = service.pin(target, payloads)
+                prediction = service.predict_many(target, payloads, _make_context(target))
+                outputs = write_outputs(signature, prediction.outputs, call.wanted)
+            return write_answer(call, target.info, outputs)
+
+
+def _predict_columns(
+    service: PredictionService, target: ServedModel, signature: Signature, call: InferCall
+) -> list[Tensor] | None:
+    table = read_table(service, target, signature, call.tensors)
+    outputs = service.predict_table(target, table, _make_context(target)) if table is not None else None
+    return write_table(signature, outputs, call.wanted) if outputs is not None else None
 
 
 def _add_repository(blueprint: Blueprint, manager: ModelManager, config: ServerConfig) -> None:

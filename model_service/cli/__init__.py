@@ -7,6 +7,8 @@ sagemaker.py  serve as SageMaker calls it
 jobs.py      work, database
 score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came
+drift.py     drift: what came, held against what training saw
+audit.py     audit: what is served, checked
 scorers.py   rows scored here, in this process or in several
 remote_scorer.py  rows scored by a server
 progress.py  a bar on a terminal, lines elsewhere

@@ -67,7 +67,7 @@ def drift(
     thresholds = Thresholds(**limits)  # type: ignore[arg-type]  # each option is of the type of its threshold
     if source is None:
         info = _describe(context.obj, qualified_name, version)
-        window = Window(version=info.version if version else None, since=since, until=until, most_rows=most_rows)
+        window = Window(version=info.version, since=since, until=until, most_rows=most_rows)
         report = judge_log(log or config.prediction_log.folder, info, window, thresholds)
     else:
         with Service(config) as service:

@@ -14,7 +14,7 @@ largest distance of two distributions the one of Kolmogorov and Smirnov.
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -64,22 +64,14 @@ def compare_numbers(quantiles: Mapping[str, float], values: Sequence[float], ref
     ordered = sorted(round(value, _DIGITS) for value in values)
     bounds = {float(level): bound for level, bound in quantiles.items()}
     levels = {level: _find_level(level, bound, ordered) for level, bound in sorted(bounds.items())}
-    used = [level for level in _LEVELS if level in levels]
-    bars = tuple(
-        Bar(
-            f"{bounds[low]:g} to {bounds[high]:g}",
-            high - low,
-            (1.0 if high == 1.0 else levels[high]) - (0.0 if low == 0.0 else levels[low]),
-        )
-        for low, high in pairwise(used)
-    )
+    bars = tuple(_make_bars(bounds, levels))
     distance = max(abs(found - level) for level, found in levels.items())
     rows = _count_pairs(len(values), reference_rows)
     return Numbers(
         find_psi(bars, len(values), reference_rows),
         Distance(distance, _KOLMOGOROV * math.sqrt(rows)),
         levels.get(0.0, 0.0) + 1 - levels.get(1.0, 1.0),
-        bars,
+        _merge(bars),
     )
 
 
@@ -105,6 +97,24 @@ def differs_by_chance(before: float, now: float, rows: int, reference_rows: int)
     pooled = (before * reference_rows + now * rows) / max(rows + reference_rows, 1)
     spread = math.sqrt(pooled * (1 - pooled) * _count_pairs(rows, reference_rows))
     return abs(now - before) <= _NORMAL * spread
+
+
+def _make_bars(bounds: Mapping[float, float], levels: Mapping[float, float]) -> Iterator[Bar]:
+    """Yield the bins between the levels."""
+    for low, high in pairwise(level for level in _LEVELS if level in levels):
+        low_bound, high_bound = bounds[low], bounds[high]
+        label = f"{low_bound:g}" if low_bound == high_bound else f"{low_bound:g} to {high_bound:g}"
+        now = (1.0 if high == 1.0 else levels[high]) - (0.0 if low == 0.0 else levels[low])
+        yield Bar(label, high - low, now)
+
+
+def _merge(bars: Sequence[Bar]) -> tuple[Bar, ...]:
+    """Return bars for people, to whom several bins of one and the same value are one."""
+    merged: dict[str, Bar] = {}
+    for bar in bars:
+        known = merged.get(bar.label, Bar(bar.label, 0.0, 0.0))
+        merged[bar.label] = Bar(bar.label, known.before + bar.before, known.now + bar.now)
+    return tuple(merged.values())
 
 
 def _find_level(level: float, bound: float, ordered: Sequence[float]) -> float:

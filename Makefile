@@ -10,7 +10,7 @@ CLIENT := clients/python
 EDITABLE := $(foreach project,$(PROJECTS),--editable $(project))
 # An installation is repeated when what it installs from has changed.
 SOURCES := setup.py pyproject.toml $(wildcard model_packages/*/pyproject.toml model_packages/*/README.md)
-# Clients of other servers, whose dependencies are not ours.
+# Clients of other servers, and the writer of the SBOM, whose dependencies are not ours.
 CLIENTS := $(basename $(notdir $(wildcard requirements/clients/*.txt)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -138,6 +138,16 @@ wheel: $(VENV)/bin/python  ## Build the wheels of the service and of its client 
 	@# What an earlier build left there would become part of the wheel.
 	rm -rf build $(CLIENT)/build
 	$(PIP) wheel --no-deps --wheel-dir dist . ./$(CLIENT)
+
+.PHONY: sbom
+sbom: .clients/cyclonedx/.done  ## Write build/sbom.json, a CycloneDX bill of what `make serve` installs
+	@# In an environment of its own: that of development holds much that is not served.
+	$(PYTHON) -m venv --clear build/served
+	build/served/bin/python -m pip --quiet --disable-pip-version-check install --requirement requirements/serve.txt
+	PYTHONWARNINGS=ignore build/served/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
+	  --no-build-isolation $(EDITABLE)
+	.clients/cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/sbom.json build/served/bin/python
 
 .PHONY: lock
 lock:  ## Resolve the dependencies again into requirements/*.txt

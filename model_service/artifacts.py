@@ -2,6 +2,7 @@
 
     <package>/artifacts/manifest.json   digests, sizes, versions the artifacts were made with
     <package>/artifacts/metrics.json    measured quality, written by the training script
+    <package>/artifacts/reference.json  what the training saw, likewise
     <package>/artifacts/...             the artifacts
 
 A training script calls `write_manifest` last; the platform calls `verify_artifacts`
@@ -23,6 +24,7 @@ from model_service.records import Artifact
 
 MANIFEST_NAME = "manifest.json"
 METRICS_NAME = "metrics.json"
+REFERENCE_NAME = "reference.json"
 #: Files whose reading runs what is written in them.
 _PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
 #: Most files that a warning names.
@@ -79,20 +81,29 @@ def list_artifacts(folder: Path, *, owner: str) -> tuple[Artifact, ...]:
 
 def read_metrics(model_class: type[MLModel]) -> Mapping[str, Any]:
     """Return the measured quality that the package ships; empty when it ships none."""
-    path = model_class.artifact_path("") / METRICS_NAME
+    return _read_object(model_class, METRICS_NAME)
+
+
+def read_reference(model_class: type[MLModel]) -> Mapping[str, Any]:
+    """Return what the package says of the rows of its training; empty when it says nothing."""
+    return _read_object(model_class, REFERENCE_NAME)
+
+
+def _read_object(model_class: type[MLModel], name: str) -> Mapping[str, Any]:
+    path = model_class.artifact_path("") / name
     if not path.exists():
         return {}
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        metrics = None
-    if not isinstance(metrics, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ModelContractBroken(
-            f"{METRICS_NAME} of {model_class.__module__} cannot be read",
+            f"{name} of {model_class.__module__} cannot be read",
             cause="it is not a JSON object",
             remedy="run the package's training script again, or reinstall the package",
         )
-    return metrics
+    return document
 
 
 def verify_artifacts(model_class: type[MLModel]) -> None:

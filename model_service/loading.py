@@ -18,7 +18,13 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from model_service.artifacts import find_artifact_warnings, read_artifacts, read_metrics, verify_artifacts
+from model_service.artifacts import (
+    find_artifact_warnings,
+    read_artifacts,
+    read_metrics,
+    read_reference,
+    verify_artifacts,
+)
 from model_service.errors import ModelContractBroken, ModelImportFailed, ModelLoadFailed
 from model_service.model import MLModel
 from model_service.records import ModelInfo
@@ -102,6 +108,7 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         examples=tuple(model_class.input_schema.get("examples", ())),
         artifacts=read_artifacts(model_class),
         metrics=read_metrics(model_class),
+        reference=read_reference(model_class),
         card=read_card(model_class),
         code_digest=digest_code(model_class),
         warnings=tuple(find_warnings(model_class)),

@@ -125,7 +125,7 @@ class PredictionService:
         return outputs
 
     def takes_table(self, target: ServedModel, rows: int) -> bool:
-        """Whether to ask `read_table`: what is logged, copied or shared by a field goes as rows, and so do few of them."""
+        """Whether to ask `read_table`: what is logged, copied or shared by a field goes as rows; few rows do, too."""
         if target.tables is None or rows < LEAST_TABLE_ROWS or target.split is not None:
             return False
         return self.shadows is None and (self.log is None or not target.log.sample)

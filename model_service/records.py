@@ -96,6 +96,7 @@ class ModelInfo:
         examples: Payloads from the input schema's ``examples``, in its order.
         artifacts: What the package's manifest lists, in its order.
         metrics: The package's ``artifacts/metrics.json``; empty when it ships none.
+        reference: The package's ``artifacts/reference.json``: what its training saw; empty when it ships none.
         card: The package's README, Markdown; empty when it ships none.
         code_digest: SHA-256 over the package's Python files; empty where there are none.
         warnings: What in the package its author can hardly have meant; it serves none the less.
@@ -111,6 +112,7 @@ class ModelInfo:
     examples: tuple[Payload, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
     code_digest: str = ""
     warnings: tuple[str, ...] = ()

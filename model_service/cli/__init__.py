@@ -8,6 +8,8 @@ jobs.py      work, database
 score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came
 locations.py      files that are not on this machine, through fsspec
+drift.py     drift: what came, held against what training saw
+audit.py     audit: what is served, checked
 scorers.py   rows scored here, in this process or in several
 remote_scorer.py  rows scored by a server
 progress.py  a bar on a terminal, lines elsewhere

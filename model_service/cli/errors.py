@@ -12,6 +12,8 @@ EXIT_CODES: dict[type[errors.ServiceError], int] = {
 }
 #: What `score` ends with when it is done and rows have failed: their errors stand in the output.
 ROWS_FAILED = 8
+#: What `drift` ends with when a threshold is passed, and `audit` when something is found.
+DRIFTED = FOUND = 9
 
 
 def find_exit_code(error: errors.ServiceError) -> int:

@@ -23,6 +23,8 @@ COMMANDS = {
     "models": "model_service.cli.commands:models",
     "predict": "model_service.cli.commands:predict",
     "score": "model_service.cli.score:score",
+    "drift": "model_service.cli.drift:drift",
+    "audit": "model_service.cli.audit:audit",
     "openapi": "model_service.cli.commands:openapi",
     "check-config": "model_service.cli.commands:check_config",
     "settings": "model_service.cli.commands:list_settings",
@@ -55,7 +57,8 @@ def cli(context: click.Context, config_path: Path) -> None:
 
     \b
     Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 configuration or environment,
-    4 model package, 5 payload, file or name, 6 model, 7 try again later, 8 done, and rows of a file failed.
+    4 model package, 5 payload, file or name, 6 model, 7 try again later, 8 done, and rows of a file failed,
+    9 done, and drift or something wrong with a package was found.
     """
     context.obj = ConfigSource(config_path, os.environ)
 

@@ -11,10 +11,14 @@ from model_service.records import Payload
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 #: A text with more values than this is no category; of such a text the lengths are kept.
 MAX_CATEGORIES = 50
+#: Texts of at most so many different letters are sequences, such as those of DNA; their shares are kept, too.
+MAX_LETTERS = 30
 
 
 def describe_rows(payloads: Sequence[Payload]) -> dict[str, Any]:
     """Return ``{"rows", "fields"}``: quantiles or shares of each top-level field, and how often it was missing.
+
+    Of texts the quantiles of their lengths, and the shares of their letters where those are few.
 
     Args:
         payloads: The rows of the training, as a caller would send them.
@@ -33,9 +37,18 @@ def _describe(values: list[Any]) -> dict[str, Any]:
         return {"kind": "other", **missing}
     counts = Counter(value if isinstance(value, str) else str(value).lower() for value in present)
     if len(counts) > MAX_CATEGORIES:
-        return {"kind": "text", **missing, "length_quantiles": find_quantiles([len(value) for value in present])}
+        lengths = find_quantiles([len(value) for value in present])
+        return {"kind": "text", **missing, "length_quantiles": lengths, **_count_letters(present)}
     shares = {value: round(count / len(present), 4) for value, count in sorted(counts.items())}
     return {"kind": "category", **missing, "shares": shares}
+
+
+def _count_letters(texts: list[Any]) -> dict[str, Any]:
+    letters = Counter("".join(map(str, texts)))
+    if len(letters) > MAX_LETTERS:
+        return {}
+    total = sum(letters.values())
+    return {"letters": {letter: round(count / total, 4) for letter, count in sorted(letters.items())}}
 
 
 def find_quantiles(values: Sequence[float]) -> dict[str, float]:

@@ -24,14 +24,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_service.artifacts import MANIFEST_NAME, METRICS_NAME, list_artifacts, write_manifest
+from model_service.artifacts import MANIFEST_NAME, METRICS_NAME, REFERENCE_NAME, list_artifacts, write_manifest
 from model_service.errors import ModelContractBroken
 from model_service.model import MLModel
 from model_service.records import Payload
 from model_service.training.reference import describe_rows
 
-REFERENCE_NAME = "reference.json"
 _DIGITS = 4
+#: So many rows, evenly taken, say enough of what a model answers.
+_ANSWERED_ROWS = 2000
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Training:
     options: argparse.Namespace
     _about_data: dict[str, Any] = field(default_factory=dict)
     _reference: dict[str, Any] = field(default_factory=dict)
+    _payloads: Sequence[Payload] = ()
     _results: list[dict[str, Any]] = field(default_factory=list)
 
     def describe_data(self, payloads: Sequence[Payload], *, labels: Sequence[Any] = (), name: str = "") -> None:
@@ -72,6 +74,7 @@ class Training:
             "rows": len(payloads),
         }
         self._reference = describe_rows(payloads)
+        self._payloads = payloads
         print(f"{self._about_data['name']}: {len(payloads)} rows, sha256 {digest}", flush=True)
 
     def report(self, model: str, split: str, **metrics: float | Sequence[float] | tuple[float, float | None]) -> None:
@@ -88,6 +91,20 @@ class Training:
             self._results.append({"model": model, "split": split, "metric": metric, "value": value, "spread": spread})
             around = "" if spread is None else f" ± {spread}"
             print(f"{split}: {model}: {metric} {value}{around}", flush=True)
+
+    def describe_answers(self, model_class: type[MLModel]) -> None:
+        """Say what the trained model answers to the rows of its training, or to some of them.
+
+        Args:
+            model_class: The class; it reads what stands in `out`.
+        """
+        rows = list(self._payloads[:: max(1, len(self._payloads) // _ANSWERED_ROWS)])
+        if not rows:
+            return
+        where = {"artifact_path": classmethod(lambda cls, name: self.out / name), "__module__": model_class.__module__}
+        model = type(model_class.__name__, (model_class,), where)()
+        self._reference["outputs"] = describe_rows(model.predict_batch(rows))["fields"]
+        model.close()
 
     def write_reports(self, task: str) -> None:
         """Write ``metrics.json`` and ``reference.json`` into `out`."""
@@ -128,6 +145,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         training = Training(options.data, Path(folder), options.seed, options)
         train(training)
+        training.describe_answers(model_class)
         training.write_reports(task)
         write_manifest(training.out, made_with=made_with)
         _replace_artifacts(training.out, options.out)

@@ -92,6 +92,7 @@ def assert_accessible(page: Page, looks: tuple[tuple[str, int], ...] = LOOKS) ->
         pytest.param(f"{IRIS}/predict", predict_nothing, id="predict with errors"),
         pytest.param(f"{IRIS}/predict", type_broken_json, id="predict with broken JSON"),
         pytest.param(f"{IRIS}/batch", stay, id="batch"),
+        pytest.param(f"{IRIS}/drift", stay, id="drift without a log"),
         pytest.param("/docs", wait_for_swagger_ui, id="docs"),
         pytest.param("/nothing", stay, id="not found"),
     ],

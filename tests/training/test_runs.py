@@ -86,6 +86,31 @@ def test_long_texts_are_described_by_their_lengths(tmp_path):
     train("--out", tmp_path, fit=lambda training: training.describe_data(rows))
     described = read(tmp_path, "reference.json")["fields"]["dna"]
     assert (described["kind"], described["length_quantiles"]["0.5"]) == ("text", 51)
+    assert described["letters"] == {"A": 1.0}
+
+
+def test_texts_of_many_letters_are_no_sequences(tmp_path):
+    rows = [{"note": f"{number} {chr(200 + number)}"} for number in range(101)]
+    train("--out", tmp_path, fit=lambda training: training.describe_data(rows))
+    assert "letters" not in read(tmp_path, "reference.json")["fields"]["note"]
+
+
+def test_the_reference_keeps_what_the_trained_model_answers_to_the_rows_of_its_training(tmp_path):
+    class Scaled(Trained):
+        def __init__(self):
+            self.factor = json.loads(self.artifact_path("factor.json").read_text())
+
+        def predict(self, payload):
+            return {"y": self.factor * payload["x"]}
+
+    def fit_factor(training):
+        training.describe_data([{"x": number} for number in range(5001)])
+        (training.out / "factor.json").write_text("3")
+
+    run(fit_factor, Scaled, arguments=["--out", str(tmp_path)], task="regression", made_with=(), needs_data=False)
+    outputs = read(tmp_path, "reference.json")["outputs"]
+    assert outputs["y"]["quantiles"]["0.5"] == 7500
+    assert outputs["y"]["quantiles"]["1.0"] == 15000
 
 
 def test_a_new_run_removes_what_the_last_one_wrote_and_nothing_else(tmp_path):

@@ -44,6 +44,7 @@ envelopes.py    payloads in the envelopes of MLflow and Vertex AI
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people
 about.py        what the page about a model shows
+drift_page.py   what came, compared with training
 cards.py        model cards: Markdown -> safe HTML
 codec.py        bytes <-> documents, media types, size bounds
 inflating.py    compressed bodies, within the bound

@@ -16,7 +16,17 @@ from model_service.observability import bind_request_id, choose_request_id, get_
 from model_service.prediction import PredictionService
 from model_service.registry.routing import split_alias
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, endpoints, feedback, health, inference_protocol, pages, platforms, rest
+from model_service.transports.http import (
+    docs,
+    drift_page,
+    endpoints,
+    feedback,
+    health,
+    inference_protocol,
+    pages,
+    platforms,
+    rest,
+)
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
@@ -73,6 +83,7 @@ def build_app(
     app.register_blueprint(feedback.build_blueprint(manager, config))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, has_jobs=has_jobs))
+    app.register_blueprint(drift_page.build_blueprint(manager, config))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app
 

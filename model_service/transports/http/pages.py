@@ -46,7 +46,7 @@ def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bo
             for other in manager.get_models()
             if other.qualified_name == status.qualified_name and other.version != status.version
         ]
-        links = page_links(status) | {"metadata": model_links(status, request.root_path)["metadata"]}
+        links = page_links(status) | _list_more_links(status)
         return render_template("model.html", status=status, about=about, versions=versions, links=links)
 
     @blueprint.get("/models/<qualified_name>/predict")
@@ -89,6 +89,13 @@ def page_links(status: ModelStatus) -> dict[str, str]:
     names = ("model", "predict", "batch")
     # Without a version the argument is None, which Flask takes for not given.
     return {name: url_for(f"pages.{name}", qualified_name=status.qualified_name, version=version) for name in names}
+
+
+def _list_more_links(status: ModelStatus) -> dict[str, str]:
+    """Return where the page about a model leads beside the pages of every model."""
+    version = None if status.is_default else status.version
+    drift = url_for("drift.show", qualified_name=status.qualified_name, version=version)
+    return {"metadata": model_links(status, request.root_path)["metadata"], "drift": drift}
 
 
 def _code(status: ModelStatus) -> int:

@@ -17,6 +17,7 @@ job_files.py    the body of a request for a job
 job_output.py   the output of a job, whole or in ranges
 job_events.py   the progress of jobs, as server-sent events
 front.py        what the connections of one worker share
+freed.py        gives back the memory that large bodies took
 application.py  everything else, as ASGI: health here, the rest in Flask on a pool of threads
 handing.py      what goes along when a request moves from the loop to Flask
 

@@ -8,6 +8,7 @@ from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
+from model_service.transports.http.freed import FreedMemory
 from model_service.transports.http.hosts import AllowedHosts
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
@@ -31,6 +32,7 @@ class Front:
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
+        freed: Gives back what large bodies took.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -54,6 +56,7 @@ class Front:
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
         self.cors = CrossOrigin(server)
+        self.freed = FreedMemory(loop)
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
@@ -90,11 +93,13 @@ class Front:
         if self._held_bytes + size_bytes > self.config.max_pending_bytes or own > self._most_each:
             raise ServerBusy("the server holds as many large requests as it may", retry_after_s=2)
         self._held_bytes += size_bytes
+        self.freed.note(self._held_bytes)
         self._held_by[owner] = own
 
     def release(self, owner: str, size_bytes: int) -> None:
         """Undo `hold`."""
         self._held_bytes -= size_bytes
+        self.freed.note(self._held_bytes)
         self._held_by[owner] -= size_bytes
         if not self._held_by[owner]:
             del self._held_by[owner]

@@ -78,6 +78,7 @@ class HttpServer(uvicorn.Server):
         await self._acceptor.start()
         self._front.loop.every_tick(self._acceptor.look)
         self._front.loop.every_tick(self._watch.look)
+        self._front.loop.every_tick(self._front.freed.look)
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+from fronts import request_of
 from serving import TESTS, Server, find_free_port, list_children, starting
 
 from model_service.threads import count_cores
@@ -74,6 +75,40 @@ def test_a_request_that_is_not_waited_for_any_longer_is_told(start, content, hea
     assert answers[0].status_code == 503
     assert answers[0].headers["content-type"] == "application/problem+json"
     assert answers[0].headers["retry-after"]
+
+
+def test_whoever_was_connected_when_the_service_ended_is_answered(start):
+    server = start(f"{TOYS}server: {{workers: 2}}\n")
+    request = request_of(b'{"x": 1}', Connection="close")
+    ends: Counter[str] = Counter()
+    is_over = threading.Event()
+
+    def call_again_and_again() -> None:
+        while not is_over.is_set():
+            try:
+                connection = socket.create_connection(("127.0.0.1", server.port), timeout=1)
+            except OSError:  # nobody was there
+                ends["not connected"] += 1
+                continue
+            try:
+                connection.sendall(request)
+                said = b""
+                while part := connection.recv(4096):
+                    said += part
+                ends["answered" if said.endswith(b'{"y":2}') else f"said {said!r}"] += 1
+            except OSError as error:
+                ends[type(error).__name__] += 1
+            connection.close()
+
+    callers = [threading.Thread(target=call_again_and_again) for _ in range(32)]
+    for caller in callers:
+        caller.start()
+    _wait_until(lambda: ends["answered"] > 500)
+    assert server.stop() == 0
+    is_over.set()
+    for caller in callers:
+        caller.join()
+    assert ends.keys() <= {"answered", "not connected"}
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

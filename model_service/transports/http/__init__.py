@@ -4,6 +4,7 @@ In the loop:
 
 server.py       uvicorn with our protocol; the orderly end
 accepting.py    the listening sockets that a worker accepts from
+last_call.py    a listening socket that takes nobody new
 connections.py  idle and slow connections
 protocol.py     one HTTP/1.1 connection
 plain.py        is this a plain predict request?

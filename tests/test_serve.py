@@ -282,7 +282,9 @@ def test_a_killed_worker_is_replaced(start):
             time.sleep(0.05)
         else:
             assert answer.json() == {"y": 2}
-            assert list_children(server.process.pid) != [victim]
+            (other,) = list_children(server.process.pid)
+            assert other != victim
+            assert server.wait_for_log(f"worker 0 is back: pid {other}").count("is back") == 1
             return
     raise AssertionError(server.log.read_text())
 
@@ -296,8 +298,13 @@ def test_https_is_served_with_a_certificate_beside_the_configuration(tmp_path):
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     server = Server(config, tmp_path, scheme="https").wait_until_ready(verify=trust)
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+            plain.sendall(request_of(b'{"x": 1}'))
+            assert plain.recv(1) == b""
     with httpx.Client(verify=trust) as client:
         assert client.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.wait_for_log("callers must say https://").count("plain HTTP on the port of TLS") == 1
     assert server.stop() == 0
 
 

@@ -6,6 +6,7 @@ server.py       uvicorn with our protocol; the orderly end
 accepting.py    the listening sockets that a worker accepts from
 last_call.py    a listening socket that takes nobody new
 connections.py  idle and slow connections
+refusals.py     who was sent away before there was a request to log
 protocol.py     one HTTP/1.1 connection
 plain.py        is this a plain predict request?
 short_way.py    a plain request, from its last byte to its answer

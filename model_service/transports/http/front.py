@@ -10,6 +10,7 @@ from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.freed import FreedMemory
 from model_service.transports.http.hosts import AllowedHosts
+from model_service.transports.http.refusals import Refusals
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -33,6 +34,7 @@ class Front:
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         freed: Gives back what large bodies took.
+        refusals: Who was sent away before there was a request.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -57,6 +59,7 @@ class Front:
         self.hosts = AllowedHosts(server)
         self.cors = CrossOrigin(server)
         self.freed = FreedMemory(loop)
+        self.refusals = Refusals()
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

@@ -110,6 +110,8 @@ class HttpServer(uvicorn.Server):
 
     async def _serve_socket(self, listener: socket.socket) -> asyncio.Server:
         context = self.config.ssl
+        if context is not None:
+            self._front.refusals.notice_plain_http(context)
         handshake: dict[str, Any] = {"ssl_handshake_timeout": self._front.config.header_timeout_s} if context else {}
         return await asyncio.get_running_loop().create_server(
             self._make_protocol, sock=listener, ssl=context, backlog=BACKLOG, **handshake

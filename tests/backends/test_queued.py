@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from model_service.backends.in_loop import InLoop
 from model_service.backends.loop import TURN_S
 from model_service.backends.queue import SLICE_S, RowQueue
-from model_service.backends.queued import MOST_SLOW_RUNS, SLOW_S
+from model_service.backends.queued import MOST_SLOW_RUNS, MOST_WAITING_RUNS, SLOW_S
 from model_service.backends.service_rate import LEAST_BATCHES, LONGEST_RETRY_AFTER_S
 from model_service.backends.ticket import Ticket
 from model_service.config import ModelConfig
@@ -482,6 +482,21 @@ def test_a_model_that_turns_out_to_be_slow_leaves_the_loop(make_queue, caplog):
     queue.release()
     assert [call.result() for call in calls] == [answers(i) for i in range(3)]
     assert queue.batches[-1] == [0, 1, 2]
+
+
+def test_a_model_that_a_busy_machine_holds_up_stays_in_the_loop_unless_it_waits_every_time(make_queue, caplog):
+    clock = Clock()
+    backend = RecordingBackend(clock)
+    queue = make_queue(kind="in_loop", clock=clock, processor=lambda: 0.0, backend=backend)
+    for took_s in [*[SLOW_S * 2] * (MOST_WAITING_RUNS - 1), 0.0] * 2:
+        backend.run_s = took_s
+        queue.run(1)
+    assert queue.queued.execution == "in_loop"
+    assert "too long" not in caplog.text
+    backend.run_s = SLOW_S * 2
+    for _ in range(MOST_WAITING_RUNS):
+        queue.run(1)
+    assert queue.queued.execution == "dispatched"
 
 
 def test_a_batch_in_the_loop_is_held_to_what_a_turn_can_spare(make_queue):

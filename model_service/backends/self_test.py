@@ -8,9 +8,14 @@ from model_service.errors import OutputInvalid, SelfTestFailed, ServiceError
 from model_service.records import ModelInfo
 from model_service.schema.validation import SchemaValidator, word_violations
 
+_CHANGES = (
+    "the model changes its payload (example {} was another one after it): what is tried again, or written beside the "
+    "output, is then not what the caller sent; compute on a copy"
+)
 
-def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaValidator) -> None:
-    """Answer the examples of the input schema and hold the answers against the output schema.
+
+def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaValidator) -> list[str]:
+    """Answer the examples of the input schema and hold the answers against the output schema; return warnings.
 
     Args:
         info: Has the examples; without any, there is nothing to test.
@@ -22,7 +27,7 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
     """
     examples = copy.deepcopy(list(info.examples))  # a model that changes them must not change the schema
     if not examples:
-        return
+        return []
     try:
         faults = [
             word_violations(f"example {i}", found) for i, found in enumerate(backend.find_violations(examples)) if found
@@ -41,6 +46,10 @@ def run_self_test(info: ModelInfo, backend: Backend, output_validator: SchemaVal
             faults.append(word_violations(f"output {i}", violations))
     if faults:
         raise _break(info, "; ".join(faults[:5]))
+    # By what they look like: whatever a model has put there may not even be comparable.
+    pairs = enumerate(zip(info.examples, examples, strict=True))
+    changed = [i for i, (example, sent) in pairs if repr(example) != repr(sent)]
+    return [_CHANGES.format(changed[0])] if changed else []
 
 
 def _break(info: ModelInfo, cause: str) -> SelfTestFailed:

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from model_service.backends import find_backend
 from model_service.backends.base import ParentPart
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 #: Workers of one place that die so often within so long are not replaced any more: the service ends.
 MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+#: How often one looks whether a new worker accepts.
+_LOOK_S = 0.2
 _STDERR = 2
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Time that a worker has to close its models, beside what its requests have.
@@ -177,6 +179,10 @@ class Parent:
         """Tell the others that a worker has ended: they accept from its socket until there is another."""
         name_presence(self._home.path, number).unlink(missing_ok=True)
 
+    def is_present(self, number: int) -> bool:
+        """Return whether a worker accepts connections."""
+        return name_presence(self._home.path, number).exists()
+
     def pause(self, seconds: float) -> None:
         """Sleep, or until the service ends."""
         self._ending.wait(seconds)
@@ -251,7 +257,7 @@ class _Place:
                 if self._parent.is_ending():
                     return
                 self._process = self._parent.spawn(self._number, is_replacement=is_replacement)
-            code = self._process.wait()
+            code = self._watch(self._process, is_replacement=is_replacement)
             self._parent.miss(self._number)
             if self._parent.is_ending():  # meanwhile
                 return
@@ -268,6 +274,16 @@ class _Place:
                 return
             is_replacement = True
             self._parent.pause(min(FIRST_PAUSE_S * 2 ** (len(self._deaths) - 1), LONGEST_PAUSE_S))
+
+    def _watch(self, process: "subprocess.Popen[bytes]", *, is_replacement: bool) -> int:
+        """Return the status with which a worker ends; say meanwhile when one that took another's place accepts."""
+        while is_replacement:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(_LOOK_S)
+            if self._parent.is_present(self._number):
+                logger.info("worker %d is back: pid %d", self._number, process.pid)
+                break
+        return process.wait()
 
     def _dies_too_often(self) -> bool:
         now = time.monotonic()

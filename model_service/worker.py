@@ -6,7 +6,6 @@ of that pipe mean the same: answer what has been accepted, and go.
 
 import argparse
 import asyncio
-import ctypes
 import faulthandler
 import gc
 import importlib
@@ -27,6 +26,7 @@ from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
 from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home, name_readiness
+from model_service.memory import keep_no_large_blocks
 from model_service.observability import build_logging_settings
 from model_service.service import Service
 from model_service.transports.http.front import Front
@@ -37,10 +37,6 @@ logger = logging.getLogger(__name__)
 #: Seconds after which a thread that computes gives way to the loop, which others than its own request wait for.
 #: Python's own choice, ten times as long, is felt as soon as a few threads compute.
 _SWITCH_INTERVAL_S = 0.0005
-#: Blocks of memory of that size go back to the system as soon as they are free. By default the C library keeps what
-#: will be needed again, for each thread apart: after a few large bodies, hundreds of megabytes.
-_LARGE_BLOCK_BYTES = 2**20
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _GRPC_SERVER = "model_service.transports.grpc.server"
 #: How often one looks who waits for another.
 _LOOK_S = 0.02
@@ -187,10 +183,7 @@ def tune_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it
-    if mallopt is not None:
-        for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-            mallopt(parameter, _LARGE_BLOCK_BYTES)
+    keep_no_large_blocks()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 

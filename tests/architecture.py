@@ -9,7 +9,7 @@ PACKAGE = "model_service"
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records"),
-    ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables"),
+    ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),
     ("files",),

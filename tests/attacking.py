@@ -15,8 +15,7 @@ from serving import Server, list_children
 #: Under this name the report of a test carries its row of the table.
 ROW = "attack"
 #: So much more memory may be in use after an attack: less than what any of them would leave if nothing were given back.
-#: A worker keeps some of what it had, by turns 10 or 90 MB, for pieces of it are still in use.
-MAX_GROWTH_MB = 150
+MAX_GROWTH_MB = 50
 _SAMPLE_S = 0.05
 _SETTLE_S = 15.0
 _HEADINGS = ("attack", "answers", "s", "before", "peak", "after MB", "health max s")

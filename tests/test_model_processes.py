@@ -79,7 +79,9 @@ def test_a_killed_process_under_load_costs_only_what_it_was_running(start):
     assert set(answers["unruly_model"]) <= {200, 500}
     assert answers["unruly_model"][500] <= CONNECTIONS / 2  # at most what was under way at that moment
     assert answers["unruly_model"][200] > 0
-    assert unruly_pid(server) != first
+    second = unruly_pid(server)
+    assert second != first
+    assert server.wait_for_log(f"model process is back: pid {second}").count("is back") == 1
 
 
 def test_a_prediction_that_never_ends_is_504_and_the_model_answers_again(start):

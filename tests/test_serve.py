@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+from fronts import request_of
 from serving import TESTS, Server, find_free_port, list_children, starting
 
 from model_service.threads import count_cores
@@ -74,6 +75,40 @@ def test_a_request_that_is_not_waited_for_any_longer_is_told(start, content, hea
     assert answers[0].status_code == 503
     assert answers[0].headers["content-type"] == "application/problem+json"
     assert answers[0].headers["retry-after"]
+
+
+def test_whoever_was_connected_when_the_service_ended_is_answered(start):
+    server = start(f"{TOYS}server: {{workers: 2}}\n")
+    request = request_of(b'{"x": 1}', Connection="close")
+    ends: Counter[str] = Counter()
+    is_over = threading.Event()
+
+    def call_again_and_again() -> None:
+        while not is_over.is_set():
+            try:
+                connection = socket.create_connection(("127.0.0.1", server.port), timeout=1)
+            except OSError:  # nobody was there
+                ends["not connected"] += 1
+                continue
+            try:
+                connection.sendall(request)
+                said = b""
+                while part := connection.recv(4096):
+                    said += part
+                ends["answered" if said.endswith(b'{"y":2}') else f"said {said!r}"] += 1
+            except OSError as error:
+                ends[type(error).__name__] += 1
+            connection.close()
+
+    callers = [threading.Thread(target=call_again_and_again) for _ in range(32)]
+    for caller in callers:
+        caller.start()
+    _wait_until(lambda: ends["answered"] > 500)
+    assert server.stop() == 0
+    is_over.set()
+    for caller in callers:
+        caller.join()
+    assert ends.keys() <= {"answered", "not connected"}
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -247,7 +282,9 @@ def test_a_killed_worker_is_replaced(start):
             time.sleep(0.05)
         else:
             assert answer.json() == {"y": 2}
-            assert list_children(server.process.pid) != [victim]
+            (other,) = list_children(server.process.pid)
+            assert other != victim
+            assert server.wait_for_log(f"worker 0 is back: pid {other}").count("is back") == 1
             return
     raise AssertionError(server.log.read_text())
 
@@ -261,8 +298,13 @@ def test_https_is_served_with_a_certificate_beside_the_configuration(tmp_path):
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
     server = Server(config, tmp_path, scheme="https").wait_until_ready(verify=trust)
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+            plain.sendall(request_of(b'{"x": 1}'))
+            assert plain.recv(1) == b""
     with httpx.Client(verify=trust) as client:
         assert client.post(f"{server.url}/api/models/double_model/predict", json={"x": 1}).json() == {"y": 2}
+    assert server.wait_for_log("callers must say https://").count("plain HTTP on the port of TLS") == 1
     assert server.stop() == 0
 
 

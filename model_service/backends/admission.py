@@ -33,7 +33,7 @@ class Admission:
 
         Raises:
             PayloadTooLarge: They are more than may ever wait.
-            QueueFull: As many rows wait as may, or more than can be answered in time.
+            QueueFull: As many rows wait as may, or more than can be answered in time, as far as that is known.
         """
         if rows > self._max_rows:
             raise PayloadTooLarge(f"{rows} rows in one request; this model accepts at most {self._max_rows}")
@@ -47,7 +47,9 @@ class Admission:
         if not waiting:
             return None
         if waiting + rows <= self._max_rows and (
-            waiting <= self._sure_rows or self.rate.estimate_s(waiting) <= deadline - self._clock()
+            waiting <= self._sure_rows
+            or not self.rate.is_known
+            or self.rate.estimate_s(waiting) <= deadline - self._clock()
         ):
             return None
         wait_s = self.rate.choose_retry_after_s(waiting)

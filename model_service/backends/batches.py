@@ -22,8 +22,9 @@ class BatchRunner:
         backend: Predicts.
         queue: Where tickets wait.
         before_run: Told what is about to run.
-        after_run: Told how many seconds a batch took.
+        after_run: Told how many seconds a batch took, and how many of them the processor spent on it.
         clock: Seconds that only grow.
+        processor: Seconds that the processor spends on this thread.
     """
 
     def __init__(
@@ -32,14 +33,16 @@ class BatchRunner:
         queue: RowQueue,
         *,
         before_run: Callable[[Batch], object] | None = None,
-        after_run: Callable[[float], object] | None = None,
+        after_run: Callable[[float, float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.thread_time,
     ) -> None:
         self._backend = backend
         self._queue = queue
         self._before_run = before_run
         self._after_run = after_run
         self._clock = clock
+        self._processor = processor
 
     def run_next(self) -> list[Ticket]:
         """Run the next batch, if there is one; return the tickets that are over."""
@@ -48,6 +51,7 @@ class BatchRunner:
 
     def _run(self, batch: Batch) -> list[Ticket]:
         started = self._clock()
+        computed = self._processor() if self._after_run is not None else 0.0
         try:
             if len(batch) == 1:
                 outputs = self._predict(batch, batch[0][1], batch[0][0].context)
@@ -57,9 +61,10 @@ class BatchRunner:
         except BaseException as error:  # whatever it is, it belongs to those who wait
             return self._fail(batch, as_service_error(error))
         took_s = self._clock() - started
+        computed_s = self._processor() - computed if self._after_run is not None else 0.0
         over = self._queue.deliver(batch, outputs, took_s)
         if self._after_run is not None:
-            self._after_run(took_s)
+            self._after_run(took_s, computed_s)
         return over
 
     def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[RowOutcome]:

@@ -1,7 +1,9 @@
 """`QueuedBackend`: a backend behind a `RowQueue`, whose batches run in the loop or in a dispatcher's thread.
 
 A model that runs in the loop was fast with its examples. If its payloads turn out to take long, it would hold up
-everything else in the process: after `MOST_SLOW_RUNS` runs of more than `SLOW_S` a dispatcher takes over its queue.
+everything else in the process: after `MOST_SLOW_RUNS` runs that computed for more than `SLOW_S` a dispatcher takes over
+its queue. A run that merely took so long may have waited for a busy machine; a model that waits for something else does
+so in `MOST_WAITING_RUNS` runs, one after the other.
 """
 
 import logging
@@ -21,8 +23,8 @@ from model_service.records import Execution, ModelInfo, Payload, Problem, Violat
 
 logger = logging.getLogger(__name__)
 
-#: A run of that length in the loop is felt by everyone. One may be a hiccup of the machine.
-SLOW_S, MOST_SLOW_RUNS = 0.02, 3
+#: A run of that length in the loop is felt by everyone.
+SLOW_S, MOST_SLOW_RUNS, MOST_WAITING_RUNS = 0.02, 3, 10
 
 
 class QueuedBackend(AsyncBackend):
@@ -35,6 +37,7 @@ class QueuedBackend(AsyncBackend):
         is_in_loop: Whether a run takes so little time that it may hold the loop up.
         is_joining: Whether rows of different requests may be in one batch.
         clock: Seconds that only grow; a parameter so that tests need not sleep.
+        processor: Seconds that the processor spends on this thread; likewise.
     """
 
     def __init__(
@@ -46,15 +49,18 @@ class QueuedBackend(AsyncBackend):
         is_in_loop: bool,
         is_joining: bool,
         clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.thread_time,
     ) -> None:
         super().__init__(config, host, clock=clock)
         self._backend = backend
         self._loop = host.loop
         self._is_in_loop = is_in_loop
-        self._slow_runs = 0
+        self._slow_runs = self._waiting_runs = 0
         self._runner: InLoop | Dispatcher | None = None
         self.queue = RowQueue(config, is_joining=is_joining, turn_s=TURN_S if is_in_loop else None, clock=clock)
-        self._batches = BatchRunner(backend, self.queue, after_run=self._look_at, clock=clock)
+        self._batches = BatchRunner(
+            backend, self.queue, after_run=self._look_at if is_in_loop else None, clock=clock, processor=processor
+        )
 
     @property
     def execution(self) -> Execution:
@@ -121,12 +127,13 @@ class QueuedBackend(AsyncBackend):
         dispatcher.open()
         return dispatcher
 
-    def _look_at(self, took_s: float) -> None:
+    def _look_at(self, took_s: float, computed_s: float) -> None:
         """Let a thread run the model once it has turned out to hold the loop up."""
-        if took_s <= SLOW_S or not self._is_in_loop:
+        if not self._is_in_loop:
             return
-        self._slow_runs += 1
-        if self._slow_runs == MOST_SLOW_RUNS:
+        self._waiting_runs = self._waiting_runs + 1 if took_s > SLOW_S else 0
+        self._slow_runs += computed_s > SLOW_S
+        if self._slow_runs == MOST_SLOW_RUNS or self._waiting_runs == MOST_WAITING_RUNS:
             logger.warning(
                 "the model takes too long for the loop: from now on a thread runs it; 'execution: dispatched' says so "
                 "from the start",

@@ -13,11 +13,16 @@ from model_service.schema.validation import SchemaValidator, word_violations
 if TYPE_CHECKING:
     from model_service.schema.table_validation import TableSchemas
 
+_CHANGES = (
+    "the model changes its payload (example {} was another one after it): what is tried again, or written beside the "
+    "output, is then not what the caller sent; compute on a copy"
+)
+
 
 def run_self_test(
     info: ModelInfo, backend: Backend, output_validator: SchemaValidator, tables: "TableSchemas | None" = None
-) -> None:
-    """Answer the examples of the input schema and hold the answers against the output schema.
+) -> list[str]:
+    """Answer the examples of the input schema and hold the answers against the output schema; return warnings.
 
     Args:
         info: Has the examples; without any, there is nothing to test.
@@ -30,7 +35,7 @@ def run_self_test(
     """
     examples = copy.deepcopy(list(info.examples))  # a model that changes them must not change the schema
     if not examples:
-        return
+        return []
     try:
         faults = [
             word_violations(f"example {i}", found) for i, found in enumerate(backend.find_violations(examples)) if found
@@ -52,6 +57,10 @@ def run_self_test(
         ) from error
     if faults:
         raise _break(info, "; ".join(faults[:5]))
+    # By what they look like: whatever a model has put there may not even be comparable.
+    pairs = enumerate(zip(info.examples, examples, strict=True))
+    changed = [i for i, (example, sent) in pairs if repr(example) != repr(sent)]
+    return [_CHANGES.format(changed[0])] if changed else []
 
 
 def _break(info: ModelInfo, cause: str) -> SelfTestFailed:

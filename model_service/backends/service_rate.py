@@ -3,10 +3,13 @@
 import math
 
 LONGEST_RETRY_AFTER_S = 60
+#: From so many batches on the rate says what can be answered in time. The first is no measure of the others: it may
+#: load what they find loaded.
+LEAST_BATCHES = 4
 
 
 class ServiceRate:
-    """Seconds and rows of the latest batches, each counting half of the one after it.
+    """Seconds and rows of the latest batches, each counting half of the one after it; the first only until the second.
 
     One batch runs at a time, so one thread writes; a reader beside it may see the batch before.
     """
@@ -14,6 +17,12 @@ class ServiceRate:
     def __init__(self) -> None:
         self._seconds = 0.0
         self._rows = 0.0
+        self._batches = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough batches have run for somebody to be refused by their rate."""
+        return self._batches >= LEAST_BATCHES
 
     def expect(self, row_s: float) -> None:
         """Take a row to last so many seconds until some have run."""
@@ -21,8 +30,10 @@ class ServiceRate:
 
     def learn(self, took_s: float, rows: int) -> None:
         """Count a batch."""
-        self._seconds = self._seconds / 2 + took_s
-        self._rows = self._rows / 2 + rows
+        kept = 0.0 if self._batches == 1 else 0.5
+        self._seconds = self._seconds * kept + took_s
+        self._rows = self._rows * kept + rows
+        self._batches += 1
 
     def count_rows(self, seconds: float) -> int | None:
         """Return how many rows should run in so many seconds, at least one; ``None`` while nothing has run."""

@@ -14,7 +14,7 @@ from model_service.cli.tracebacks import show_tracebacks
 from model_service.config import NO_MODELS, ServiceConfig
 from model_service.config_file import ENVIRONMENT_PREFIX
 from model_service.config_keys import describe_settings
-from model_service.errors import PackageError
+from model_service.errors import ConfigInvalid, PackageError
 from model_service.listening import check_listening
 from model_service.records import ModelState, ModelStatus
 from model_service.registry.routing import split_alias
@@ -125,6 +125,8 @@ def check_config(context: click.Context) -> None:
     source: ConfigSource = context.obj
     config = source.load()
     check_listening(config.server)
+    if not config.models:
+        raise ConfigInvalid(NO_MODELS)
     with Service(config) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:
@@ -132,8 +134,6 @@ def check_config(context: click.Context) -> None:
         echo_problem(status)
         for warning in status.info.warnings if status.info else ():
             click.echo(f"    warning: {warning}")
-    if not listed:
-        click.echo(f"warning: {NO_MODELS}")
     failed = sum(status.state is ModelState.FAILED for status in listed)
     click.echo(f"{source.path}: {len(listed) - failed} of {len(listed)} models are ready")
     context.exit(4 if failed else 0)

@@ -74,11 +74,15 @@ def start(entry: Entry) -> None:
         with _surprises_as_faults():
             backend.start()
             tables = _find_tables(info, backend)
-            run_self_test(info, backend, output_validator, tables)
+            warnings = run_self_test(info, backend, output_validator, tables)
             entry.backend = queued = make_queued(backend, entry.config, entry.host, info.examples)
     except PackageError as error:
         _quarantine(entry, error)
         return
+    if warnings:
+        info = replace(info, warnings=(*info.warnings, *warnings))
+        entry.status = replace(entry.status, info=info)
+        _log(entry, logging.WARNING, "; ".join(warnings))
     input_validator = SchemaValidator(info.input_schema)
     entry.served = ServedModel(
         info,

@@ -42,7 +42,7 @@ class RecordingBackend(Backend):
         self.started = 0
         self.stopped = 0
         self._clock = clock or Clock()
-        self._run_s, self._row_s = run_s, row_s
+        self.run_s, self._row_s = run_s, row_s
         self._error = error
 
     def describe(self):
@@ -65,7 +65,7 @@ class RecordingBackend(Backend):
         if HELD in numbers:
             self.entered.set()
             assert self.release.wait(timeout=30)
-        self._clock.now += self._run_s + self._row_s * len(numbers)
+        self._clock.now += self.run_s + self._row_s * len(numbers)
         bad = [number for number in numbers if number < 0]
         if bad:
             raise self._error(f"a bad row: {bad[0]}") from RuntimeError(bad[0])
@@ -90,7 +90,7 @@ class Queue:
         kind: ``joined`` and ``apart`` run in a dispatcher's thread, ``in_loop`` in the loop.
     """
 
-    def __init__(self, pool, loop, *, kind="joined", backend=None, clock=None, **bounds):
+    def __init__(self, pool, loop, *, kind="joined", backend=None, clock=None, processor=None, **bounds):
         self.clock = clock or Clock()
         self.backend = backend or RecordingBackend(self.clock)
         self._pool = pool
@@ -102,6 +102,7 @@ class Queue:
             is_in_loop=kind == "in_loop",
             is_joining=kind != "apart",
             clock=self.clock,
+            processor=processor or self.clock,
         )
         self.queued.start()
 

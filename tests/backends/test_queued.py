@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from model_service.backends.in_loop import InLoop
 from model_service.backends.loop import TURN_S
 from model_service.backends.queue import SLICE_S, RowQueue
-from model_service.backends.queued import MOST_SLOW_RUNS, SLOW_S
-from model_service.backends.service_rate import LONGEST_RETRY_AFTER_S
+from model_service.backends.queued import MOST_SLOW_RUNS, MOST_WAITING_RUNS, SLOW_S
+from model_service.backends.service_rate import LEAST_BATCHES, LONGEST_RETRY_AFTER_S
 from model_service.backends.ticket import Ticket
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PayloadTooLarge, PredictionFailed, PredictionTimeout, QueueFull
@@ -324,7 +324,8 @@ def test_who_could_not_be_answered_in_time_is_sent_away_at_once(make_queue, kind
     clock = Clock()
     backend = RecordingBackend(clock, row_s=10.0)
     queue = make_queue(kind=kind, clock=clock, backend=backend, timeout_s=60, max_batch_rows=4)
-    queue.run(1)
+    for _ in range(LEAST_BATCHES):
+        queue.run(1)
     queue.hold()
     calls = [queue.enter(i) for i in range(7)]
     with pytest.raises(QueueFull) as caught:
@@ -339,7 +340,8 @@ def test_as_many_rows_as_a_batch_may_wait_whatever_was_measured(make_queue, kind
     clock = Clock()
     backend = RecordingBackend(clock, run_s=100.0)
     queue = make_queue(kind=kind, clock=clock, backend=backend, timeout_s=60, max_batch_rows=4)
-    queue.call(1).exception()  # too late or not: it was measured
+    for _ in range(LEAST_BATCHES):
+        queue.call(1).exception()  # too late or not: it was measured
     queue.hold()
     calls = [queue.enter(i) for i in range(5)]
     with pytest.raises(QueueFull):
@@ -480,6 +482,21 @@ def test_a_model_that_turns_out_to_be_slow_leaves_the_loop(make_queue, caplog):
     queue.release()
     assert [call.result() for call in calls] == [answers(i) for i in range(3)]
     assert queue.batches[-1] == [0, 1, 2]
+
+
+def test_a_model_that_a_busy_machine_holds_up_stays_in_the_loop_unless_it_waits_every_time(make_queue, caplog):
+    clock = Clock()
+    backend = RecordingBackend(clock)
+    queue = make_queue(kind="in_loop", clock=clock, processor=lambda: 0.0, backend=backend)
+    for took_s in [*[SLOW_S * 2] * (MOST_WAITING_RUNS - 1), 0.0] * 2:
+        backend.run_s = took_s
+        queue.run(1)
+    assert queue.queued.execution == "in_loop"
+    assert "too long" not in caplog.text
+    backend.run_s = SLOW_S * 2
+    for _ in range(MOST_WAITING_RUNS):
+        queue.run(1)
+    assert queue.queued.execution == "dispatched"
 
 
 def test_a_batch_in_the_loop_is_held_to_what_a_turn_can_spare(make_queue):

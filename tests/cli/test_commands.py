@@ -318,12 +318,20 @@ def test_check_config_warns_of_what_looks_mistaken(configure, make_package, back
     ]
 
 
-def test_check_config_of_no_models_is_fine_and_says_that_there_are_none(configure):
-    path = configure()
-    assert run(path, "check-config").splitlines() == [
-        "warning: no models are configured; list them under 'models:' in the configuration",
-        f"{path}: 0 of 0 models are ready",
-    ]
+def test_check_config_of_no_models_fails_and_says_that_there_are_none(configure):
+    error = fail(ConfigInvalid, configure(), "check-config")
+    assert error.message == "no models are configured; list them under 'models:' in the configuration"
+
+
+def test_check_config_warns_of_a_model_that_changes_its_payload(make_package, configure):
+    schema = {"type": "object", "examples": [{"a": 1}]}
+    code = f"from models import EchoModel\n\nclass M(EchoModel):\n    input_schema = {schema}\n"
+    code += "    def predict(self, payload):\n        payload['a'] += 1\n        return super().predict(payload)\n"
+    make_package("changing_package", {"__init__.py": code})
+    path = configure({"class": "changing_package.M"})
+    ready, warning, _ = run(path, "check-config").splitlines()
+    assert ready == "echo_model 1.0.0: ready"
+    assert warning.startswith("    warning: the model changes its payload (example 0 ")
 
 
 @pytest.fixture
@@ -367,8 +375,8 @@ def test_check_config_needs_no_port_that_is_free(tmp_path):
         taken = other.getsockname()[1]
         server = {"port": taken, "grpc_port": taken + 1 if taken < 65535 else 1024}
         server |= {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
-        path.write_text(yaml.safe_dump({"models": [], "server": server}))
-        assert "0 of 0 models are ready" in run(path, "check-config")
+        path.write_text(yaml.safe_dump({"models": [{"class": "models.DoubleModel"}], "server": server}))
+        assert "1 of 1 models are ready" in run(path, "check-config")
 
 
 def test_grpc_may_have_the_number_of_a_port_that_a_unix_socket_replaces(tmp_path):

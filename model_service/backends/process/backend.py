@@ -9,6 +9,7 @@ from pathlib import Path
 from model_service.backends.admission import Admission
 from model_service.backends.base import AsyncBackend, Host, ParentPart, check_count
 from model_service.backends.local import LocalBackend
+from model_service.backends.process.arrivals import Arrivals
 from model_service.backends.process.connection import Call, ModelConnection, make_call
 from model_service.backends.process.frames import Frame
 from model_service.backends.process.status import ProcessStatus, StatusReader, name_status
@@ -53,7 +54,7 @@ class ProcessBackend(AsyncBackend):
         self._lock = threading.Lock()
         self._admission = Admission(config)
         self._suspects = Suspects()
-        self._last_answer = 0.0
+        self._arrivals = Arrivals(self._admission.rate)
         self._calls: dict[Ticket, Call] = {}
 
     @classmethod
@@ -188,6 +189,7 @@ class ProcessBackend(AsyncBackend):
 
     def _resend(self, calls: list[Call]) -> None:
         for call in calls:
+            call.is_sent_again = True
             self._send(call)
 
     def _cancel(self, ticket: Ticket) -> None:
@@ -203,9 +205,8 @@ class ProcessBackend(AsyncBackend):
             with self._lock:
                 self._suspects.add(ticket.payloads)
         if answer is not None:
-            now = time.monotonic()
-            self._admission.rate.learn(now - max(self._last_answer, began), len(ticket.payloads))
-            self._last_answer = now
+            if call is None or not call.is_sent_again:  # else it waited for a new process
+                self._arrivals.note(began, len(ticket.payloads), time.monotonic())
             try:
                 outcomes = _restore_outcomes(answer)
                 check_count(ticket.payloads, outcomes)

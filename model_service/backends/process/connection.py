@@ -50,6 +50,7 @@ class Call:
         connection: To the process that has it.
         is_over: Whether `done` has been called, or must not be.
         has_crashed: Whether it was the only call that ran when its process ended.
+        is_sent_again: Whether a process ended that had it.
     """
 
     id: int
@@ -60,6 +61,7 @@ class Call:
     connection: "ModelConnection | None" = None
     is_over: bool = False
     has_crashed: bool = False
+    is_sent_again: bool = False
 
     def finish(self, answer: Frame | None, error: ServiceError | None) -> None:
         """Tell the caller, once."""

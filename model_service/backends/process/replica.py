@@ -143,13 +143,16 @@ class Replica:
         if status is None or status.pid != process.pid:
             return False
         is_ready = status.state is ModelState.READY
-        if is_ready and self._ready_at is None:
+        is_new = is_ready and self._ready_at is None
+        if is_new:
             self._ready_at = time.monotonic()
         if self._loaded is None:
             self._loaded = status.info if is_ready else None
         elif status.info is not None and status.info != self._loaded:
             self._has_changed = True
             process.kill()
+        elif is_new:
+            logger.info("model process is back: pid %d", process.pid, extra={"model": self._label})
         return is_ready
 
     def _kill(self, process: SpawnedProcess, reason: str) -> None:

@@ -246,7 +246,9 @@ class Servicer:
     def _describe_model(self, request: Any, call: "Call") -> Any:
         status = self._manager.get_model_metadata(request.name, request.version or None)
         if status.info is None:
-            raise ModelNotReady(f"model '{request.name}' could not be read; the index of the repository says why")
+            raise ModelNotReady(
+                f"model '{request.name}' could not be read; the index of the repository says why", retry_after_s=None
+            )
         versions = [each.version for each in self._manager.get_versions(request.name) if each.version is not None]
         answer = message("ModelMetadataResponse")(name=status.qualified_name, versions=versions, platform=PLATFORM)
         signature = self._signatures.find(status.info)

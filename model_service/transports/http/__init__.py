@@ -4,7 +4,9 @@ In the loop:
 
 server.py       uvicorn with our protocol; the orderly end
 accepting.py    the listening sockets that a worker accepts from
+last_call.py    a listening socket that takes nobody new
 connections.py  idle and slow connections
+refusals.py     who was sent away before there was a request to log
 protocol.py     one HTTP/1.1 connection
 plain.py        is this a plain predict request?
 short_way.py    a plain request, from its last byte to its answer
@@ -18,6 +20,7 @@ job_files.py    the body of a request for a job
 job_output.py   the output of a job, whole or in ranges
 job_events.py   the progress of jobs, as server-sent events
 front.py        what the connections of one worker share
+freed.py        gives back the memory that large bodies took
 application.py  everything else, as ASGI: health here, the rest in Flask on a pool of threads
 handing.py      what goes along when a request moves from the loop to Flask
 

@@ -8,12 +8,14 @@ a file in the folder that they share, which the parent removes when the worker h
 
 import asyncio
 import contextlib
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from itertools import chain
 from pathlib import Path
 
 from model_service.home import name_presence
+from model_service.transports.http.last_call import let_in, turn_away
 
 #: The loop accepts one connection for each listener when it looks at its sockets. A loop that is busy looks every
 #: few milliseconds; callers that open a connection for each request would fill the backlog, and then wait for
@@ -59,15 +61,18 @@ class Acceptor:
                 self._changing = asyncio.get_running_loop().create_task(self._change(missing))
 
     def call_last(self) -> None:
-        """Let nobody queue any more; who has queued is still accepted.
+        """Let nobody queue any more; who has queued is still accepted."""
+        for number in self.servers:
+            if self._sockets[number].family != socket.AF_UNIX:  # all workers share the one of a path
+                with contextlib.suppress(OSError):
+                    turn_away(self._sockets[number])
 
-        Closing a socket resets the connections in its queue. A queue of no length drops the next ones instead, before
-        they are made: their callers try again, and find another worker, or nobody.
-        """
-        own = self._sockets[self._own] if self._sockets else None
-        if own is not None and own.family != socket.AF_UNIX:  # all workers share the one of a path
-            with contextlib.suppress(OSError):
-                own.listen(0)
+    def has_queue(self) -> bool:
+        """Whether somebody waits to be accepted."""
+        poll = select.poll()
+        for number in self.servers:
+            poll.register(self._sockets[number], select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Accept no more."""
@@ -84,5 +89,6 @@ class Acceptor:
             await self._take(number)
 
     async def _take(self, number: int) -> None:
+        let_in(self._sockets[number])  # a worker before this one may have ended in good order
         # Copies: closing a server closes its socket, and this one may be needed again.
         self.servers[number] = [await self._serve(self._sockets[number].dup()) for _ in range(_ACCEPTED_AT_ONCE)]

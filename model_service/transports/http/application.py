@@ -84,6 +84,7 @@ class Application:
         body, model = _Body(self._front), ""
         try:
             if scope["state"].get("is_surplus"):
+                self._front.refusals.note_crowd()
                 raise ServerBusy("as many connections are open as may be", retry_after_s=1)
             if method == "OPTIONS" and await self._answer_preflight(scope, bare, origin):
                 return

@@ -37,6 +37,7 @@ class ConnectionWatch:
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        self._front.refusals.look(now)
         if now - self._warned >= _WARN_S and not _has_descriptors():
             self._warned = now
             logger.warning(

@@ -10,9 +10,11 @@ from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
 from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
+from model_service.transports.http.freed import FreedMemory
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.plain import Headers, PlainHead, find_header
 from model_service.transports.http.proxies import TrustedProxies
+from model_service.transports.http.refusals import Refusals
 
 #: A larger body is counted, and decoded outside the loop. Smaller ones are bounded by the number of connections.
 LARGE_BYTES = 32 * 1024
@@ -36,6 +38,8 @@ class Front:
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         proxies: Whose word counts for the path prefix.
+        freed: Gives back what large bodies took.
+        refusals: Who was sent away before there was a request.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -60,6 +64,8 @@ class Front:
         self.hosts = AllowedHosts(server)
         self.proxies = TrustedProxies(server)
         self.cors = CrossOrigin(server, config.invocations)
+        self.freed = FreedMemory(loop)
+        self.refusals = Refusals()
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
@@ -107,11 +113,13 @@ class Front:
         if self._held_bytes + size_bytes > self.config.max_pending_bytes or own > self._most_each:
             raise ServerBusy("the server holds as many large requests as it may", retry_after_s=2)
         self._held_bytes += size_bytes
+        self.freed.note(self._held_bytes)
         self._held_by[owner] = own
 
     def release(self, owner: str, size_bytes: int) -> None:
         """Undo `hold`."""
         self._held_bytes -= size_bytes
+        self.freed.note(self._held_bytes)
         self._held_by[owner] -= size_bytes
         if not self._held_by[owner]:
             del self._held_by[owner]

@@ -68,7 +68,9 @@ def _add_models(
     def model_metadata(qualified_name: str, version: str | None = None) -> Response:
         status = manager.get_model_metadata(qualified_name, version)
         if status.info is None:
-            raise ModelNotReady(f"model '{qualified_name}' could not be read; GET {urls.MODELS} says why")
+            raise ModelNotReady(
+                f"model '{qualified_name}' could not be read; GET {urls.MODELS} says why", retry_after_s=None
+            )
         versions = [each.version for each in manager.get_versions(qualified_name)]
         return write_json(_describe(status.info, versions, signatures.find(status.info)))
 

@@ -85,6 +85,7 @@ class PredictProtocol(ShortWay):
         surplus = len(self.connections) - self.front.max_connections
         self.is_surplus = surplus > 0
         if surplus > self.front.reserved_connections:
+            self.front.refusals.note_crowd()
             transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -20,8 +20,11 @@ from model_service.transports.http.protocol import bind_front
 
 #: Files that a worker may have open beside its connections.
 _OTHER_FILES = 128
-#: Before the listening sockets are closed, what waits in them is still taken.
-_LAST_CALL_S = 0.2
+#: Before the listening sockets are closed, what waits in them is still taken; after that, who came last has so long to
+#: send a request, with TLS after a handshake.
+_LAST_CALL_S = 0.1
+#: Whatever waits, a worker that is told to end accepts for so long at most.
+_LONGEST_LAST_CALL_S = 1.0
 #: A worker beside others accepts when its models are ready, or after so long without them.
 LATEST_START_S = 10.0
 
@@ -78,27 +81,37 @@ class HttpServer(uvicorn.Server):
         await self._acceptor.start()
         self._front.loop.every_tick(self._acceptor.look)
         self._front.loop.every_tick(self._watch.look)
+        self._front.loop.every_tick(self._front.freed.look)
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has been accepted, each with the wish to close, and end."""
         self._front.is_draining = True
-        await asyncio.sleep(_LAST_CALL_S / 2)
-        if self._acceptor is not None:
-            self._acceptor.call_last()
-        await asyncio.sleep(_LAST_CALL_S / 2)
         self.servers = []
         if self._acceptor is not None:
             self._front.loop.no_tick(self._acceptor.look)
-            self._acceptor.close()
-            self.servers = list(chain.from_iterable(self._acceptor.servers.values()))
+            await self._call_last(self._acceptor)
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             connection.give_up()  # type: ignore[union-attr]  # all are ours
         await asyncio.sleep(0)  # TLS writes in the next turn
 
+    async def _call_last(self, acceptor: Acceptor) -> None:
+        """Accept who has come, and wait for what they want."""
+        await asyncio.sleep(_LAST_CALL_S)
+        acceptor.call_last()
+        waited_s = 0.0
+        while waited_s < _LAST_CALL_S or (acceptor.has_queue() and waited_s < _LONGEST_LAST_CALL_S):
+            await asyncio.sleep(0.02)
+            waited_s += 0.02
+        acceptor.close()
+        self.servers = list(chain.from_iterable(acceptor.servers.values()))
+        await asyncio.sleep(_LAST_CALL_S)
+
     async def _serve_socket(self, listener: socket.socket) -> asyncio.Server:
         context = self.config.ssl
+        if context is not None:
+            self._front.refusals.notice_plain_http(context)
         handshake: dict[str, Any] = {"ssl_handshake_timeout": self._front.config.header_timeout_s} if context else {}
         return await asyncio.get_running_loop().create_server(
             self._make_protocol, sock=listener, ssl=context, backlog=BACKLOG, **handshake

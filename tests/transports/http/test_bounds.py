@@ -136,7 +136,7 @@ def test_who_does_not_read_its_answers_is_ended(start, sent):
 # Many
 
 
-def test_beyond_the_bound_connections_get_health_only_and_are_closed_where_there_are_far_too_many(start):
+def test_beyond_the_bound_connections_get_health_only_and_are_closed_where_there_are_far_too_many(start, caplog):
     front = start(max_connections=5)
     with contextlib.ExitStack() as stack:
         busy = [stack.enter_context(front.connect()) for _ in range(5)]
@@ -153,8 +153,10 @@ def test_beyond_the_bound_connections_get_health_only_and_are_closed_where_there
         more = [stack.enter_context(front.connect()) for _ in range(30)]
         more[-1].sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert end_of(more[-1]) == b""
+        wait_until(lambda: "refused: " in caplog.text)
     wait_until(lambda: not front.server.server_state.connections)
     assert_answers(front)
+    assert caplog.text.count("as many connections are open as may be, refused: ") == 1
 
 
 def test_idle_connections_make_room_when_there_are_many(start):

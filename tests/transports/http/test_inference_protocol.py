@@ -71,7 +71,9 @@ def test_a_model_that_failed_is_not_ready(client, path):
 
 def test_a_model_that_failed_still_describes_its_tensors_and_one_that_cannot_be_read_does_not(client):
     assert client.get("/v2/models/unloadable_model").json()["inputs"]
-    assert_error(client.get("/v2/models/missing_package"), 503, "model_not_ready")
+    response = client.get("/v2/models/missing_package")
+    assert_error(response, 503, "model_not_ready")
+    assert "retry-after" not in response.headers  # nobody knows when its package will be mended
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,19 @@ class ServerConfig:
     shutdown_timeout_s: int = setting(
         30, bounds=(1, 3600), help="Seconds for running requests to finish after SIGTERM."
     )
+    reload_timeout_s: float = setting(
+        300.0,
+        bounds=(0.1, 86400),
+        help="Seconds that a reload may take until its models are ready; after that the generation before serves on.",
+    )
+    drain_timeout_s: float = setting(
+        600.0,
+        bounds=(0.1, 86400),
+        help="Seconds that workers which a reload has replaced may go on for requests and idle connections.",
+    )
+    allow_management: bool = setting(
+        False, help="Whether `POST /api/manage/reload` reloads the service for whoever reaches it."
+    )
     tls_certificate: Path | None = setting(
         None, help="PEM file with the certificate chain; with `tls_key`, serves HTTPS."
     )

@@ -152,6 +152,7 @@ class ModelStatus:
         batching: Whether rows of different requests are predicted together; ``None`` while that is not decided.
         timeout_s: Seconds until a request is answered that the prediction took too long.
         max_queue_rows: Most rows that wait for it.
+        queued_rows: Rows that wait for it in this process now.
     """
 
     qualified_name: str
@@ -166,6 +167,7 @@ class ModelStatus:
     batching: bool | None = None
     timeout_s: float | None = None
     max_queue_rows: int | None = None
+    queued_rows: int = 0
 
     def limit_rows(self, max_request_rows: int) -> int:
         """Return the most rows of one request to it, of which the service takes so many: they must fit its queue."""

@@ -24,9 +24,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "request_log",
     ),
     ("loading", "home", "listening", "testing"),
+    ("control",),
     ("backends",),
     ("registry",),
     ("manager",),
+    ("reporting", "reload_plan"),
     ("outcomes",),
     ("prediction",),
     ("scoring",),
@@ -34,7 +36,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transports.inference",),
     ("transports.http", "transports.grpc", "transports"),
     ("service",),
-    ("wiring", "worker", "parent"),
+    ("wiring", "worker", "describing", "fleet"),
+    ("reloading", "service_status"),
+    ("parent",),
     ("cli", "__main__"),
 )
 #: Places of one row that may import each other, because they are parts of one thing.
@@ -56,6 +60,7 @@ SIBLINGS = {
     ("config_file", "config_keys"),
     ("config_file", "config_platforms"),
     ("config_keys", "config"),
+    ("reload_plan", "reporting"),
     ("__main__", "cli"),
 }
 #: Who may import a library: module prefixes below the package.

@@ -35,6 +35,9 @@ class Host:
 class ParentPart(Protocol):
     """What a backend needs to be kept in the parent of a service, beside what it is in each worker."""
 
+    def list_pids(self) -> list[int]:
+        """Return its processes, as they are now."""
+
     def start(self) -> None:
         """Begin; returns at once."""
 
@@ -162,6 +165,11 @@ class AsyncBackend(Backend):
     @abstractmethod
     def is_batching(self) -> bool:
         """Whether rows of different requests are predicted together."""
+
+    @property
+    @abstractmethod
+    def queued_rows(self) -> int:
+        """How many rows wait, or in processes of the model also run."""
 
     @property
     @abstractmethod

@@ -89,6 +89,10 @@ class QueuedBackend(AsyncBackend):
             self._runner.wake()
 
     @property
+    def queued_rows(self) -> int:
+        return self.queue.rows
+
+    @property
     def is_idle(self) -> bool:
         return self.queue.is_idle
 

@@ -55,4 +55,5 @@ def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus
     problem = backend.find_problem()
     if problem is not None:
         return replace(status, state=ModelState.FAILED, problem=problem)
-    return replace(status, execution=backend.execution, batching=backend.is_batching)
+    rows = backend.queued_rows
+    return replace(status, execution=backend.execution, batching=backend.is_batching, queued_rows=rows)

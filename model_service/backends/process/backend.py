@@ -79,6 +79,10 @@ class ProcessBackend(AsyncBackend):
         return self._has_rules
 
     @property
+    def queued_rows(self) -> int:
+        return self._admission.rows
+
+    @property
     def is_idle(self) -> bool:
         return not self._admission.rows
 

@@ -45,6 +45,7 @@ class Acceptor:
         self._others = {i: name_presence(home, i) for i in range(len(sockets)) if i != self._own}
         self._serve = serve
         self._changing: asyncio.Task[None] | None = None
+        self._is_aside = False
 
     async def start(self) -> None:
         """Accept from the own socket, and say so."""
@@ -53,10 +54,17 @@ class Acceptor:
 
     def look(self) -> None:
         """Stand in for those who are missing, and step back for those who have come; for every tick of the loop."""
-        if self._changing is None or self._changing.done():
+        if not self._is_aside and (self._changing is None or self._changing.done()):
             missing = {number for number, presence in self._others.items() if not presence.exists()}
             if missing != self.servers.keys() - {self._own}:
                 self._changing = asyncio.get_running_loop().create_task(self._change(missing))
+
+    async def step_aside(self) -> None:
+        """Leave the sockets to the workers of another generation: what waits in them is theirs."""
+        self._is_aside = True
+        if self._changing is not None:
+            await asyncio.wait([self._changing])
+        self.close()
 
     def call_last(self) -> None:
         """Let nobody queue any more; who has queued is still accepted.
@@ -64,7 +72,7 @@ class Acceptor:
         Closing a socket resets the connections in its queue. A queue of no length drops the next ones instead, before
         they are made: their callers try again, and find another worker, or nobody.
         """
-        own = self._sockets[self._own] if self._sockets else None
+        own = self._sockets[self._own] if self._sockets and not self._is_aside else None
         if own is not None and own.family != socket.AF_UNIX:  # all workers share the one of a path
             with contextlib.suppress(OSError):
                 own.listen(0)

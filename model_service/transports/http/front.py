@@ -32,6 +32,7 @@ class Front:
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         is_draining: Whether the worker is about to end: every answer closes its connection.
+        is_ending: Whether it waits for no further request: connections without one are closed.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
     """
@@ -54,7 +55,7 @@ class Front:
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
         self.cors = CrossOrigin(server)
-        self.is_draining = False
+        self.is_draining = self.is_ending = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
         self._preparing: dict[str, int] = {}

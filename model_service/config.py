@@ -55,6 +55,14 @@ class ExecutionChoice(StrEnum):
     DISPATCHED = "dispatched"
 
 
+class ReadyRule(StrEnum):
+    """Which models must be ready for the service to be."""
+
+    ANY = "any"
+    ALL = "all"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """How the HTTP server listens and what it refuses."""
@@ -247,6 +255,22 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthConfig:
+    """When the service says that it is ready."""
+
+    ready: ReadyRule = setting(
+        ReadyRule.ANY,
+        help="`/health/ready` is 200 when: `any`: nothing is loading, every `required` model is ready, and at least "
+        "one is; `all`: every model is ready; `required`: every `required` model is ready, whatever the others are.",
+    )
+    self_test_interval_s: float = setting(
+        60.0,
+        bounds=(0, 86400),
+        help="Seconds after which a model that has not answered anybody is asked its own example. 0: never.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationsConfig:
     """How `/invocations` answers, which SageMaker, Vertex AI and MLflow call."""
 
@@ -273,6 +297,7 @@ class ServiceConfig:
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
+    health: HealthConfig = setting(factory=HealthConfig, help="When the service says that it is ready.")
     invocations: InvocationsConfig = setting(
         factory=InvocationsConfig,
         help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",

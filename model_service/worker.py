@@ -179,6 +179,7 @@ class Worker:
             self._end(1)
             return
         tune_interpreter()
+        self._service.watch_health()
         self._reporter.note_loaded()
         self._meet_first()
         self._may_accept.set()

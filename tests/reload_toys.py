@@ -61,7 +61,7 @@ class FarToy(Toy):
 """
 _LOADERS = 16
 #: Between two requests of one client: the load shall find lost requests, not measure the machine.
-_PAUSE_S = 0.02
+_PAUSE_S = 0.1
 
 
 def write_package(

@@ -11,15 +11,17 @@ import threading
 import time
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from grpc_client import GrpcClient, make_infer
 from reload_toys import CONFIG, NAMES, describe, loading, order, search_path, write_package
-from serving import Server, list_children, starting
+from serving import Server, find_free_port, list_children, starting
 
 from model_service.control import find_service, give_order
 from model_service.errors import ConfigInvalid, ReloadFailed, ReloadUnderWay, ServiceNotRunning
 
-RELOADS = 20
+RELOADS = int(os.environ.get("RELOADS", "20"))
 ONE = "server: {workers: 1, shutdown_timeout_s: 5}\nmodels: [{class: reload_toy.NearToy}]\n"
 
 
@@ -313,6 +315,79 @@ def test_a_worker_that_is_lost_after_a_reload_is_replaced_by_one_of_its_generati
 
     wait_until(answers)
     assert "ended by itself: SIGKILL" in server.log.read_text()
+
+
+def test_grpc_follows_a_reload_and_no_call_is_lost(start, folder):
+    port = find_free_port()
+    server = start(CONFIG.replace("workers: 2", f"workers: 2, grpc_port: {port}"))
+    stopping, errors, versions = threading.Event(), [], set()
+
+    def call() -> None:
+        client = GrpcClient(port)
+        tensors = [{"name": "x", "datatype": "FP64", "shape": [1], "data": [1.0]}]
+        while not stopping.is_set():
+            try:
+                answer = client.call("ModelInfer", make_infer("near_toy", tensors, is_raw=False))
+                versions.add(answer.model_version)
+            except grpc.RpcError as error:
+                errors.append(error)
+            time.sleep(0.05)
+        client.close()
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for version in ("1.1.0", "1.2.0"):
+        write_package(folder, version)
+        order(server, "reload")
+        wait_until(lambda version=version: version in versions)
+    stopping.set()
+    for caller in callers:
+        caller.join()
+    assert errors == []
+    assert versions == {"1.0.0", "1.1.0", "1.2.0"}
+
+
+def test_a_job_goes_on_in_the_processes_of_the_next_generation(start, folder):
+    server = start(CONFIG)
+    rows = "".join(json.dumps({"x": row, "sleep_s": 0.001}) + "\n" for row in range(4000))
+    path = f"{server.url}/api/models/thread_toy/jobs"
+    job = httpx.post(path, content=rows, headers={"content-type": "application/x-ndjson"}, timeout=60).json()
+
+    def find():
+        return httpx.get(f"{server.url}/api/jobs/{job['id']}", timeout=60).json()
+
+    wait_until(lambda: find()["rows_done"] > 0)
+    (folder / "config.yaml").write_text(CONFIG + "logging: {level: debug}\n")
+    order(server, "reload")
+    assert find()["state"] == "running"
+    wait_until(lambda: find()["state"] == "succeeded", str(find()))
+    assert find()["rows_done"] == 4000
+    wait_for_generation(server, 2)
+
+
+def test_the_service_is_reloaded_over_http_only_where_that_is_allowed(start, folder):
+    server = start(ONE.replace("workers: 1", "workers: 1, allow_management: true"))
+    path = f"{server.url}/api/manage/reload"
+    # What any page in a browser may send without asking is no order.
+    assert httpx.post(path, content="{}", headers={"content-type": "text/plain"}).status_code == 415
+    assert httpx.post(path, json={"dryrun": True}).status_code == 400
+    assert httpx.post(path, json={"dry_run": "yes"}).status_code == 400
+    write_package(folder, "1.1.0")
+    answer = httpx.post(path, json={"dry_run": True}, timeout=60).json()
+    assert answer == {"generation": 1, "plan": ["+ near_toy 1.1.0", "- near_toy 1.0.0"]}
+    answer = httpx.post(path, json={}, timeout=60)
+    assert answer.json()["generation"] == 2
+    assert answer.headers["connection"] == "close"
+    assert written(server) == "1.1.0"
+    assert "/api/manage/reload" in httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    (folder / "config.yaml").write_text("models: [")
+    problem = httpx.post(path, json={}, timeout=60)
+    assert (problem.status_code, problem.json()["code"]) == (409, "reload_failed")
+    assert "not valid YAML" in problem.json()["detail"]
+    (folder / "config.yaml").write_text(ONE)
+    assert httpx.post(path, json={}, timeout=60).json()["generation"] == 3
+    assert httpx.post(path, json={}, timeout=60).status_code == 404  # by the configuration that is served now
 
 
 def run(folder, *arguments, config="config.yaml"):

@@ -69,6 +69,8 @@ def start(entry: Entry) -> None:
     except PackageError as error:
         _quarantine(entry, error)
         return
+    if info.examples:
+        queued.vitals.note_success()
     input_validator = SchemaValidator(info.input_schema)
     entry.served = ServedModel(
         info,

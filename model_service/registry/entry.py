@@ -9,7 +9,7 @@ from model_service.registry.lease import Leases
 from model_service.schema.validation import SchemaValidator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
     """A model that can predict: its description, its validators, its backend.
 
@@ -48,12 +48,19 @@ class Entry:
 
 
 def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus:
-    """Return a status as it is now: how the model runs, and that it has failed when its backend has given up."""
+    """Return a status as it is now: how the model runs, and that it has failed when its backend has given
+    up, or it does not answer its own example any more."""
     if served is None:
         return status
     backend = served.backend
-    problem = backend.find_problem()
+    problem = backend.find_problem() or backend.vitals.problem
+    vital = backend.vitals.describe()
     if problem is not None:
-        return replace(status, state=ModelState.FAILED, problem=problem)
-    rows = backend.queued_rows
-    return replace(status, execution=backend.execution, batching=backend.is_batching, queued_rows=rows)
+        return replace(status, state=ModelState.FAILED, problem=problem, vital=vital)
+    return replace(
+        status,
+        execution=backend.execution,
+        batching=backend.is_batching,
+        queued_rows=backend.queued_rows,
+        vital=vital,
+    )

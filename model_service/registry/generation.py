@@ -41,6 +41,10 @@ class Generation:
         """Whether there is a model of that name, whatever its state."""
         return any(status.qualified_name == qualified_name for status, _ in self._members)
 
+    def list_served(self) -> list[ServedModel]:
+        """Return every model that answers."""
+        return [served for _, served in self._members if served is not None]
+
     def get_statuses(self) -> list[ModelStatus]:
         """Return every model as it is now, in the order of the configuration."""
         return [find_current(*member) for member in self._members]

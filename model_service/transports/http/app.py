@@ -15,7 +15,7 @@ from model_service.manager import ModelManager
 from model_service.observability import bind_request_id, choose_request_id, get_request_id
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
+from model_service.transports.http import docs, endpoints, health, inference_protocol, manage, pages, platforms, rest
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
@@ -37,8 +37,19 @@ def build_app(
     config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
+    *,
+    control: Path | None = None,
 ) -> Flask:
-    """Return the WSGI application of a configured service; it loads no model and starts nothing."""
+    """Return the WSGI application of a configured service; it loads no model and starts nothing.
+
+    Args:
+        manager: Of this process.
+        service: The road.
+        config: Of the service.
+        log: Of requests.
+        jobs: The way to the jobs; ``None`` for a service without.
+        control: The socket that takes the order to reload; ``None`` where that is not taken over HTTP.
+    """
     server = config.server
     hosts, cors = AllowedHosts(server), CrossOrigin(server)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
@@ -67,9 +78,17 @@ def build_app(
     app.register_blueprint(inference_protocol.build_blueprint(manager, service, server))
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
+    if control is not None:
+        app.register_blueprint(manage.build_blueprint(control, server))
     app.register_blueprint(health.build_blueprint(manager))
     app.register_blueprint(
-        docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
+        docs.build_blueprint(
+            manager,
+            max_rows=server.max_request_rows,
+            digest=digest,
+            has_jobs=has_jobs,
+            has_management=control is not None,
+        )
     )
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app

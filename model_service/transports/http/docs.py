@@ -24,6 +24,7 @@ from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.manage import add_manage_path
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -61,12 +62,20 @@ _PROBLEM_HEADERS = {
 }
 
 
-def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool) -> Blueprint:
+def build_blueprint(
+    manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool, has_management: bool = False
+) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
     def build() -> dict[str, Any]:
-        return build_document(manager.get_models(), max_rows=max_rows, root=request.root_path, has_jobs=has_jobs)
+        return build_document(
+            manager.get_models(),
+            max_rows=max_rows,
+            root=request.root_path,
+            has_jobs=has_jobs,
+            has_management=has_management,
+        )
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:
@@ -84,7 +93,12 @@ def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jo
 
 
 def build_document(
-    models: list[ModelStatus], *, max_rows: int, root: str = "", has_jobs: bool = True
+    models: list[ModelStatus],
+    *,
+    max_rows: int,
+    root: str = "",
+    has_jobs: bool = True,
+    has_management: bool = False,
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
 
@@ -93,6 +107,7 @@ def build_document(
         max_rows: Most payloads of one request.
         root: The path prefix under which the service is reached; empty where there is none.
         has_jobs: Whether files can be sent as jobs.
+        has_management: Whether the service can be reloaded over HTTP.
     """
     spec = APISpec(
         title="model_service",
@@ -108,6 +123,8 @@ def build_document(
         add_job_schemas(spec)
         add_job_paths(spec, _references())
     add_inference_paths(spec)
+    if has_management:
+        add_manage_path(spec, _references())
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -123,6 +140,8 @@ def build_document(
                 spec.path(f"{route.path}/jobs", operations={"post": submit})
     for tag in _tags(described, has_jobs=has_jobs):
         spec.tag(tag)
+    if has_management:
+        spec.tag({"name": "manage", "description": "The running service."})
     return spec.to_dict()
 
 

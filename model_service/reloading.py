@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02
 #: Workers that have been let accept do so at once; whatever keeps them, this long is waited for them.
 _ACCEPT_S = 10.0
+#: A generation whose models still load may be what a reload is to mend: this long is waited to know how they do.
+_SETTLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Reloader:
             check_listening(config.server)
             for note in notes:
                 say(note)
-            failed = _list_failed(self.serving.read_reports())
+            failed = _list_failed(self._read_serving())
             if is_dry:
                 models = self._describe(config)
                 self._print_plan(config, models, say)
@@ -185,6 +187,17 @@ class Reloader:
             f"the new workers have not loaded their models within {longest_s:g} s (server.reload_timeout_s). "
             f"Generation {self.serving.number} serves on"
         )
+
+    def _read_serving(self) -> list[WorkerReport]:
+        """Return what the workers that serve say; for a while after their start, they have not said it yet."""
+        deadline = time.monotonic() + _SETTLE_S
+        while time.monotonic() < deadline:
+            reports = self.serving.read_reports()
+            if len(reports) == self._standing.workers and all(report.is_loaded for report in reports):
+                break
+            self._check_standing()
+            time.sleep(_POLL_S)
+        return self.serving.read_reports()
 
     def _let_accept(self, fleet: Fleet) -> None:
         if not fleet.promote():

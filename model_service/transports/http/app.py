@@ -40,16 +40,7 @@ def build_app(
     *,
     control: Path | None = None,
 ) -> Flask:
-    """Return the WSGI application of a configured service; it loads no model and starts nothing.
-
-    Args:
-        manager: Of this process.
-        service: The road.
-        config: Of the service.
-        log: Of requests.
-        jobs: The way to the jobs; ``None`` for a service without.
-        control: The socket that takes the order to reload; ``None`` where that is not taken over HTTP.
-    """
+    """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
     hosts, cors = AllowedHosts(server), CrossOrigin(server)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
@@ -81,15 +72,8 @@ def build_app(
     if control is not None:
         app.register_blueprint(manage.build_blueprint(control, server))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(
-        docs.build_blueprint(
-            manager,
-            max_rows=server.max_request_rows,
-            digest=digest,
-            has_jobs=has_jobs,
-            has_management=control is not None,
-        )
-    )
+    rows, offers = server.max_request_rows, {"has_jobs": has_jobs, "has_management": control is not None}
+    app.register_blueprint(docs.build_blueprint(manager, max_rows=rows, digest=digest, **offers))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app
 

@@ -10,15 +10,12 @@ No socket is closed for good while a connection waits in it, so none is lost. On
 worker replaced.
 """
 
-import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -30,29 +27,21 @@ from model_service.config import ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.home import (
     CONFIG_FILE,
-    EXIT_CONFIG_WRONG,
-    EXIT_PACKAGE_WRONG,
     Home,
     name_generation,
+    name_grpc_presence,
     name_loaded,
     name_permission,
     name_presence,
     name_report,
-    name_signal,
 )
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
 from model_service.reporting import WorkerReport, read_report
+from model_service.worker_place import WorkerPlace
 
-logger = logging.getLogger(__name__)
-
-#: Workers of one place that die so often within so long are not replaced any more: the service ends.
-MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 #: Time that a worker has to close its models, beside what its requests have.
 CLOSE_S = 6.0
-#: Tells a worker to retire.
-RETIRE_SIGNAL = signal.SIGUSR1
 
 
 class FleetState(Enum):
@@ -124,7 +113,7 @@ class Fleet:
         parts = [(name, self._make_parent_part(name, model)) for name, model in entries.items()]
         self._parts = {name: part for name, part in parts if part is not None}
         self._jobs = JobProcesses(config.jobs, standing.home.path, number, standing.pipe)
-        self._places = [_Place(self, number) for number in range(standing.workers)]
+        self._places = [WorkerPlace(self, number) for number in range(standing.workers)]
 
     # Its way
 
@@ -148,8 +137,9 @@ class Fleet:
         return True
 
     def accepts(self) -> bool:
-        """Whether all of its workers have said that they accept."""
-        return all(name_presence(self.folder, place.number).exists() for place in self._places)
+        """Whether all of its workers have said that they accept, calls of gRPC too where there are any."""
+        names = [name_presence, *([name_grpc_presence] if self.config.server.grpc_port is not None else [])]
+        return all(name(self.folder, place.number).exists() for name in names for place in self._places)
 
     def retire(self) -> None:
         """Let its workers finish what they have accepted, and accept no more; see `has_retired`."""
@@ -262,88 +252,10 @@ class Fleet:
 
     def miss(self, number: int) -> None:
         """Tell the others that a worker has ended: they accept from its socket until there is another."""
-        name_presence(self.folder, number).unlink(missing_ok=True)
+        for name in (name_presence, name_grpc_presence):
+            name(self.folder, number).unlink(missing_ok=True)
 
     def _make_parent_part(self, name: str, model: ModelConfig) -> ParentPart | None:
         linger_s = self.config.server.shutdown_timeout_s + CLOSE_S
         folder: Path = self.folder / name
         return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s)
-
-
-class _Place:
-    """One worker after another."""
-
-    def __init__(self, fleet: Fleet, number: int) -> None:
-        self.number = number
-        self._fleet = fleet
-        self._spawning = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._deaths: deque[float] = deque()
-        self._thread = threading.Thread(target=self._keep_alive, name=f"worker {number}", daemon=True)
-
-    @property
-    def pid(self) -> int | None:
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def retire(self, *, is_accepting: bool) -> None:
-        """Tell the worker; one that accepts nothing yet has nothing to finish."""
-        self._send(RETIRE_SIGNAL if is_accepting else signal.SIGTERM)
-
-    def begin_end(self) -> None:
-        self._send(signal.SIGTERM)
-
-    def wait(self, seconds: float) -> bool:
-        """Return whether the worker has ended, after so long at most."""
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def _send(self, number: int) -> None:
-        with self._spawning:  # from here on no worker is started
-            if self._process is not None and self._process.poll() is None:
-                self._process.send_signal(number)
-
-    def _keep_alive(self) -> None:
-        fleet, is_replacement = self._fleet, False
-        while True:
-            with self._spawning:
-                if not fleet.may_spawn(is_replacement=is_replacement):
-                    return
-                self._process = fleet.spawn(self.number, is_replacement=is_replacement)
-            code = self._process.wait()
-            fleet.miss(self.number)
-            if fleet.note_loss(code) or not fleet.may_spawn(is_replacement=True):
-                return
-            logger.error("worker %d (pid %d) ended by itself: %s", self.number, self._process.pid, name_end(code))
-            if code in (EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG):
-                fleet.fail(code)
-                return
-            if self._dies_too_often():
-                window = f"{DEATHS_WINDOW_S:.0f} s"
-                logger.error(
-                    "worker %d ended %d times within %s: the service ends", self.number, MOST_DEATHS + 1, window
-                )
-                fleet.fail(1)
-                return
-            is_replacement = True
-            fleet.pause(min(FIRST_PAUSE_S * 2 ** (len(self._deaths) - 1), LONGEST_PAUSE_S))
-
-    def _dies_too_often(self) -> bool:
-        now = time.monotonic()
-        self._deaths.append(now)
-        while self._deaths[0] < now - DEATHS_WINDOW_S:
-            self._deaths.popleft()
-        return len(self._deaths) > MOST_DEATHS
-
-
-def name_end(code: int) -> str:
-    """Return how a process has ended, in words."""
-    return f"status {code}" if code >= 0 else name_signal(-code)

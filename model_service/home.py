@@ -142,6 +142,11 @@ def name_presence(folder: Path, number: int) -> Path:
     return folder / f"worker-{number}"
 
 
+def name_grpc_presence(folder: Path, number: int) -> Path:
+    """Return the file by which a worker says that it accepts calls of gRPC."""
+    return folder / f"worker-{number}-grpc"
+
+
 def name_report(folder: Path, number: int) -> Path:
     """Return the file in which a worker keeps what it serves with."""
     return folder / f"worker-{number}.json"

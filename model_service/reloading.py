@@ -24,12 +24,13 @@ from model_service.config_file import write_config
 from model_service.control import Say
 from model_service.describing import describe_models
 from model_service.errors import ReloadFailed, ReloadUnderWay, ServiceError
-from model_service.fleet import CLOSE_S, Fleet, FleetState, Standing, name_end
+from model_service.fleet import CLOSE_S, Fleet, FleetState, Standing
 from model_service.listening import check_listening
 from model_service.observability import build_logging_settings
 from model_service.records import ModelState
 from model_service.reload_plan import SAME, Served, find_refusal, keep_fixed, make_plan
 from model_service.reporting import ModelReport, WorkerReport
+from model_service.worker_place import name_end
 
 logger = logging.getLogger(__name__)
 

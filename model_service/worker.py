@@ -35,6 +35,7 @@ from model_service.home import (
     EXIT_PACKAGE_WRONG,
     Home,
     name_generation,
+    name_grpc_presence,
     name_permission,
     name_readiness,
     name_report,
@@ -144,6 +145,7 @@ class Worker:
             self._end(EXIT_CONFIG_WRONG)
             return
         await server.start()
+        name_grpc_presence(self._post.folder, self._post.number).touch()
         while not self._server.should_exit and not self._server.is_retiring:
             await asyncio.sleep(_LOOK_S)
         await server.stop(self._config.server.drain_timeout_s if self._server.is_retiring else None)

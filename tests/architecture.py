@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "request_log",
     ),
     ("loading", "home", "listening", "testing"),
-    ("control",),
+    ("control", "worker_place"),
     ("backends",),
     ("registry",),
     ("manager",),

@@ -138,10 +138,8 @@ def build_document(
             if has_jobs:
                 submit = make_submit_operation(route.operation_suffix, route.tag, info.display_name, _references())
                 spec.path(f"{route.path}/jobs", operations={"post": submit})
-    for tag in _tags(described, has_jobs=has_jobs):
+    for tag in _tags(described, has_jobs=has_jobs, has_management=has_management):
         spec.tag(tag)
-    if has_management:
-        spec.tag({"name": "manage", "description": "The running service."})
     return spec.to_dict()
 
 
@@ -171,7 +169,7 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     return routes
 
 
-def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[dict[str, str]]:
+def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool, has_management: bool) -> list[dict[str, str]]:
     models = [
         {"name": info.qualified_name, "description": f"{info.display_name}: {info.description}"}
         for info, is_default in described
@@ -181,7 +179,11 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     probes = {"name": "health", "description": "Probes."}
     inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
     listed = {"name": "models", "description": "What is served."}
-    return [listed, *models, *([jobs] if has_jobs else []), inference, probes]
+    manage = {"name": "manage", "description": "The running service."}
+    return [
+        *(listed, *models, *([jobs] if has_jobs else [])),
+        *(inference, probes, *([manage] if has_management else [])),
+    ]
 
 
 def _references() -> dict[str, Any]:

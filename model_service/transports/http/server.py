@@ -133,6 +133,10 @@ class HttpServer(uvicorn.Server):
         assert self._acceptor is not None
         await self._acceptor.step_aside()
         self._front.is_draining = True
+        for connection in self.server_state.connections:  # for answers that have been begun before
+            cycle = connection.cycle  # type: ignore[union-attr]  # all are ours
+            if not getattr(cycle, "response_started", True):
+                cycle.keep_alive = False
         # A connection is not known before its TLS handshake is over.
         await asyncio.sleep(self._front.config.header_timeout_s if self.config.ssl else _LAST_CALL_S)
         while self.server_state.connections or not self.is_alone:

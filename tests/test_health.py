@@ -154,7 +154,11 @@ def _fields(status: ModelStatus) -> dict:
 @pytest.fixture
 def server(tmp_path):
     flag = tmp_path / "ill"
-    write_package(tmp_path, "1.0.0", predicting=f"1 / (0 if __import__('os').path.exists({str(flag)!r}) else 1)")
+    ill = f"1 / (0 if __import__('os').path.exists({str(flag)!r}) else 1)"
+    held = (
+        f"while payload['x'] < 0 and not __import__('os').path.exists({str(tmp_path / 'released')!r}): time.sleep(0.05)"
+    )
+    write_package(tmp_path, "1.0.0", predicting=f"{ill}\n        {held}")
     config = """
 server: {workers: 1, threads: 1}
 health: {ready: all, self_test_interval_s: 1}
@@ -191,13 +195,12 @@ def test_readiness_notices_that_models_have_stopped_to_work_in_workers_and_in_th
     wait_for_ready(server, 200)
 
 
-def test_health_is_answered_while_every_thread_and_model_is_busy(server):
+def test_health_is_answered_while_every_thread_and_model_is_busy(server, tmp_path):
     done = []
 
     def work(name: str) -> None:
-        rows = [{"x": 1, "sleep_s": 0.5}] * 10
-        httpx.post(f"{server.url}/api/models/{name}/predict", json=rows, timeout=60)
-        done.append(name)
+        path = f"{server.url}/api/models/{name}/predict"
+        done.append(httpx.post(path, json=[{"x": -1}] * 10, timeout=120).status_code)
 
     threads = [threading.Thread(target=work, args=[name]) for name in ("thread_toy", "far_toy") for _ in range(3)]
     for thread in threads:
@@ -206,5 +209,7 @@ def test_health_is_answered_while_every_thread_and_model_is_busy(server):
         assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200
         assert httpx.get(f"{server.url}/health/live", timeout=30).status_code == 200
     assert done == []
+    (tmp_path / "released").touch()
     for thread in threads:
         thread.join()
+    assert done == [200] * 6

@@ -54,6 +54,12 @@ class Listener:
         """Return the file descriptors, to be inherited: one for each worker, or one for all."""
         return [each.fileno() for each in self._sockets]
 
+    def restore(self) -> None:
+        """Let connections wait again: a worker that ends lets nobody queue any more, in a socket that others share."""
+        with suppress(OSError):  # the service ends meanwhile
+            for each in self._sockets:
+                each.listen(BACKLOG)
+
     def close(self) -> None:
         """Let go of the sockets; those who inherited them still have them."""
         for each in self._sockets:

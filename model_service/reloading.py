@@ -157,7 +157,10 @@ class Reloader:
             _refuse(refusal, f"Generation {before.number} serves on")
             self._let_accept(fleet)
         except BaseException:
-            fleet.end(time.monotonic(), lambda: True)
+            # Workers that may accept have perhaps begun to.
+            grace_s = 0.0 if fleet.state is FleetState.STAGED else fleet.config.server.shutdown_timeout_s + CLOSE_S
+            fleet.end(time.monotonic() + grace_s, lambda: False)
+            self._standing.listener.restore()
             raise
         finally:
             self._staged = None
@@ -234,6 +237,7 @@ class Reloader:
             if hurry.wait(_POLL_S):
                 break
         fleet.end(time.monotonic() + server.shutdown_timeout_s + CLOSE_S, lambda: False)
+        self._standing.listener.restore()
         logger.info("generation %d has ended", fleet.number)
 
     # What is said

@@ -107,7 +107,7 @@ class HttpServer(uvicorn.Server):
         if self._retiring is not None:
             self._retiring.cancel()
         await asyncio.sleep(_LAST_CALL_S / 2)
-        if self._acceptor is not None:
+        if self._acceptor is not None and not self.is_retiring:  # else others accept from the same sockets
             self._acceptor.call_last()
         await asyncio.sleep(_LAST_CALL_S / 2)
         self.servers = []

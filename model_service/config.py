@@ -61,6 +61,14 @@ class ExecutionChoice(StrEnum):
     DISPATCHED = "dispatched"
 
 
+class ReadyRule(StrEnum):
+    """Which models must be ready for the service to be."""
+
+    ANY = "any"
+    ALL = "all"
+    REQUIRED = "required"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """How the HTTP server listens and what it refuses."""
@@ -164,6 +172,19 @@ class ServerConfig:
     shutdown_timeout_s: int = setting(
         30, bounds=(1, 3600), help="Seconds for running requests to finish after SIGTERM."
     )
+    reload_timeout_s: float = setting(
+        300.0,
+        bounds=(0.1, 86400),
+        help="Seconds that a reload may take until its models are ready; after that the generation before serves on.",
+    )
+    drain_timeout_s: float = setting(
+        600.0,
+        bounds=(0.1, 86400),
+        help="Seconds that workers which a reload has replaced may go on for requests and idle connections.",
+    )
+    allow_management: bool = setting(
+        False, help="Whether `POST /api/manage/reload` reloads the service for whoever reaches it."
+    )
     tls_certificate: Path | None = setting(
         None, help="PEM file with the certificate chain; with `tls_key`, serves HTTPS."
     )
@@ -247,6 +268,22 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthConfig:
+    """When the service says that it is ready."""
+
+    ready: ReadyRule = setting(
+        ReadyRule.ANY,
+        help="`/health/ready` is 200 when: `any`: nothing is loading, every `required` model is ready, and at least "
+        "one is; `all`: every model is ready; `required`: every `required` model is ready, whatever the others are.",
+    )
+    self_test_interval_s: float = setting(
+        60.0,
+        bounds=(0, 86400),
+        help="Seconds after which a model that has not answered anybody is asked its own example. 0: never.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationsConfig:
     """How `/invocations` answers, which SageMaker, Vertex AI and MLflow call."""
 
@@ -276,6 +313,7 @@ class ServiceConfig:
     prediction_log: PredictionLogConfig = setting(
         factory=PredictionLogConfig, help="Where predictions are kept that models log, and how much they may take."
     )
+    health: HealthConfig = setting(factory=HealthConfig, help="When the service says that it is ready.")
     invocations: InvocationsConfig = setting(
         factory=InvocationsConfig,
         help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",

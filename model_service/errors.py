@@ -3,7 +3,9 @@
     ServiceError
     |- OperatorError      fix the configuration or the environment
     |  |- ConfigInvalid
-    |  `- MissingDependency
+    |  |- MissingDependency
+    |  |- ReloadFailed
+    |  `- ServiceNotRunning
     |- PackageError       fix the model package
     |  |- ModelImportFailed
     |  |- ModelContractBroken
@@ -26,6 +28,7 @@
        |- ModelNotReady
        |- QueueFull
        |- ServerBusy
+       |- ReloadUnderWay
        `- PredictionTimeout
 
 Each leaf has a stable ``code`` that programs may rely on. This module knows no
@@ -91,6 +94,20 @@ class MissingDependency(OperatorError):
 
     code = "missing_dependency"
     title = "A dependency is not installed."
+
+
+class ReloadFailed(OperatorError):
+    """The new generation is not fit to serve; the one before serves on."""
+
+    code = "reload_failed"
+    title = "The service has not been reloaded."
+
+
+class ServiceNotRunning(OperatorError):
+    """No running service takes the order."""
+
+    code = "service_not_running"
+    title = "There is no such running service."
 
 
 class PackageError(ServiceError):
@@ -284,6 +301,13 @@ class ServerBusy(CapacityError):
 
     code = "server_busy"
     title = "The server is busy."
+
+
+class ReloadUnderWay(CapacityError):
+    """The service is being reloaded already."""
+
+    code = "reload_under_way"
+    title = "The service is being reloaded already."
 
 
 class PredictionTimeout(CapacityError):

@@ -21,10 +21,11 @@ CONFIG_FILE = "config.yaml"
 #: A worker that could not even decide what to serve ends with one of them; another one would not do better. They are
 #: those of the command line for configuration and packages at fault.
 EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG = 3, 4
-#: The address of a Unix socket has room for so many bytes. The folder's own name takes 23 of them, and a socket's in
-#: it, below the folder of its model, 17.
-MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 17
-_PREFIX, _LOCK = "model-service-", "lock"
+#: The address of a Unix socket has room for so many bytes. The folder's own name takes 23 of them, that of a generation
+#: in it 8, and a socket's, below the folder of its model, 17.
+MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 8 - 17
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PREFIX, _LOCK, _CONTROL = "model-service-", "lock", "control"
 
 
 def name_signal(number: int) -> str:
@@ -33,6 +34,14 @@ def name_signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # most real-time signals have no name
         return f"signal {number}"
+
+
+def measure_memory(pid: int) -> int:
+    """Return the resident memory of a process in bytes; 0 where that is not known."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):  # it has just ended, or there is no /proc
+        return 0
 
 
 class Home:
@@ -88,6 +97,21 @@ def _remove_if_left(path: Path) -> None:
             os.close(lock)
 
 
+def list_controls() -> list[Path]:
+    """Return the control sockets of the services that use the temporary directory of this process."""
+    return sorted(path / _CONTROL for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"))
+
+
+def name_control(home: Path) -> Path:
+    """Return the path of the Unix socket on which the parent of a service takes orders."""
+    return home / _CONTROL
+
+
+def name_generation(home: Path, number: int) -> Path:
+    """Return the folder of one generation of a service: its configuration, and what its processes tell each other."""
+    return home / str(number)
+
+
 def agree(path: Path, text: str) -> str:
     """Return what stands in a file, or, for the first process that asks, what is written into it now."""
     own = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -110,11 +134,34 @@ def is_first(path: Path) -> bool:
     return True
 
 
-def name_presence(home: Path, number: int) -> Path:
+# In the folder of a generation
+
+
+def name_presence(folder: Path, number: int) -> Path:
     """Return the file by which a worker says that it accepts."""
-    return home / f"worker-{number}"
+    return folder / f"worker-{number}"
 
 
-def name_readiness(home: Path) -> Path:
+def name_grpc_presence(folder: Path, number: int) -> Path:
+    """Return the file by which a worker says that it accepts calls of gRPC."""
+    return folder / f"worker-{number}-grpc"
+
+
+def name_report(folder: Path, number: int) -> Path:
+    """Return the file in which a worker keeps what it serves with."""
+    return folder / f"worker-{number}.json"
+
+
+def name_readiness(folder: Path) -> Path:
     """Return the file by which the first worker says that its models have been loaded, once for the whole service."""
-    return home / "ready"
+    return folder / "ready"
+
+
+def name_permission(folder: Path) -> Path:
+    """Return the file by which the parent lets the workers of a generation accept that had to wait for it."""
+    return folder / "may-accept"
+
+
+def name_loaded(folder: Path) -> Path:
+    """Return the file, in the folder of a model, that holds the digest of what has been loaded."""
+    return folder / "loaded"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from model_service.config import ServerConfig
 from model_service.errors import ConfigInvalid, MissingDependency
+from model_service.last_call import let_in
 
 #: Connections that the kernel holds until a worker takes them.
 BACKLOG = 2048
@@ -53,6 +54,13 @@ class Listener:
     def filenos(self) -> list[int]:
         """Return the file descriptors, to be inherited: one for each worker, or one for all."""
         return [each.fileno() for each in self._sockets]
+
+    def restore(self) -> None:
+        """Let connections wait again: a worker that ends lets nobody queue any more, in a socket that others share."""
+        with suppress(OSError):  # the service ends meanwhile
+            for each in self._sockets:
+                let_in(each)
+                each.listen(BACKLOG)
 
     def close(self) -> None:
         """Let go of the sockets; those who inherited them still have them."""

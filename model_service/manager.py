@@ -16,7 +16,7 @@ from typing import Self
 
 from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
-from model_service.config import ServiceConfig, name_entry
+from model_service.config import ReadyRule, ServiceConfig, name_entry
 from model_service.errors import ServiceError
 from model_service.prediction_log.redaction import check_paths
 from model_service.records import ModelState, ModelStatus
@@ -46,6 +46,7 @@ class ModelManager:
     _loading_lock: threading.Lock
     _publish_lock: threading.Lock
     _own_loop: ServiceLoop | None
+    _ready_rule: ReadyRule
 
     def __new__(cls) -> Self:
         with cls._instance_lock:
@@ -56,6 +57,7 @@ class ModelManager:
                 instance._loading_lock = threading.Lock()
                 instance._publish_lock = threading.Lock()
                 instance._own_loop = None
+                instance._ready_rule = ReadyRule.ANY
                 cls._instance = instance
             return cls._instance
 
@@ -63,6 +65,7 @@ class ModelManager:
         """List the models of a configuration as ``loading``, for `load_models` to load; replaces what was loaded."""
         with self._loading_lock:
             self._close()
+            self._ready_rule = configuration.health.ready
             self._entries = _announce(configuration, ServiceLoop(), None)
             self._publish()
 
@@ -110,6 +113,7 @@ class ModelManager:
                 self._publish()
                 raise
             self._entries = entries
+            self._ready_rule = configuration.health.ready
             self._publish()
             _drain(before, time.monotonic() + DRAIN_S)
             self._stop(before)
@@ -120,7 +124,7 @@ class ModelManager:
 
     def is_ready(self) -> bool:
         """Whether the service should get requests."""
-        return is_ready(self.get_models())
+        return is_ready(self.get_models(), self._ready_rule)
 
     def get_model_metadata(self, qualified_name: str, version: str | None = None) -> ModelStatus:
         """Return one model's status and description, whatever its state.
@@ -229,13 +233,17 @@ def _drain(entries: list[Entry], deadline: float) -> bool:
     return all(drained)
 
 
-def is_ready(models: list[ModelStatus]) -> bool:
+def is_ready(models: list[ModelStatus], rule: ReadyRule = ReadyRule.ANY) -> bool:
     """Whether a service of such models should get requests.
 
-    Nothing is loading, every ``required`` model is ready, and at least one model is, if
+    By `ReadyRule.ANY`, nothing is loading, every ``required`` model is ready, and at least one model is, if
     any is configured: a quarantined model alone does not take the others out of service.
     """
     states = [model.state for model in models]
-    if ModelState.LOADING in states or any(m.is_required and m.state is not ModelState.READY for m in models):
+    if any(model.is_required and model.state is not ModelState.READY for model in models):
         return False
-    return not models or ModelState.READY in states
+    if rule is ReadyRule.REQUIRED:
+        return True
+    if rule is ReadyRule.ALL:
+        return all(state is ModelState.READY for state in states)
+    return ModelState.LOADING not in states and (not models or ModelState.READY in states)

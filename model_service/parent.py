@@ -1,9 +1,10 @@
 """What `model-service serve` itself is: the parent that holds the listening sockets and keeps everyone else alive.
 
-    parent ─ listening sockets, home folder, one supervisor per model in a process
-      ├─ worker 1..n        model_service.worker                    accept, each from its own socket
-      ├─ model process ...  model_service.backends.process.worker   shared by all workers
-      └─ jobs process ...   model_service.jobs.process              works on files
+    parent ─ listening sockets, home folder, control socket
+      └─ generation ...       fleet.py; reloading.py brings up the next one
+         ├─ worker 1..n        model_service.worker                    accept, each from its own socket
+         ├─ model process ...  model_service.backends.process.worker   shared by all workers
+         └─ jobs process ...   model_service.jobs.process              works on files
 
 It answers nothing itself, so nothing can hold it up. A worker that is lost is replaced; what waits in its socket
 meanwhile is taken by the others (`model_service.transports.http.accepting`). When the parent is told to end, its
@@ -14,46 +15,47 @@ import logging
 import logging.config
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from model_service.backends import find_backend
-from model_service.backends.base import ParentPart
-from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
-from model_service.config_file import write_config
+import model_service
+from model_service.config import NO_MODELS, ServiceConfig
+from model_service.control import ControlServer, Say
 from model_service.errors import ConfigInvalid
-from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence, name_signal
-from model_service.jobs.parent_part import JobProcesses
+from model_service.fleet import CLOSE_S, Fleet, Standing
+from model_service.home import make_home, name_control
 from model_service.listening import Listener
 from model_service.observability import build_logging_settings
+from model_service.reloading import Reloader
+from model_service.service_status import describe_fleet
 from model_service.threads import count_cores, limit_threads
 
 logger = logging.getLogger(__name__)
 
-#: Workers of one place that die so often within so long are not replaced any more: the service ends.
-MOST_DEATHS, DEATHS_WINDOW_S = 5, 30.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-#: How often one looks whether a new worker accepts.
-_LOOK_S = 0.2
 _STDERR = 2
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Time that a worker has to close its models, beside what its requests have.
-_CLOSE_S = 6.0
+#: A reload that is under way is given up when the service ends, in no time but for what hangs.
+_GIVE_UP_S = 15.0
 
 
-def serve(config: ServiceConfig) -> None:
+def serve(read: Callable[[], ServiceConfig], path: Path) -> None:
     """Run the HTTP server until SIGTERM or SIGINT; running requests are finished first.
+
+    Args:
+        read: Reads the configuration, now and for each reload.
+        path: The file that it is read from.
 
     Raises:
         ConfigInvalid: The address cannot be listened on, the TLS files do not fit, or a folder is missing.
         SystemExit: With status 3 or 4, when configuration or packages leave it unclear what to serve; with 1, when
             the workers cannot be kept alive.
     """
+    config = read()
     _open_streams()
     _check_working_directory()
     logging.config.dictConfig(build_logging_settings(config.logging))
@@ -61,7 +63,7 @@ def serve(config: ServiceConfig) -> None:
     workers = config.server.workers or count_cores()
     with _signals_held():  # from the moment somebody can connect, a signal is an end in good order
         listener = Listener(config.server, workers)
-        parent = Parent(config, listener, workers)
+        parent = Parent(config, read, path.absolute(), listener, workers)
         parent.heed_signals()
     logger.info("serving at %s with %d %s", listener.name, workers, "worker" if workers == 1 else "workers")
     if not config.models:
@@ -105,31 +107,33 @@ class Parent:
 
     Args:
         config: What to serve.
+        read: Reads the configuration again.
+        path: The file that it is read from.
         listener: Its listening sockets.
         workers: How many workers it has.
     """
 
-    def __init__(self, config: ServiceConfig, listener: Listener, workers: int) -> None:
-        self._config = config
+    def __init__(
+        self, config: ServiceConfig, read: Callable[[], ServiceConfig], path: Path, listener: Listener, workers: int
+    ) -> None:
+        self._path = path
         self._listener = listener
-        self._ending = threading.Event()
         self._wake = threading.Event()
         self._signals = 0
         self._exit_code = 0
         self._home = make_home()
-        write_config(config, self._home.path / CONFIG_FILE)
         # Workers see the end of this pipe when this process ends, however it does.
-        self._pipe, self._own_end = os.pipe()
-        entries = {name_entry(model): model for model in config.models}
-        parts = [self._make_parent_part(name, model) for name, model in entries.items()]
-        self._parts = [part for part in parts if part is not None]
-        self._jobs = JobProcesses(config.jobs, self._home.path, self._pipe)
-        self._places = [_Place(self, number) for number in range(workers)]
+        pipe, self._own_end = os.pipe()
+        self._standing = Standing(listener, self._home, pipe, workers, self._fail)
+        self._reloader = Reloader(self._standing, read, Fleet(self._standing, 1, config))
+        self._control = ControlServer(name_control(self._home.path), self._carry_out)
+        self._has_terminal = os.isatty(_STDERR)
 
     def heed_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the service, from now on."""
+        """Let SIGTERM and SIGINT end the service, and SIGHUP reload it, from now on."""
         for number in _END_SIGNALS:
             signal.signal(number, self._note_signal)
+        signal.signal(signal.SIGHUP, self._note_hangup)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; a second one ends at once.
@@ -139,11 +143,9 @@ class Parent:
             the workers cannot be kept alive.
         """
         try:
-            for part in self._parts:
-                part.start()
-            self._jobs.start()
-            for place in self._places:
-                place.start()
+            self._reloader.serving.start()
+            self._reloader.start()
+            self._control.start()
             self._wake.wait()
         finally:
             self._end()
@@ -151,147 +153,65 @@ class Parent:
         if self._exit_code:
             sys.exit(self._exit_code)
 
-    def fail(self, exit_code: int) -> None:
+    def _fail(self, exit_code: int) -> None:
         """End the service, because its workers cannot be kept alive, with a status that says why."""
         self._exit_code = exit_code
         self._wake.set()
-
-    def is_ending(self) -> bool:
-        """Return whether nothing is to be replaced any more."""
-        return self._ending.is_set()
-
-    def spawn(self, number: int, *, is_replacement: bool) -> "subprocess.Popen[bytes]":
-        """Start a worker."""
-        sockets = self._listener.filenos()
-        return subprocess.Popen(  # noqa: S603 - our own module
-            [
-                *(sys.executable, "-P", "-m", "model_service.worker", "--home", str(self._home.path)),
-                *("--sockets", ",".join(map(str, sockets)), "--pipe", str(self._pipe)),
-                *("--number", str(number)),
-                *(["--replacement"] if is_replacement else []),
-            ],
-            pass_fds=[*sockets, self._pipe],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            stdin=subprocess.DEVNULL,
-        )
-
-    def miss(self, number: int) -> None:
-        """Tell the others that a worker has ended: they accept from its socket until there is another."""
-        name_presence(self._home.path, number).unlink(missing_ok=True)
-
-    def is_present(self, number: int) -> bool:
-        """Return whether a worker accepts connections."""
-        return name_presence(self._home.path, number).exists()
-
-    def pause(self, seconds: float) -> None:
-        """Sleep, or until the service ends."""
-        self._ending.wait(seconds)
-
-    def _make_parent_part(self, name: str, model: ModelConfig) -> ParentPart | None:
-        folder = self._home.path / name
-        folder.mkdir()
-        linger_s = self._config.server.shutdown_timeout_s + _CLOSE_S
-        return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s)
 
     def _note_signal(self, number: int, frame: object) -> None:
         self._signals += 1
         self._wake.set()
 
+    def _note_hangup(self, number: int, frame: object) -> None:
+        """Reload; or end, where the terminal is gone that the service was started in."""
+        try:
+            if self._has_terminal:
+                os.tcgetpgrp(_STDERR)
+        except OSError:
+            self._note_signal(number, frame)
+        else:
+            self._reloader.ask()
+
+    def _carry_out(self, order: dict[str, Any], say: Say) -> dict[str, Any]:
+        """Carry out what came over the control socket.
+
+        Raises:
+            ServiceError: From `Reloader`.
+        """
+        operation = order.get("op")
+        if operation == "status":
+            return self._describe()
+
+        def say_and_log(line: str) -> None:
+            logger.info("%s: %s", operation, line)
+            say(line)
+
+        if operation == "reload":
+            return self._reloader.reload(say_and_log, is_dry=bool(order.get("is_dry")))
+        if operation == "rollback":
+            return self._reloader.rollback(say_and_log)
+        raise ConfigInvalid("a running service knows 'reload', 'rollback' and 'status'; is it of another version?")
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "version": model_service.__version__,
+            "config": str(self._path),
+            "address": self._listener.name,
+            "rollback_to": self._reloader.rollback_number,
+            "generations": [describe_fleet(fleet) for fleet in self._reloader.list_fleets()],
+        }
+
     def _end(self) -> None:
         """End the workers, which finish their requests, then the models, then what is left of either."""
-        logger.info(
-            "the service ends: running requests are finished, within %d s", self._config.server.shutdown_timeout_s
-        )
-        self._ending.set()
+        timeout_s = self._reloader.serving.config.server.shutdown_timeout_s
+        logger.info("the service ends: running requests are finished, within %d s", timeout_s)
+        ends_at = time.monotonic() + timeout_s + CLOSE_S
+        self._standing.ending.set()
         self._listener.close()
-        self._jobs.begin_stop()
-        for place in self._places:
-            place.begin_end()
-        ends_at = time.monotonic() + self._config.server.shutdown_timeout_s + _CLOSE_S
-        for place in self._places:
-            while not place.wait(0.1):
-                if time.monotonic() > ends_at or self._signals > 1:
-                    place.kill()
-        self._jobs.stop(time.monotonic() + _CLOSE_S)
-        for part in self._parts:
-            part.begin_stop()
-        for part in self._parts:
-            part.stop()
+        self._control.close()
+        self._reloader.finish(_GIVE_UP_S)
+        self._reloader.serving.end(ends_at, lambda: self._signals > 1)
+        self._reloader.join()
         self._listener.remove()
         self._home.leave()
-
-
-class _Place:
-    """One worker after another."""
-
-    def __init__(self, parent: Parent, number: int) -> None:
-        self._parent = parent
-        self._number = number
-        self._spawning = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._deaths: deque[float] = deque()
-        self._thread = threading.Thread(target=self._keep_alive, name=f"worker {number}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def begin_end(self) -> None:
-        with self._spawning:  # from here on no worker is started
-            if self._process is not None and self._process.poll() is None:
-                self._process.terminate()
-
-    def wait(self, seconds: float) -> bool:
-        """Return whether the worker has ended, after so long at most."""
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def _keep_alive(self) -> None:
-        is_replacement = False
-        while True:
-            with self._spawning:
-                if self._parent.is_ending():
-                    return
-                self._process = self._parent.spawn(self._number, is_replacement=is_replacement)
-            code = self._watch(self._process, is_replacement=is_replacement)
-            self._parent.miss(self._number)
-            if self._parent.is_ending():  # meanwhile
-                return
-            logger.error("worker %d (pid %d) ended by itself: %s", self._number, self._process.pid, _name_end(code))
-            if code in (EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG):
-                self._parent.fail(code)
-                return
-            if self._dies_too_often():
-                window = f"{DEATHS_WINDOW_S:.0f} s"
-                logger.error(
-                    "worker %d ended %d times within %s: the service ends", self._number, MOST_DEATHS + 1, window
-                )
-                self._parent.fail(1)
-                return
-            is_replacement = True
-            self._parent.pause(min(FIRST_PAUSE_S * 2 ** (len(self._deaths) - 1), LONGEST_PAUSE_S))
-
-    def _watch(self, process: "subprocess.Popen[bytes]", *, is_replacement: bool) -> int:
-        """Return the status with which a worker ends; say meanwhile when one that took another's place accepts."""
-        while is_replacement:
-            with suppress(subprocess.TimeoutExpired):
-                return process.wait(_LOOK_S)
-            if self._parent.is_present(self._number):
-                logger.info("worker %d is back: pid %d", self._number, process.pid)
-                break
-        return process.wait()
-
-    def _dies_too_often(self) -> bool:
-        now = time.monotonic()
-        self._deaths.append(now)
-        while self._deaths[0] < now - DEATHS_WINDOW_S:
-            self._deaths.popleft()
-        return len(self._deaths) > MOST_DEATHS
-
-
-def _name_end(code: int) -> str:
-    return f"status {code}" if code >= 0 else name_signal(-code)

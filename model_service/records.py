@@ -161,6 +161,19 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Vital:
+    """When a model answered and failed last in this process, in seconds since the epoch.
+
+    Attributes:
+        failure: The code of the error that it failed with.
+    """
+
+    succeeded: float | None = None
+    failed: float | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatus:
     """One configured model and its state.
 
@@ -177,6 +190,8 @@ class ModelStatus:
         timeout_s: Seconds until a request is answered that the prediction took too long.
         max_queue_rows: Most rows that wait for it.
         traffic: How requests come to this version.
+        queued_rows: Rows that wait for it in this process now.
+        vital: When it answered and failed last.
     """
 
     qualified_name: str
@@ -192,6 +207,8 @@ class ModelStatus:
     timeout_s: float | None = None
     max_queue_rows: int | None = None
     traffic: Traffic = Traffic()
+    queued_rows: int = 0
+    vital: Vital = field(default_factory=Vital)
 
     def limit_rows(self, max_request_rows: int) -> int:
         """Return the most rows of one request to it, of which the service takes so many: they must fit its queue."""

@@ -14,11 +14,13 @@ from flask import Flask
 
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
+from model_service.home import name_control
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.prediction_log.writer import open_log
 from model_service.records import ModelStatus
+from model_service.registry.health_watch import HealthWatch
 from model_service.request_log import RequestLog
 from model_service.transports.http.app import build_app
 
@@ -29,7 +31,7 @@ class Service:
     Args:
         config: What to serve.
         loop: The event loop of this process; without one, a thread runs one.
-        home: The folder that the processes of one service share.
+        home: The folder that the processes of one generation of a service share, in the folder of the service.
     """
 
     def __init__(self, config: ServiceConfig, *, loop: ServiceLoop | None = None, home: Path | None = None) -> None:
@@ -39,13 +41,17 @@ class Service:
         self.log = RequestLog(config.logging)
         # Files travel in the loop of a server; there is none in a notebook, or behind another server.
         self.jobs = JobAccess(config.jobs) if loop is not None else None
+        self._health = HealthWatch(lambda: self.manager.generation.list_served(), config.health.self_test_interval_s)
         self._loop = loop
         self._home = home
 
     @cached_property
     def app(self) -> Flask:
         """The WSGI application over the models."""
-        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs)
+        control = None
+        if self._home is not None and self.config.server.allow_management:
+            control = name_control(self._home.parent)
+        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs, control=control)
 
     def announce(self) -> None:
         """List the models as ``loading``, so that the doors can say so before `start` has ended."""
@@ -74,12 +80,18 @@ class Service:
         if self.predictions.log is not None:
             self.predictions.log.close()
 
+    def watch_health(self) -> None:
+        """Ask the models their own examples now and then, from now until the end."""
+        if self.config.health.self_test_interval_s:
+            self._health.start()
+
     def drain(self, timeout_s: float) -> bool:
         """Wait until nothing is under way any more; return whether that came to be in time."""
         return self.manager.drain(time.monotonic() + timeout_s)
 
     def close(self) -> None:
         """Close the models and write out the logs; calling it twice is fine."""
+        self._health.close()
         self.manager.close()
         if self.jobs is not None:
             self.jobs.close()

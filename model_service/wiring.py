@@ -29,6 +29,7 @@ def create_app(config_path: str | os.PathLike[str] = DEFAULT_FILE) -> Flask:
     limit_threads(config.server.model_threads, os.environ)
     service = Service(config).start()
     service.watch_predictions()
+    service.watch_health()
     atexit.register(service.close)
     return service.app
 

@@ -1,7 +1,8 @@
 """What one web worker of `serve` runs: ``python -m model_service.worker``. Started by `model_service.parent` only.
 
 It inherits the listening sockets and a pipe of which the parent holds the other end. SIGTERM, SIGINT and the end
-of that pipe mean the same: answer what has been accepted, and go.
+of that pipe mean the same: answer what has been accepted, and go. SIGUSR1 says that another generation has come: leave
+the sockets to it, and go when nobody is connected any more.
 """
 
 import argparse
@@ -11,12 +12,14 @@ import gc
 import importlib
 import logging
 import logging.config
+import math
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -25,9 +28,20 @@ from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
-from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home, name_readiness
+from model_service.home import (
+    CONFIG_FILE,
+    EXIT_CONFIG_WRONG,
+    EXIT_PACKAGE_WRONG,
+    Home,
+    name_generation,
+    name_grpc_presence,
+    name_permission,
+    name_readiness,
+    name_report,
+)
 from model_service.memory import keep_no_large_blocks
 from model_service.observability import build_logging_settings
+from model_service.reporting import Reporter
 from model_service.service import Service
 from model_service.transports.http.front import Front
 from model_service.transports.http.server import LATEST_START_S, HttpServer
@@ -48,41 +62,63 @@ _FLUSH_S = 0.5
 _LOG_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker stands.
+
+    Attributes:
+        folder: What the processes of its generation share.
+        number: Which of the workers it is.
+        is_replacement: Whether there was another in its place before.
+        is_staged: Whether it waits for the parent's word before it accepts.
+    """
+
+    folder: Path
+    number: int
+    is_replacement: bool = False
+    is_staged: bool = False
+
+
 class Worker:
     """One event loop, its server and its models.
 
     Args:
         config: Of the service.
-        home: The folder that it shares with the others.
-        number: Which of the workers it is.
-        is_replacement: Whether there was another in its place before.
+        home: The folder of the service.
+        post: Where it stands.
 
-    One worker, the first, accepts at once, for all of them, and says that models are loading. Each of the others
-    accepts when both have loaded theirs: nobody is told that models are loading who was told that all are ready.
+    In the first generation, one worker accepts at once, for all of them, and says that models are loading. Each of the
+    others accepts when both have loaded theirs: nobody is told that models are loading who was told that all are ready.
     """
 
-    def __init__(self, config: ServiceConfig, home: Home, *, number: int, is_replacement: bool) -> None:
+    def __init__(self, config: ServiceConfig, home: Home, post: Post) -> None:
         self._config = config
         self._home = home
+        self._post = post
         self._loop = ServiceLoop()
-        self._service = service = Service(config, loop=self._loop, home=home.path)
+        self._service = service = Service(config, loop=self._loop, home=post.folder)
         service.announce()
         service.watch_predictions()
-        self._number = number
+        self._reporter = Reporter(service.manager, name_report(post.folder, post.number))
         self._may_accept = threading.Event()
-        if number == 0 and not is_replacement:
+        if post.number == 0 and not post.is_replacement and not post.is_staged:
             self._may_accept.set()
         front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
-        self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
+        latest_s = math.inf if post.is_staged else LATEST_START_S
+        self._server = HttpServer(
+            front, service.app, self._may_accept, post.folder, number=post.number, latest_start_s=latest_s
+        )
         self._exit_code = 0
 
     def run(self, sockets: list[socket.socket], parent_pipe: int) -> int:
         """Serve until told to end; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):  # until uvicorn listens to them, and after
             signal.signal(number, self._note_signal)
+        signal.signal(signal.SIGUSR1, self._note_retirement)
         threading.Thread(target=self._watch_parent, args=[parent_pipe], name="parent", daemon=True).start()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             self._loop.adopt(runner.get_loop())
+            self._reporter.start()
             threading.Thread(target=self._load_models, name="loading", daemon=True).start()
             runner.run(self._serve(sockets))
             self._close()
@@ -108,12 +144,17 @@ class Worker:
             self._end(EXIT_CONFIG_WRONG)
             return
         await server.start()
-        while not self._server.should_exit:
+        name_grpc_presence(self._post.folder, self._post.number).touch()
+        while not self._server.should_exit and not self._server.is_retiring:
             await asyncio.sleep(_LOOK_S)
-        await server.stop()
+        await server.stop(self._config.server.drain_timeout_s if self._server.is_retiring else None)
+        self._server.is_alone = True
 
     def _note_signal(self, number: int, frame: object) -> None:
         self._server.should_exit = True
+
+    def _note_retirement(self, number: int, frame: object) -> None:
+        self._server.is_retiring = True
 
     def _watch_parent(self, pipe: int) -> None:
         os.read(pipe, 1)  # nothing is ever written: it returns when the parent has ended
@@ -131,6 +172,7 @@ class Worker:
                 f"{error.message} ({error.cause}); {error.remedy}" if isinstance(error, PackageError) else error.message
             )
             logger.error("the worker cannot start: %s", why, extra={"code": error.code})
+            self._reporter.note_fault(why)
             self._end(EXIT_PACKAGE_WRONG if isinstance(error, PackageError) else EXIT_CONFIG_WRONG)
             return
         except Exception:  # a fault of ours: a worker that loads for ever would be worse than none
@@ -138,16 +180,21 @@ class Worker:
             self._end(1)
             return
         tune_interpreter()
+        self._service.watch_health()
+        self._reporter.note_loaded()
         self._meet_first()
         self._may_accept.set()
         self._watch_loop()
 
     def _meet_first(self) -> None:
-        """Say that the first worker is ready, if this is it; else wait until it is, but not for ever."""
-        readiness = name_readiness(self._home.path)
-        if self._number == 0:
+        """Wait for the word of the parent if staged; else say that the first worker is ready, if this is it, or wait
+        until it is, but not for ever."""
+        folder = self._post.folder
+        readiness, latest = name_readiness(folder), time.monotonic() + LATEST_START_S
+        if self._post.number == 0:
             readiness.touch()
-        latest = time.monotonic() + LATEST_START_S
+        if self._post.is_staged:
+            readiness, latest = name_permission(folder), math.inf
         while not readiness.exists() and not self._server.should_exit and time.monotonic() < latest:
             time.sleep(_LOOK_S)
 
@@ -191,14 +238,19 @@ def main() -> None:
     """Run the worker that the arguments describe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder that the service shares")
+    parser.add_argument("--generation", type=int, required=True, help="which generation of the service it is of")
     parser.add_argument("--sockets", required=True, help="file descriptors of the listening sockets")
     parser.add_argument("--number", type=int, required=True, help="which of the workers it is, from 0")
     parser.add_argument("--pipe", type=int, required=True, help="file descriptor that ends with the parent")
     parser.add_argument("--replacement", action="store_true", help="others answer already")
+    parser.add_argument("--staged", action="store_true", help="it waits before it accepts")
     arguments = parser.parse_args()
-    config = load_config(arguments.home / CONFIG_FILE, {})
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it may reach the whole group, and is for the parent
+    folder = name_generation(arguments.home, arguments.generation)
+    config = load_config(folder / CONFIG_FILE, {})
     logging.config.dictConfig(build_logging_settings(config.logging))
-    worker = Worker(config, Home(arguments.home), number=arguments.number, is_replacement=arguments.replacement)
+    post = Post(folder, arguments.number, is_replacement=arguments.replacement, is_staged=arguments.staged)
+    worker = Worker(config, Home(arguments.home), post)
     sockets = [socket.socket(fileno=int(number)) for number in arguments.sockets.split(",")]
     code = worker.run(sockets, arguments.pipe)
     logging.shutdown()

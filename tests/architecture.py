@@ -26,12 +26,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "observability",
         "request_log",
     ),
-    ("loading", "home", "listening", "testing", "audit"),
+    ("loading", "home", "listening", "last_call", "testing", "audit"),
+    ("control", "worker_place"),
     ("backends",),
     ("prediction_log",),
     ("drift",),
     ("registry",),
     ("manager",),
+    ("reporting", "reload_plan"),
     ("outcomes",),
     ("shadows",),
     ("prediction",),
@@ -40,7 +42,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transports.inference", "transports.notices"),
     ("transports.http", "transports.grpc", "transports"),
     ("service",),
-    ("wiring", "worker", "parent"),
+    ("wiring", "worker", "describing", "fleet"),
+    ("reloading", "service_status"),
+    ("parent",),
     ("cli", "__main__"),
 )
 #: Places of one row that may import each other, because they are parts of one thing.
@@ -70,6 +74,8 @@ SIBLINGS = {
     ("config_file", "config_keys"),
     ("config_file", "config_platforms"),
     ("config_keys", "config"),
+    ("reload_plan", "reporting"),
+    ("listening", "last_call"),
     ("__main__", "cli"),
 }
 #: Who may import a library: module prefixes below the package.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from model_service.backends.loop import ServiceLoop
 from model_service.backends.ticket import Ticket, Waiter
+from model_service.backends.vitals import Vitals
 from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionFailed
 from model_service.model import MLModel
@@ -37,6 +38,9 @@ class Host:
 
 class ParentPart(Protocol):
     """What a backend needs to be kept in the parent of a service, beside what it is in each worker."""
+
+    def list_pids(self) -> list[int]:
+        """Return its processes, as they are now."""
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -162,11 +166,13 @@ class AsyncBackend(Backend):
 
     Attributes:
         timeout_s: Seconds that a request may take when it says nothing else.
+        vitals: When it answered and failed last.
     """
 
     def __init__(self, config: ModelConfig, host: Host, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(config, host)
         self.timeout_s = config.timeout_s
+        self.vitals = Vitals()
         self._clock = clock
 
     @property
@@ -178,6 +184,16 @@ class AsyncBackend(Backend):
     @abstractmethod
     def is_batching(self) -> bool:
         """Whether rows of different requests are predicted together."""
+
+    @property
+    @abstractmethod
+    def queued_rows(self) -> int:
+        """How many rows wait, or in processes of the model also run."""
+
+    @property
+    @abstractmethod
+    def unqueued(self) -> Backend:
+        """The same model past its queue, whose bounds are for callers: for its self-test. Never started or stopped."""
 
     @property
     @abstractmethod

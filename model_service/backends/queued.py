@@ -18,7 +18,7 @@ from model_service.backends.loop import TURN_S
 from model_service.backends.queue import RowQueue
 from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
-from model_service.errors import CapacityError
+from model_service.errors import CapacityError, PredictionTimeout
 from model_service.records import Execution, ModelInfo, Payload, Problem, Violation
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,10 @@ class QueuedBackend(AsyncBackend):
         self._runner = self._make_runner()
         self._loop.every_tick(self._expire)
 
+    @property
+    def unqueued(self) -> Backend:
+        return self._backend
+
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return self._backend.find_violations(payloads)
 
@@ -93,6 +97,10 @@ class QueuedBackend(AsyncBackend):
         self.queue.put(ticket)
         if self._runner is not None:  # and it is: the queue is open
             self._runner.wake()
+
+    @property
+    def queued_rows(self) -> int:
+        return self.queue.rows
 
     @property
     def is_idle(self) -> bool:
@@ -128,7 +136,8 @@ class QueuedBackend(AsyncBackend):
         return dispatcher
 
     def _look_at(self, took_s: float, computed_s: float) -> None:
-        """Let a thread run the model once it has turned out to hold the loop up."""
+        """Note a run that went well; let a thread run the model once it has turned out to hold the loop up."""
+        self.vitals.note_success()
         if not self._is_in_loop:
             return
         self._waiting_runs = self._waiting_runs + 1 if took_s > SLOW_S else 0
@@ -147,4 +156,7 @@ class QueuedBackend(AsyncBackend):
                 before.close()
 
     def _expire(self) -> None:
-        announce(self.queue.expire())
+        overdue = self.queue.expire()
+        if overdue:
+            self.vitals.note_failure(PredictionTimeout.code)
+        announce(overdue)

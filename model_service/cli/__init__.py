@@ -4,6 +4,7 @@ main.py      the group, its options, errors to exit codes
 commands.py  models, predict, openapi, check-config, settings
 serve.py     serve
 sagemaker.py  serve as SageMaker calls it
+manage.py    reload, rollback, status: orders to a running service
 jobs.py      work, database
 score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came

@@ -17,6 +17,9 @@ from model_service.errors import ServiceError
 #: Name to ``module:command``; a module is imported when its command is asked for.
 COMMANDS = {
     "serve": "model_service.cli.serve:serve",
+    "reload": "model_service.cli.manage:reload_service",
+    "rollback": "model_service.cli.manage:rollback",
+    "status": "model_service.cli.manage:status",
     "sagemaker": "model_service.cli.sagemaker:sagemaker",
     "work": "model_service.cli.jobs:work",
     "database": "model_service.cli.jobs:database",

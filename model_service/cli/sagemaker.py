@@ -8,6 +8,7 @@ import click
 
 from model_service import parent
 from model_service.cli.source import ConfigSource, config_option
+from model_service.config import ServiceConfig
 from model_service.config_file import DEFAULT_FILE
 
 #: Where SageMaker unpacks the archive of a model, unless the variable says otherwise.
@@ -32,6 +33,10 @@ def sagemaker(source: ConfigSource, arguments: tuple[str, ...]) -> None:
         path = folder / DEFAULT_FILE
     if (folder / "code").is_dir():
         sys.path.insert(0, str(folder / "code"))  # workers and model processes inherit it
-    environment = {_PORT_VARIABLE: _PORT, **source.environment}
-    config = ConfigSource(path, environment).load()
-    parent.serve(replace(config, server=replace(config.server, host="0.0.0.0", unix_socket=None)))  # noqa: S104
+    chosen = ConfigSource(path, {_PORT_VARIABLE: _PORT, **source.environment})
+
+    def read() -> ServiceConfig:
+        config = chosen.load()
+        return replace(config, server=replace(config.server, host="0.0.0.0", unix_socket=None))  # noqa: S104
+
+    parent.serve(read, path)

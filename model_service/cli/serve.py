@@ -7,6 +7,7 @@ import click
 
 from model_service import parent
 from model_service.cli.source import ConfigSource, config_option
+from model_service.config import ServiceConfig
 
 
 @click.command()
@@ -19,8 +20,12 @@ from model_service.cli.source import ConfigSource, config_option
 @click.pass_obj
 def serve(source: ConfigSource, host: str | None, port: int | None, unix_socket: Path | None) -> None:
     """Run the server until SIGTERM or Ctrl+C."""
-    config = source.load()
-    server = config.server
-    path = unix_socket or (None if host or port else server.unix_socket)
-    server = replace(server, host=host or server.host, port=port or server.port, unix_socket=path)
-    parent.serve(replace(config, server=server))
+
+    def read() -> ServiceConfig:
+        config = source.load()
+        server = config.server
+        path = unix_socket or (None if host or port else server.unix_socket)
+        server = replace(server, host=host or server.host, port=port or server.port, unix_socket=path)
+        return replace(config, server=server)
+
+    parent.serve(read, source.path)

@@ -29,12 +29,14 @@ class JobProcesses:
     Args:
         config: How many there are, and where the database is.
         home: The folder that the processes of the service share.
+        generation: Which generation of the service they belong to.
         pipe: File descriptor whose other end ends with the parent.
     """
 
-    def __init__(self, config: JobsConfig, home: Path, pipe: int) -> None:
+    def __init__(self, config: JobsConfig, home: Path, generation: int, pipe: int) -> None:
         self._config = config
         self._home = home
+        self._generation = generation
         self._pipe = pipe
         self._ending = threading.Event()
         self._spawning = threading.Lock()
@@ -48,6 +50,10 @@ class JobProcesses:
         """Start them, now or when there is something for them to do."""
         for thread in self._threads:
             thread.start()
+
+    def list_pids(self) -> list[int]:
+        """Return the processes that there are."""
+        return [process.pid for process in self._processes.values() if process.poll() is None]
 
     def begin_stop(self) -> None:
         """Tell them to give their jobs back and to end."""
@@ -91,7 +97,7 @@ class JobProcesses:
         return subprocess.Popen(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-P", "-m", "model_service.jobs.process"),
-                *("--home", str(self._home), "--pipe", str(self._pipe)),
+                *("--home", str(self._home), "--generation", str(self._generation), "--pipe", str(self._pipe)),
             ],
             pass_fds=[self._pipe],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -15,7 +15,7 @@ from pathlib import Path
 from model_service.config import ServiceConfig
 from model_service.config_file import load_config
 from model_service.errors import CapacityError, ServiceError
-from model_service.home import CONFIG_FILE, Home
+from model_service.home import CONFIG_FILE, Home, name_generation
 from model_service.jobs.callbacks import CallbackSender
 from model_service.jobs.claims import JobClaims
 from model_service.jobs.database import Database
@@ -44,7 +44,7 @@ def work(config: ServiceConfig, *, home: Path | None = None, stopping: threading
 
     Args:
         config: What is served.
-        home: The folder that the processes of one service share; ``None`` outside of `serve`.
+        home: The folder that the processes of one generation share; ``None`` outside of `serve`.
         stopping: Set from outside to end; signals set it, too.
 
     Raises:
@@ -100,15 +100,18 @@ def main() -> None:
     """Run the process that the arguments describe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder that the service shares")
+    parser.add_argument("--generation", type=int, required=True, help="which generation of the service it is of")
     parser.add_argument("--pipe", type=int, required=True, help="file descriptor that ends with the parent")
     arguments = parser.parse_args()
-    config = load_config(arguments.home / CONFIG_FILE, {})
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it may reach the whole group, and is for the parent
+    folder = name_generation(arguments.home, arguments.generation)
+    config = load_config(folder / CONFIG_FILE, {})
     logging.config.dictConfig(build_logging_settings(config.logging))
     home, stopping = Home(arguments.home), threading.Event()
     threading.Thread(target=_watch, args=[arguments.pipe, stopping], name="parent", daemon=True).start()
     code = 0
     try:
-        work(config, home=home.path, stopping=stopping)
+        work(config, home=folder, stopping=stopping)
     except ServiceError as error:
         logger.error("jobs cannot be worked on: %s", error.message, extra={"code": error.code})
         code = 3

@@ -21,7 +21,7 @@ from model_service.backends.self_test import run_self_test
 from model_service.config import ModelConfig
 from model_service.config_traffic import TrafficConfig
 from model_service.errors import ModelChanged, ModelContractBroken, PackageError, ServiceError
-from model_service.home import agree, is_first
+from model_service.home import agree, is_first, name_loaded
 from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.entry import Entry, ServedModel
 from model_service.schema.validation import SchemaValidator
@@ -83,6 +83,8 @@ def start(entry: Entry) -> None:
         info = replace(info, warnings=(*info.warnings, *warnings))
         entry.status = replace(entry.status, info=info)
         _log(entry, logging.WARNING, "; ".join(warnings))
+    if info.examples:
+        queued.vitals.note_success()
     input_validator = SchemaValidator(info.input_schema)
     entry.served = ServedModel(
         info,
@@ -145,18 +147,25 @@ def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
             _log(entry, logging.WARNING, f"the package serves, but looks mistaken: {'; '.join(info.warnings)}")
 
 
+def digest_info(info: ModelInfo) -> str:
+    """Return a digest that two descriptions share only if they are the same, code and artifacts included."""
+    return hashlib.sha256(json.dumps(asdict(info), sort_keys=True, default=str).encode()).hexdigest()
+
+
 def _check_unchanged(info: ModelInfo, folder: Path) -> None:
-    """Make sure that every worker of a service, later ones too, loads what the first one has found.
+    """Make sure that every worker of a generation, later ones too, loads what the first one has found.
 
     Raises:
         ModelChanged: The package has been installed anew meanwhile.
     """
-    found = hashlib.sha256(json.dumps(asdict(info), sort_keys=True, default=str).encode()).hexdigest()
-    if agree(folder / "loaded", found) != found:
+    found = digest_info(info)
+    if agree(name_loaded(folder), found) != found:
         raise ModelChanged(
             f"the package of '{info.class_path}' has changed since the service was started",
             cause=f"version {info.version} is installed now, with other code, artifacts or descriptions than before",
-            remedy="restart the service to serve what is installed, or install what it was started with",
+            remedy="reload the service to serve what is installed, or install what it was started with",
+            qualified_name=info.qualified_name,
+            version=info.version,
         )
 
 

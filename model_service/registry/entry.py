@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from model_service.schema.table_validation import TableSchemas
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
     """A model that can predict: its description, its validators, its backend.
 
@@ -62,11 +62,19 @@ class Entry:
 
 
 def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus:
-    """Return a status as it is now: how the model runs, and that it has failed when its backend has given up."""
+    """Return a status as it is now: how the model runs, and that it has failed when its backend has given
+    up, or it does not answer its own example any more."""
     if served is None:
         return status
     backend = served.backend
-    problem = backend.find_problem()
+    problem = backend.find_problem() or backend.vitals.problem
+    vital = backend.vitals.describe()
     if problem is not None:
-        return replace(status, state=ModelState.FAILED, problem=problem)
-    return replace(status, execution=backend.execution, batching=backend.is_batching)
+        return replace(status, state=ModelState.FAILED, problem=problem, vital=vital)
+    return replace(
+        status,
+        execution=backend.execution,
+        batching=backend.is_batching,
+        queued_rows=backend.queued_rows,
+        vital=vital,
+    )

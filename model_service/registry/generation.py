@@ -68,6 +68,10 @@ class Generation:
         """Whether a model is one of those that answer."""
         return any(served is not None and served.leases is target.leases for _, served in self._members)
 
+    def list_served(self) -> list[ServedModel]:
+        """Return every model that answers."""
+        return [served for _, served in self._members if served is not None]
+
     def get_statuses(self) -> list[ModelStatus]:
         """Return every model as it is now, in the order of the configuration."""
         return [find_current(*member) for member in self._members]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model_service.backends.admission import Admission
-from model_service.backends.base import AsyncBackend, Host, ParentPart, check_count
+from model_service.backends.base import AsyncBackend, Backend, Host, ParentPart, check_count
 from model_service.backends.local import LocalBackend
 from model_service.backends.process.arrivals import Arrivals
 from model_service.backends.process.connection import Call, ModelConnection, make_call
@@ -15,6 +15,7 @@ from model_service.backends.process.frames import Frame
 from model_service.backends.process.status import ProcessStatus, StatusReader, name_status
 from model_service.backends.process.supervisor import Supervisor
 from model_service.backends.process.suspects import Suspects
+from model_service.backends.process.unqueued import Unqueued
 from model_service.backends.ticket import RemoteTraceback, RowOutcome, Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import (
@@ -80,6 +81,14 @@ class ProcessBackend(AsyncBackend):
         return self._has_rules
 
     @property
+    def unqueued(self) -> Backend:
+        return Unqueued(self._config, self)
+
+    @property
+    def queued_rows(self) -> int:
+        return self._admission.rows
+
+    @property
     def is_idle(self) -> bool:
         return not self._admission.rows
 
@@ -103,6 +112,15 @@ class ProcessBackend(AsyncBackend):
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         if self._connections and not self._has_rules:
             return [[] for _ in payloads]
+        answer = self.ask({"op": "check", "payloads": payloads})
+        return [_restore_violations(fields) for fields in answer["violations"]]
+
+    def ask(self, frame: Frame) -> Frame:
+        """Send a frame past the queue of this worker and wait for the answer; for any thread but the loop's.
+
+        Raises:
+            ServiceError: The answer is one, or there is none in time.
+        """
         answers: list[tuple[Frame | None, ServiceError | None]] = []
         is_over = threading.Event()
 
@@ -110,15 +128,14 @@ class ProcessBackend(AsyncBackend):
             answers.append((answer, error))
             is_over.set()
 
-        deadline = time.monotonic() + self.timeout_s
-        self._loop.post(self._send, make_call({"op": "check", "payloads": payloads}, deadline, take))
+        self._loop.post(self._send, make_call(frame, time.monotonic() + self.timeout_s, take))
         is_over.wait(self.timeout_s + _GRACE_S)
         answer, error = answers.pop() if answers else (None, None)
         if answer is not None and "error" in answer:
             error = _restore_error(answer["error"])
         if error is not None or answer is None:
             raise error or ModelNotReady("the model is not running")
-        return [_restore_violations(fields) for fields in answer["violations"]]
+        return answer
 
     def submit(self, ticket: Ticket) -> None:
         rows = len(ticket.payloads)
@@ -204,6 +221,8 @@ class ProcessBackend(AsyncBackend):
         if call is not None and call.has_crashed:
             with self._lock:
                 self._suspects.add(ticket.payloads)
+        if isinstance(error, PredictionTimeout):
+            self.vitals.note_failure(error.code)
         if answer is not None:
             if call is None or not call.is_sent_again:  # else it waited for a new process
                 self._arrivals.note(began, len(ticket.payloads), time.monotonic())
@@ -211,6 +230,7 @@ class ProcessBackend(AsyncBackend):
                 outcomes = _restore_outcomes(answer)
                 check_count(ticket.payloads, outcomes)
                 ticket.outputs = outcomes
+                self.vitals.note_success()
             except ServiceError as fault:
                 error = fault.with_traceback(None)
         self._end(ticket, error)

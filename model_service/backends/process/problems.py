@@ -9,7 +9,7 @@ def describe_change(name: str) -> Problem:
         "model_changed",
         f"the package of '{name}' has changed since the service was started",
         "its process had ended, and another one would load other code, artifacts or descriptions than before",
-        "restart the service to serve what is installed, or install what it was started with and restart it",
+        "reload the service to serve what is installed, or install what it was started with and reload it",
     )
 
 

@@ -68,6 +68,12 @@ class Replica:
         self._thread.start()
         self._spawned.wait()
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, where there is one."""
+        process = self._process
+        return process.pid if process is not None and not process.has_ended() else None
+
     def begin_stop(self) -> None:
         """Ask the process to end, and start no other."""
         with self._spawning:  # from here on no process is started that would not get the signal

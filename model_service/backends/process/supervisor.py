@@ -38,6 +38,10 @@ class Supervisor:
         for replica in self._replicas:
             replica.start()
 
+    def list_pids(self) -> list[int]:
+        """Return the processes that there are."""
+        return [pid for replica in self._replicas if (pid := replica.pid) is not None]
+
     def begin_stop(self) -> None:
         """Ask every process to end; `stop` waits for it, `STOP_TIMEOUT_S` from now."""
         if self._stop_by is None:

@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--linger-s", type=float, default=0.0, help="seconds to go on for callers without a parent")
     parser.add_argument("--parent", type=int, required=True, help="process without which this one ends")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.excepthook = _end_with_thread
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

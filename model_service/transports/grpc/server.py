@@ -77,12 +77,16 @@ class GrpcServer:
         await self._server.start()
         self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
 
-    async def stop(self) -> None:
-        """Accept no more calls, and return when those under way have been answered, or their time is over."""
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Accept no more calls, and return when those under way have been answered, or their time is over.
+
+        Args:
+            timeout_s: How long that may take; by default as long as the end of the service.
+        """
         if self._looking is not None:
             self._looking.cancel()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._config.shutdown_timeout_s)
+        await self._server.stop(self._config.shutdown_timeout_s if timeout_s is None else timeout_s)
 
     def _bind(self) -> None:
         config = self._config

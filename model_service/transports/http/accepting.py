@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from model_service.home import name_presence
-from model_service.transports.http.last_call import let_in, turn_away
+from model_service.last_call import let_in, turn_away
 
 #: The loop accepts one connection for each listener when it looks at its sockets. A loop that is busy looks every
 #: few milliseconds; callers that open a connection for each request would fill the backlog, and then wait for
@@ -47,6 +47,7 @@ class Acceptor:
         self._others = {i: name_presence(home, i) for i in range(len(sockets)) if i != self._own}
         self._serve = serve
         self._changing: asyncio.Task[None] | None = None
+        self._is_aside = False
 
     async def start(self) -> None:
         """Accept from the own socket, and say so."""
@@ -55,10 +56,17 @@ class Acceptor:
 
     def look(self) -> None:
         """Stand in for those who are missing, and step back for those who have come; for every tick of the loop."""
-        if self._changing is None or self._changing.done():
+        if not self._is_aside and (self._changing is None or self._changing.done()):
             missing = {number for number, presence in self._others.items() if not presence.exists()}
             if missing != self.servers.keys() - {self._own}:
                 self._changing = asyncio.get_running_loop().create_task(self._change(missing))
+
+    async def step_aside(self) -> None:
+        """Leave the sockets to the workers of another generation: what waits in them is theirs."""
+        self._is_aside = True
+        if self._changing is not None:
+            await asyncio.wait([self._changing])
+        self.close()
 
     def call_last(self) -> None:
         """Let nobody queue any more; who has queued is still accepted."""

@@ -23,6 +23,7 @@ from model_service.transports.http import (
     feedback,
     health,
     inference_protocol,
+    manage,
     pages,
     platforms,
     rest,
@@ -49,6 +50,8 @@ def build_app(
     config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
+    *,
+    control: Path | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
@@ -81,8 +84,11 @@ def build_app(
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(feedback.build_blueprint(manager, config))
+    if control is not None:
+        app.register_blueprint(manage.build_blueprint(control, server))
     app.register_blueprint(health.build_blueprint(manager))
-    app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, has_jobs=has_jobs))
+    offers = {"has_jobs": has_jobs, "has_management": control is not None}
+    app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, **offers))
     app.register_blueprint(drift_page.build_blueprint(manager, config))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
     return app

@@ -47,7 +47,7 @@ class ConnectionWatch:
         idle_s = self._front.config.keep_alive_timeout_s
         if len(self._connections) > _CROWDED * self._front.max_connections:
             idle_s = min(idle_s, _CROWDED_S)
-        if self._front.is_draining:
+        if self._front.is_ending:
             idle_s = _LINGER_S
         for connection in list(self._connections):
             self._look_at(connection, now, idle_s)
@@ -60,7 +60,7 @@ class ConnectionWatch:
             if took_s > idle_s:
                 connection.transport.close()
         elif connection.phase is Phase.HEAD:
-            if self._front.is_draining and took_s > _LINGER_S:
+            if self._front.is_ending and took_s > _LINGER_S:
                 connection.transport.close()  # it is not a request yet
             elif took_s > config.header_timeout_s:
                 connection.reject(408, f"the headers did not arrive within {config.header_timeout_s:g} s")

@@ -26,6 +26,7 @@ from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.feedback_docs import add_feedback_path
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.manage import add_manage_path
 from model_service.transports.http.platform_docs import TAG as PLATFORMS_TAG
 from model_service.transports.http.platform_docs import add_platform_paths
 from model_service.transports.http.urls import MODELS, model_path
@@ -66,7 +67,9 @@ _PROBLEM_HEADERS = {
 }
 
 
-def build_blueprint(manager: ModelManager, config: ServiceConfig, *, digest: str, has_jobs: bool) -> Blueprint:
+def build_blueprint(
+    manager: ModelManager, config: ServiceConfig, *, digest: str, has_jobs: bool, has_management: bool = False
+) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
@@ -76,6 +79,7 @@ def build_blueprint(manager: ModelManager, config: ServiceConfig, *, digest: str
             max_rows=config.server.max_request_rows,
             root=request.root_path,
             has_jobs=has_jobs,
+            has_management=has_management,
             invocations=config.invocations,
         )
 
@@ -100,6 +104,7 @@ def build_document(
     max_rows: int,
     root: str = "",
     has_jobs: bool = True,
+    has_management: bool = False,
     invocations: InvocationsConfig = _NO_ROUTES,
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the models whose classes could be read.
@@ -109,6 +114,7 @@ def build_document(
         max_rows: Most payloads of one request.
         root: The path prefix under which the service is reached; empty where there is none.
         has_jobs: Whether files can be sent as jobs.
+        has_management: Whether the service can be reloaded over HTTP.
         invocations: The paths that it has for hosting platforms beside those that it always has.
     """
     spec = APISpec(
@@ -127,6 +133,8 @@ def build_document(
     add_inference_paths(spec)
     add_feedback_path(spec, _references())
     add_platform_paths(spec, invocations)
+    if has_management:
+        add_manage_path(spec, _references())
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -140,7 +148,7 @@ def build_document(
             if has_jobs:
                 submit = make_submit_operation(route.operation_suffix, route.tag, info.display_name, _references())
                 spec.path(f"{route.path}/jobs", operations={"post": submit})
-    for tag in _tags(described, has_jobs=has_jobs):
+    for tag in _tags(described, has_jobs=has_jobs, has_management=has_management):
         spec.tag(tag)
     return spec.to_dict()
 
@@ -172,7 +180,7 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     ]
 
 
-def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[dict[str, str]]:
+def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool, has_management: bool) -> list[dict[str, str]]:
     models = [
         {"name": info.qualified_name, "description": f"{info.display_name}: {info.description}"}
         for info, is_default in described
@@ -183,7 +191,11 @@ def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool) -> list[di
     inference = {"name": "inference", "description": "Open Inference Protocol, V2 and V1: tensors, for its clients."}
     feedback = {"name": "feedback", "description": "What was true in the end, for predictions in the log."}
     listed = {"name": "models", "description": "What is served."}
-    return [listed, *models, *([jobs] if has_jobs else []), inference, PLATFORMS_TAG, feedback, probes]
+    manage = {"name": "manage", "description": "The running service."}
+    return [
+        *(listed, *models, *([jobs] if has_jobs else [])),
+        *(inference, PLATFORMS_TAG, feedback, probes, *([manage] if has_management else [])),
+    ]
 
 
 def _references() -> dict[str, Any]:

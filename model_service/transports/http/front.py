@@ -41,6 +41,7 @@ class Front:
         freed: Gives back what large bodies took.
         refusals: Who was sent away before there was a request.
         is_draining: Whether the worker is about to end: every answer closes its connection.
+        is_ending: Whether it waits for no further request: connections without one are closed.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
     """
@@ -66,7 +67,7 @@ class Front:
         self.cors = CrossOrigin(server, config.invocations)
         self.freed = FreedMemory(loop)
         self.refusals = Refusals()
-        self.is_draining = False
+        self.is_draining = self.is_ending = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)
         self._preparing: dict[str, int] = {}

@@ -10,6 +10,8 @@ from model_service.records import Violation
 STATUS: dict[type[errors.ServiceError], int] = {
     errors.ConfigInvalid: 500,
     errors.MissingDependency: 500,
+    errors.ReloadFailed: 409,
+    errors.ServiceNotRunning: 503,
     job_errors.DatabaseOutdated: 500,
     errors.ModelImportFailed: 500,
     errors.ModelContractBroken: 500,
@@ -35,6 +37,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     job_errors.JobStuck: 500,
     errors.ModelNotReady: 503,
     errors.ServerBusy: 503,
+    errors.ReloadUnderWay: 503,
     errors.QueueFull: 429,
     errors.PredictionTimeout: 504,
     job_errors.TooManyJobs: 429,

@@ -3,6 +3,7 @@
 What a model takes and gives is not here: its own JSON Schemas say it.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -183,6 +184,15 @@ class ModelHealthSchema(Schema):
     is_required = fields.Boolean(
         required=True, metadata={"description": "Whether the service is ready only when this model is."}
     )
+    last_success = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it answered a caller or its own example last, in the worker that was asked."},
+    )
+    last_failure = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When it failed last, likewise."}
+    )
+    last_failure_code = _text("The code of that error.", nullable=True)
 
 
 class HealthSchema(Schema):
@@ -305,4 +315,21 @@ def list_written() -> list[str]:
 
 def health_fields(models: list[ModelStatus], *, is_healthy: bool) -> dict[str, Any]:
     """Return what `HealthSchema` writes."""
-    return {"status": "ok" if is_healthy else "unavailable", "models": models}
+    return {"status": "ok" if is_healthy else "unavailable", "models": [_model_health(model) for model in models]}
+
+
+def _model_health(status: ModelStatus) -> dict[str, Any]:
+    vital = status.vital
+    return {
+        "qualified_name": status.qualified_name,
+        "version": status.version,
+        "state": status.state,
+        "is_required": status.is_required,
+        "last_success": _find_time(vital.succeeded),
+        "last_failure": _find_time(vital.failed),
+        "last_failure_code": vital.failure,
+    }
+
+
+def _find_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)

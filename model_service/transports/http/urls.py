@@ -5,6 +5,7 @@ from model_service.records import ModelStatus
 MODELS = "/api/models"
 JOBS = "/api/jobs"
 PREDICTIONS = "/api/predictions"
+RELOAD = "/api/manage/reload"
 #: The Open Inference Protocol: V2, and the models of V1.
 V2 = "/v2"
 V1 = "/v1/models"

@@ -139,7 +139,7 @@ class _Texts(_Rule):
             "".join(distinct).encode()  # half a character raises a ValueError
         else:
             _require(distinct <= self.choices)
-        return np.array(listed, object)
+        return np.array(listed, object) if isinstance(values, list) else values.astype(object, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from model_service.access.reach import check_access
 from model_service.backends import find_backend
 from model_service.backends.base import ParentPart
 from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
@@ -48,7 +49,8 @@ def serve(config: ServiceConfig) -> None:
     """Run the HTTP server until SIGTERM or SIGINT; running requests are finished first.
 
     Raises:
-        ConfigInvalid: The address cannot be listened on, the TLS files do not fit, or a folder is missing.
+        ConfigInvalid: The address cannot be listened on, nobody has said that others may use it, the TLS files do not
+            fit, or a folder is missing.
         SystemExit: With status 3 or 4, when configuration or packages leave it unclear what to serve; with 1, when
             the workers cannot be kept alive.
     """
@@ -56,6 +58,7 @@ def serve(config: ServiceConfig) -> None:
     _check_working_directory()
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
+    check_access(config)
     workers = config.server.workers or count_cores()
     with _signals_held():  # from the moment somebody can connect, a signal is an end in good order
         listener = Listener(config.server, workers)

@@ -8,11 +8,12 @@ All find the input valid first, run it through the same queue, and hold the outp
 """
 
 import time
-from collections.abc import Callable, Sized
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any
 
 from model_service import outcomes
+from model_service.access.caller import check_model
 from model_service.backends.ticket import RowOutcome, Ticket, Waiter
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
@@ -43,12 +44,18 @@ class PredictionService:
 
         Raises:
             ModelNotFound, ModelNotReady: From the manager.
+            Forbidden: The caller's key is not for this model.
         """
-        return self._manager.get_model(qualified_name, version)
+        target = self._manager.get_model(qualified_name, version)
+        check_model(target.info.qualified_name)
+        return target
 
-    def lease(self, qualified_name: str, version: str | None = None) -> AbstractContextManager[ServedModel]:
+    @contextmanager
+    def lease(self, qualified_name: str, version: str | None = None) -> Iterator[ServedModel]:
         """Find a model as `find_target` does, and keep it from being stopped for the length of a block."""
-        return self._manager.lease(qualified_name, version)
+        with self._manager.lease(qualified_name, version) as target:
+            check_model(target.info.qualified_name)
+            yield target
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""

@@ -67,13 +67,15 @@ class Worker:
         self._config = config
         self._home = home
         self._loop = ServiceLoop()
-        self._service = service = Service(config, loop=self._loop, home=home.path)
+        self._service = service = Service(config, loop=self._loop, home=home.path, number=number)
         service.announce()
         self._number = number
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
+        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs, service.gate)
+        if service.gate is not None:
+            service.gate.look_with(self._loop.every_tick)
         self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 
@@ -103,7 +105,9 @@ class Worker:
         service = self._service
         build_server = importlib.import_module(_GRPC_SERVER).build_server  # which most services have no use for
         try:
-            server = build_server(self._loop, service.manager, service.predictions, service.log, self._config.server)
+            server = build_server(
+                self._loop, service.manager, service.predictions, service.log, self._config.server, service.gate
+            )
         except ServiceError as error:
             logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
             self._end(EXIT_CONFIG_WRONG)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from model_service.config import (
+    AccessConfig,
     BackendName,
     Batching,
     InvocationsConfig,
@@ -193,7 +194,7 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "zzz: 1",
-            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, access, jobs, invocations, logging",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -208,12 +209,12 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "1: 2",
-            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key '1'; known keys: server, models, access, jobs, invocations, logging",
             id="a-number",
         ),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, invocations, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, access, jobs, invocations, logging",
             id="a-merge-key",
         ),
     ],
@@ -621,10 +622,16 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param("MODELS__0", "m.M", "'models[0]' must be a mapping of keys to values", id="an-entry"),
         pytest.param("MODELS__2__CLASS", "m.M", "there are 1 entries; the next one is 1", id="a-gap"),
         pytest.param(
-            "ZZZ", "1", "unknown key 'zzz'; known keys: server, models, jobs, invocations, logging", id="an-unknown-one"
+            "ZZZ",
+            "1",
+            "unknown key 'zzz'; known keys: server, models, access, jobs, invocations, logging",
+            id="an-unknown-one",
         ),
         pytest.param(
-            "", "1", "unknown key ''; known keys: server, models, jobs, invocations, logging", id="the-prefix-alone"
+            "",
+            "1",
+            "unknown key ''; known keys: server, models, access, jobs, invocations, logging",
+            id="the-prefix-alone",
         ),
         pytest.param(
             "MODELS__0__CLAS",
@@ -670,6 +677,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
         path = f"{prefix}{field.metadata['key'] or field.name}"
         inner = {
             "ServerConfig": ServerConfig,
+            "AccessConfig": AccessConfig,
             "JobsConfig": JobsConfig,
             "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
@@ -780,7 +788,14 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "jobs": {}, "invocations": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {
+        "server": {},
+        "access": {},
+        "jobs": {},
+        "invocations": {},
+        "logging": {},
+        "models": [{"class": "m.M"}],
+    }
     for path, _, default, _ in describe_settings():
         section, key = path.split(".")
         if default != "(required)":

@@ -5,6 +5,7 @@ commands.py  models, predict, openapi, check-config, settings
 serve.py     serve
 sagemaker.py  serve as SageMaker calls it
 jobs.py      work, database
+keys.py      keys add, list, revoke
 score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came
 scorers.py   rows scored here, in this process or in several

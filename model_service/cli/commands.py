@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from model_service.access.reach import check_access
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
@@ -21,6 +22,7 @@ from model_service.schema.columns import parse_columns
 from model_service.service import Service
 from model_service.strict_json import decode_json, encode_json
 from model_service.transports.http.docs import build_document, write_yaml
+from model_service.transports.http.key_docs import add_keys
 
 _SETTINGS_HEAD = f"""# Configuration
 
@@ -106,6 +108,7 @@ def openapi(source: ConfigSource, format_name: str) -> None:
     quiet()
     config = source.load()
     document = build_document(Service(config).describe(), max_rows=config.server.max_request_rows)
+    document = add_keys(document) if config.access.keys_file is not None else document
     click.echo(write_yaml(document) if format_name == "yaml" else encode_json(document).decode(), nl=False)
 
 
@@ -123,6 +126,7 @@ def check_config(context: click.Context) -> None:
     source: ConfigSource = context.obj
     config = source.load()
     check_listening(config.server)
+    check_access(config)
     with Service(config) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:

@@ -9,6 +9,8 @@ from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
 
 import model_service
+from model_service.access.caller import bind_caller, name_caller
+from model_service.access.gate import Gate
 from model_service.config import ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
@@ -23,7 +25,9 @@ from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
+from model_service.transports.http.sign_in import build_blueprint as build_sign_in
 from model_service.transports.http.urls import API_PREFIXES
+from model_service.transports.http.wsgi_guard import add_guard
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,6 +41,7 @@ def build_app(
     config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
+    gate: Gate | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
@@ -50,10 +55,12 @@ def build_app(
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.jinja_env.globals["service_version"] = model_service.__version__
     has_jobs = jobs is not None and jobs.are_offered()
-    app.jinja_env.globals["has_jobs"] = has_jobs
+    has_keys = gate is not None and gate.keyring is not None
     Bootstrap5(app)
     probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
     app.before_request(lambda: _start_request(hosts, probes))
+    if gate is not None:
+        add_guard(app, gate, config)
     if cors.is_on:
         app.before_request(lambda: _answer_preflight(cors))
         app.after_request(lambda response: _allow_origin(response, cors))
@@ -68,10 +75,14 @@ def build_app(
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
+    most = server.max_request_rows
     app.register_blueprint(
-        docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
+        docs.build_blueprint(manager, max_rows=most, digest=digest, has_jobs=has_jobs, has_keys=has_keys)
     )
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
+    app.jinja_env.globals.update(has_jobs=has_jobs, has_keys=has_keys, name_caller=name_caller)
+    if gate is not None and has_keys:
+        app.register_blueprint(build_sign_in(gate, server))
     return app
 
 
@@ -132,12 +143,14 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
         response.headers.get("X-Model-Version"),
         time.monotonic() - g.started,
         get_request_id(),
+        name_caller(),
     )
     return response
 
 
 def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
+    bind_caller(None)
     wrong_address = request.routing_exception
     if wrong_address is not None:  # its frames hold the request, and the request holds it
         wrong_address.__traceback__ = wrong_address.__context__ = None

@@ -24,6 +24,7 @@ from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.key_docs import add_keys
 from model_service.transports.http.urls import MODELS, model_path
 
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -61,12 +62,15 @@ _PROBLEM_HEADERS = {
 }
 
 
-def build_blueprint(manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool) -> Blueprint:
+def build_blueprint(
+    manager: ModelManager, *, max_rows: int, digest: str, has_jobs: bool, has_keys: bool = False
+) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
     def build() -> dict[str, Any]:
-        return build_document(manager.get_models(), max_rows=max_rows, root=request.root_path, has_jobs=has_jobs)
+        document = build_document(manager.get_models(), max_rows=max_rows, root=request.root_path, has_jobs=has_jobs)
+        return add_keys(document) if has_keys else document
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:

@@ -1,5 +1,6 @@
 """`Front`: what all connections of one worker share: the road, the log, bounds, and the bytes that they hold."""
 
+from model_service.access.gate import Gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy
@@ -31,6 +32,9 @@ class Front:
         jobs: The way to the jobs; ``None`` for a service without.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
+        gate: Who may call; ``None`` where everybody may.
+        keyring: Its keys, if there are any.
+        rates: Its limits, if there are any.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         max_connections: How many may be open.
         reserved_connections: How many more may ask for health.
@@ -44,6 +48,7 @@ class Front:
         log: RequestLog,
         config: ServiceConfig,
         jobs: JobAccess | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
@@ -54,6 +59,9 @@ class Front:
         self.jobs = jobs
         self.hosts = AllowedHosts(server)
         self.cors = CrossOrigin(server)
+        self.gate = gate
+        self.keyring = gate.keyring if gate is not None else None
+        self.rates = gate.rates if gate is not None else None
         self.is_draining = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

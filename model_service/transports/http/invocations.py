@@ -20,6 +20,7 @@ from typing import Any
 from flask import Request, Response, g
 from werkzeug.exceptions import NotAcceptable
 
+from model_service.access.caller import name_caller
 from model_service.backends.ticket import RowOutcome
 from model_service.config import InvocationsConfig, ServerConfig, ServiceConfig
 from model_service.errors import MediaTypeUnsupported, PayloadInvalid, PayloadMalformed, PayloadTooLarge, ServiceError
@@ -84,7 +85,7 @@ def answer_invocation(
         PredictionFailed, OutputInvalid, CapacityError: As the native route.
     """
     info = target.info
-    context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s)
+    context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s, name_caller())
     invocation = _read(request, info.input_schema, config.server)
     media_type = _choose_answer(request.headers.get("Accept", ""), config.invocations)
     is_lenient = invocation.form is not _Form.ONE and (config.invocations.lenient or prefers_lenient(request))

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from model_service.access.caller import name_caller
 from model_service.errors import PayloadTooLarge, ServiceError
 from model_service.jobs.places import JobAccess
 from model_service.jobs.records import Job
@@ -154,7 +155,7 @@ class JobDoors:
         desk = await self.call(access.require)
         show = self._output.send if names["what"] == "output" else self._events.send
         self._front.log.write(
-            scope["method"], find_path(scope)[:200], 200, None, None, 0.0, scope["state"]["request_id"]
+            scope["method"], find_path(scope)[:200], 200, None, None, 0.0, scope["state"]["request_id"], name_caller()
         )
         await show(desk, names["id"], scope, receive, send)
 

@@ -16,6 +16,7 @@ from configurations import make_config
 from model_service.access.gate import make_gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import LoggingConfig, ModelConfig
+from model_service.config_jobs import JobsConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
@@ -55,7 +56,8 @@ class FrontServer:
         self.log = NotedLog()
         self.service = PredictionService(self.manager, max_rows=config.server.max_request_rows)
         self.gate = make_gate(config.access)
-        self.jobs = JobAccess(config.jobs) if has_jobs else None
+        self._home = TemporaryDirectory()
+        self.jobs = JobAccess(JobsConfig(folder=Path(self._home.name, "jobs"))) if has_jobs else None
         self.app = build_app(self.manager, self.service, config, self.log, self.jobs, self.gate)
         self.flask_requests = 0
         self._inner = self.app.wsgi_app
@@ -65,7 +67,6 @@ class FrontServer:
             self.gate.look_with(self.loop.every_tick)
         may_accept = threading.Event()
         may_accept.set()
-        self._home = TemporaryDirectory()
         self.server = HttpServer(self.front, self.app, may_accept, Path(self._home.name))
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]

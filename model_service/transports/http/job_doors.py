@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from model_service.access.caller import name_caller
@@ -135,6 +136,7 @@ class JobDoors:
                 headers,
                 chunk_rows=self._choose_chunk_rows(access, target),
             )
+            request = replace(request, caller=name_caller() or "")
             await self.call(desk.check, upload, request, info.input_schema)
             job: Job = await self.call(lambda: desk.submit(upload, request, wanted_version=names["version"]))
             return job

@@ -218,6 +218,20 @@ def test_a_file_for_a_job_needs_both_scopes(site):
     assert "predict:double_model" in json.loads(body)["detail"]
 
 
+def test_a_job_says_whose_it_is_and_keys_do_not_share_their_idempotency_keys(site):
+    site.keys["other"] = site.add("other", ["predict", "jobs"])
+    ring = site.server.gate.keyring
+    wait_until(lambda: any(key.name == "other" for key in ring.snapshot.keys.values()))
+    made = []
+    for name in ("all", "other", "all"):
+        headers = {"Content_Type": "text/csv", "Idempotency_Key": "k1"}
+        status, _, body = site.ask("POST", "/api/models/double_model/jobs", b"x\n1\n", key=name, **headers)
+        assert status == 202, body
+        made.append(json.loads(body))
+    assert [job["caller"] for job in made] == ["all", "other", "all"]
+    assert made[0]["id"] == made[2]["id"] != made[1]["id"]
+
+
 def test_a_revoked_key_is_told_so_and_a_new_one_is_taken_within_a_second_on_open_connections(site):
     assert "has been revoked" in json.loads(site.ask("GET", "/api/models", key="gone")[2])["detail"]
     site.keys["brief"] = site.add("brief", ["predict"])

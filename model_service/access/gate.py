@@ -30,6 +30,7 @@ class Gate:
 
     def __init__(self, config: AccessConfig, *, workers: int = 1, tells_changes: bool = True) -> None:
         self.audit = Audit()
+        self._looking = threading.Lock()
         told = self.audit.tell_keys if tells_changes else None
         self.keyring = Keyring(config.keys_file, told) if config.keys_file is not None else None
         has_limits = config.limit_per_key is not None or config.limit_per_address is not None
@@ -56,8 +57,12 @@ class Gate:
 
     def look(self) -> None:
         """Read the keys again if their file has changed; for threads that may wait for a disk."""
-        if self.keyring is not None and self.keyring.is_due():
-            self.keyring.read()
+        if self.keyring is not None and self._looking.acquire(blocking=False):
+            try:
+                if self.keyring.is_due():
+                    self.keyring.read()
+            finally:
+                self._looking.release()
 
     def look_with(self, every_tick: Callable[[Callable[[], object]], object]) -> None:
         """Keep looking at the file of keys from the ticks of a loop; a thread of its own reads what has changed."""

@@ -129,7 +129,8 @@ class KeyFile:
         text = json.dumps(document, indent=1) + "\n"
         if len(text) > MOST_BYTES:
             raise ConfigInvalid(f"'{self.path}' has no room for another key; remove those that are revoked from it")
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        target = Path(os.path.realpath(self.path))  # what a link leads to, not the link
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
@@ -142,7 +143,7 @@ class KeyFile:
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
-            partial.replace(self.path)
+            partial.replace(target)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise ConfigInvalid(f"the file of keys '{self.path}' cannot be written: {error.strerror}") from None

@@ -48,10 +48,11 @@ class Snapshot:
     def retire(self) -> None:
         """Part with the keys whose time is over."""
         now = tell_now()
-        for key in [key for key in self.keys.values() if key.has_expired(now)]:
-            del self.keys[key.id]
+        # Copies, because other threads may find keys meanwhile.
+        for key in [key for key in self.keys.copy().values() if key.has_expired(now)]:
             self.spent[key.id] = key
-            self.known = {sent: each for sent, each in self.known.items() if each.id != key.id}
+            self.keys.pop(key.id, None)
+            self.known = {sent: each for sent, each in self.known.copy().items() if each.id != key.id}
 
 
 class Keyring:

@@ -208,3 +208,12 @@ def test_a_file_that_cannot_be_read_lets_nobody_in_until_it_can(file, harm, capl
     file.path.chmod(0o600)
     look(ring)
     assert ring.find(text.encode()).name == "ada"
+
+
+def test_a_link_stays_a_link(file, tmp_path):
+    add(file)
+    link = tmp_path / "link.json"
+    link.symlink_to(file.path)
+    add(KeyFile(link), "bob")
+    assert link.is_symlink()
+    assert [key.name for key in file.read().keys] == ["ada", "bob"]

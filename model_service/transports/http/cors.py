@@ -20,7 +20,7 @@ _METHODS = "GET, HEAD, POST, DELETE"
 _SENT = (
     *("Accept", "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Idempotency-Key"),
     *("If-None-Match", "If-Range", "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range"),
-    "X-Request-ID",
+    *("X-API-Key", "X-Request-ID"),
 )
 #: Headers of answers that a page gets to see beside those that every page does.
 EXPOSED = (
@@ -30,6 +30,7 @@ EXPOSED = (
         "Location",
         "Preference-Applied",
         "Retry-After",
+        "WWW-Authenticate",
         "X-Failed-Rows",
         "X-Job-State",
         "X-Model-Version",

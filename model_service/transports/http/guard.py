@@ -61,13 +61,14 @@ class Guard:
         key: Key | None = None
         state, need = scope["state"], self._needs.find(scope["method"], find_path(scope))
         try:
-            if need is not Need.NOTHING and not self._is_preflight(scope):
+            is_open = need is Need.NOTHING or self._is_preflight(scope)
+            if not is_open:
                 credential = read_credential(scope["headers"]) if self._gate.keyring is not None else _NONE
                 key = self._gate.admit(credential.sent)
                 check_need(key, need)
                 if credential.is_cookie:
                     check_origin(scope["method"], scope["headers"])
-            if self._gate.rates is not None and (need is not Need.NOTHING or scope["method"] == "POST"):
+            if self._gate.rates is not None and (not is_open or scope["method"] == "POST"):  # who signs in, too
                 await self._gate.rates.wait(key, _address(scope))
         except Forbidden as error:
             if not _is_person(scope):

@@ -52,13 +52,14 @@ class _WsgiGuard:
         key: Key | None = None
         need = self._needs.find(request.method, request.path)
         try:
-            if need is not Need.NOTHING and not self._is_preflight():
+            is_open = need is Need.NOTHING or self._is_preflight()
+            if not is_open:
                 credential = _NONE if self._gate.keyring is None else read_credential(list_headers())
                 key = self._gate.admit(credential.sent)
                 check_need(key, need)
                 if credential.is_cookie:
                     check_origin(request.method, list_headers())
-            if self._gate.rates is not None and (need is not Need.NOTHING or request.method == "POST"):
+            if self._gate.rates is not None and (not is_open or request.method == "POST"):  # who signs in, too
                 self._gate.rates.count(key, address)
         except ServiceError as error:
             self._gate.audit.tell_refusal(error.code, key.name if key else None, request.method, request.path, address)

@@ -62,3 +62,29 @@ def test_a_service_without_keys_asks_for_none(make_client):
     client = make_client("models.DoubleModel")
     assert client.get("/sign-in").status_code == 404
     assert client.post(PREDICT, json={"x": 1}, headers={"X-API-Key": "whatever"}).status_code == 200
+
+
+def test_a_page_of_an_allowed_origin_may_send_a_key_and_reads_its_refusal():
+    origin = "https://app.example"
+    running = FrontServer(
+        "models.DoubleModel",
+        access=AccessConfig(limit_per_address="3/hour"),
+        cors_origins=(origin,),
+    )
+    try:
+        preflight = {
+            "Origin": origin,
+            "Access_Control_Request_Method": "POST",
+            "Access_Control_Request_Headers": "x-api-key",
+        }
+        for _ in range(6):  # which is not counted
+            status, headers, _ = running.ask("OPTIONS", PREDICT, **preflight)
+            assert status == 204
+        assert "X-API-Key" in headers["access-control-allow-headers"]
+        answers = [running.ask("POST", PREDICT, b'{"x": 1}', Origin=origin, **JSON) for _ in range(5)]
+        assert [status for status, _, _ in answers] == [200] * 3 + [429] * 2
+        answers.append(running.ask("GET", "/api/models", Origin=origin))
+        assert all(headers["access-control-allow-origin"] == origin for _, headers, _ in answers)
+        assert answers[-1][0] == 429
+    finally:
+        running.stop()

@@ -22,6 +22,7 @@ stubs.py       a model's types as Python source
 progress.py    how far it is
 records.py     what the service says of models and jobs
 errors.py      everything that can go wrong
+problems.py    problem documents to errors
 """
 
 from model_service_client.aio import AsyncJob, AsyncModel, AsyncModelServiceClient

@@ -17,8 +17,8 @@ from model_service_client.errors import (
     ConnectionFailed,
     ModelServiceError,
     NoAnswerInTime,
-    read_error,
 )
+from model_service_client.problems import read_error
 from model_service_client.transfers import Sink, Source
 
 JSON = "application/json"

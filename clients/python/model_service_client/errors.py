@@ -15,9 +15,9 @@ Each leaf that the server has is here under the same name and with the same ``co
 the class of their status.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,30 +333,6 @@ def _list_leaves(kind: type[ModelServiceError]) -> Iterable[type[ModelServiceErr
 
 
 KINDS: dict[str, type[ModelServiceError]] = {kind.code: kind for kind in _list_leaves(ModelServiceError)}
-
-
-def read_error(document: Mapping[str, Any], status: int | None = None) -> ModelServiceError:
-    """Return the error of a problem document, or of one row's.
-
-    Args:
-        document: With ``code``, ``detail`` and ``errors``.
-        status: The HTTP status, which tells the kind where the code is not known.
-    """
-    code = str(document.get("code") or "")
-    listed = [each for each in document.get("errors") or () if isinstance(each, dict)]
-    violations = [Violation(*(str(each.get(name, "")) for name in ("pointer", "rule", "message"))) for each in listed]
-    kind = KINDS.get(code) or _kind_of(status)
-    error = kind(str(document.get("detail") or document.get("title") or f"the server answered {status}"), violations)
-    error.code = code or kind.code
-    error.status = status
-    error.request_id = document.get("request_id")
-    return error
-
-
-def _kind_of(status: int | None) -> type[ModelServiceError]:
-    if status in (429, 502, 503, 504):
-        return CapacityError
-    return CallerError if status is not None and 400 <= status < 500 else ModelServiceError
 
 
 def _shift(violation: Violation, rows: int) -> Violation:

@@ -15,8 +15,8 @@ from model_service_client.errors import (
     MediaTypeUnsupported,
     NoAnswerInTime,
     PayloadTooLarge,
-    read_error,
 )
+from model_service_client.problems import read_error
 from model_service_client.progress import Display
 from model_service_client.records import JobStatus, ScoredFile
 from model_service_client.transfers import Sink, Source

@@ -16,8 +16,8 @@ from model_service_client.errors import (
     PayloadMalformed,
     PayloadTooLarge,
     PredictionTimeout,
-    read_error,
 )
+from model_service_client.problems import read_error
 from model_service_client.progress import Display
 from model_service_client.records import Metadata, ModelSummary, Output
 from model_service_client.values import to_json

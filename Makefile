@@ -35,6 +35,7 @@ test: $(VENV)/.dev tools  ## Install everything, check everything, run every tes
 	@$(MAKE) --no-print-directory browser || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory postgresql || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory proxies || [ -z "$$CI" ]
+	@$(MAKE) --no-print-directory store || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory typescript || [ -z "$$CI" ]
 	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -69,6 +70,16 @@ proxies:  ## Install nginx and Caddy, whose examples in deploy/ are tested, wher
 	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes nginx-light caddy; \
 	else \
 	  echo "install nginx and Caddy (as root: apt-get install nginx-light caddy)" >&2; exit 1; \
+	fi
+
+.PHONY: store
+store:  ## Install Redis, in which the tests of limits count, where there is neither it nor Valkey
+	@if command -v valkey-server || command -v redis-server; then \
+	  echo "there is a store"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes redis-server; \
+	else \
+	  echo "install Redis (as root: apt-get install redis-server)" >&2; exit 1; \
 	fi
 
 .PHONY: typescript

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from model_service.config_access import AccessConfig
 from model_service.config_jobs import JobsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
@@ -309,6 +310,7 @@ class ServiceConfig:
 
     server: ServerConfig = setting(factory=ServerConfig, help="How the HTTP server listens and what it refuses.")
     models: tuple[ModelConfig, ...] = setting((), help="The models to serve, in the order they are listed.")
+    access: AccessConfig = setting(factory=AccessConfig, help="Who may call, and how often.")
     jobs: JobsConfig = setting(factory=JobsConfig, help="Where jobs are kept, who works on them, and their bounds.")
     prediction_log: PredictionLogConfig = setting(
         factory=PredictionLogConfig, help="Where predictions are kept that models log, and how much they may take."

@@ -37,6 +37,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "SAGEMAKER_BATCH": ("invocations.lenient", _read_text),
     "SAGEMAKER_MULTI_MODEL": ("invocations.multi_model", _read_text),
     "SAGEMAKER_CONTAINER_LOG_LEVEL": ("logging.level", _read_level),
+    # Nobody but Vertex AI reaches the container, and it has asked its callers who they are (IAM).
+    "AIP_MODE": ("access.allow_anonymous", lambda text: "true"),
     "AIP_HTTP_PORT": ("server.port", _read_text),
     "AIP_PREDICT_ROUTE": ("invocations.predict_route", _read_text),
     "AIP_HEALTH_ROUTE": ("invocations.health_route", _read_text),

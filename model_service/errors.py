@@ -15,6 +15,8 @@
     |  |- DuplicateModel
     |  `- SelfTestFailed
     |- CallerError        fix the request
+    |  |- Unauthenticated
+    |  |- Forbidden
     |  |- ModelNotFound
     |  |- PayloadMalformed
     |  |- PayloadInvalid
@@ -29,6 +31,8 @@
        |- QueueFull
        |- ServerBusy
        |- ReloadUnderWay
+       |- RateLimited
+       |- KeysUnavailable
        `- PredictionTimeout
 
 Each leaf has a stable ``code`` that programs may rely on. This module knows no
@@ -196,6 +200,36 @@ class CallerError(ServiceError):
     title = "The request is not valid."
 
 
+class Unauthenticated(CallerError):
+    """The request has no API key, or one that is not valid (any more).
+
+    Attributes:
+        has_key: Whether there was one.
+    """
+
+    code = "unauthenticated"
+    title = "The request needs a valid API key."
+
+    def __init__(self, message: str, *, has_key: bool = False) -> None:
+        super().__init__(message)
+        self.has_key = has_key
+
+
+class Forbidden(CallerError):
+    """The API key is valid, and not for this.
+
+    Attributes:
+        scope: What it would need; ``None`` where no other key would help.
+    """
+
+    code = "forbidden"
+    title = "The API key does not allow this."
+
+    def __init__(self, message: str, *, scope: str | None = None) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
 class ModelNotFound(CallerError):
     """No model of that name and version is configured."""
 
@@ -308,6 +342,20 @@ class ReloadUnderWay(CapacityError):
 
     code = "reload_under_way"
     title = "The service is being reloaded already."
+
+
+class RateLimited(CapacityError):
+    """The API key, or the address, has sent as many requests as it may for now."""
+
+    code = "rate_limited"
+    title = "Too many requests were sent in a short time."
+
+
+class KeysUnavailable(CapacityError):
+    """The file of the API keys cannot be read, so nobody is let in."""
+
+    code = "keys_unavailable"
+    title = "The API keys cannot be checked."
 
 
 class PredictionTimeout(CapacityError):

@@ -24,7 +24,10 @@ _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 #: Visible ASCII without the blank at the ends: what a header can carry and a log line can show.
 _ACCEPTABLE_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
 #: The `extra` fields that log lines may carry, in the order they are written.
-_FIELDS = ("method", "path", "status", "code", "model", "version", "rows", "duration_ms")
+_FIELDS = (
+    *("action", "method", "path", "status", "code", "model", "version", "key", "key_id", "by", "address", "rows"),
+    "duration_ms",
+)
 #: How long a line waits for a reader of the log that is busy.
 _PATIENCE_S = 0.1
 _WARNING = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING"}

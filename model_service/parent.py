@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import model_service
+from model_service.access.reach import check_access
 from model_service.config import NO_MODELS, ServiceConfig
 from model_service.control import ControlServer, Say
 from model_service.errors import ConfigInvalid
@@ -51,7 +52,8 @@ def serve(read: Callable[[], ServiceConfig], path: Path) -> None:
         path: The file that it is read from.
 
     Raises:
-        ConfigInvalid: The address cannot be listened on, the TLS files do not fit, or a folder is missing.
+        ConfigInvalid: The address cannot be listened on, nobody has said that others may use it, the TLS files do not
+            fit, or a folder is missing.
         SystemExit: With status 3 or 4, when configuration or packages leave it unclear what to serve; with 1, when
             the workers cannot be kept alive.
     """
@@ -60,6 +62,7 @@ def serve(read: Callable[[], ServiceConfig], path: Path) -> None:
     _check_working_directory()
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
+    check_access(config)
     workers = config.server.workers or count_cores()
     with _signals_held():  # from the moment somebody can connect, a signal is an end in good order
         listener = Listener(config.server, workers)

@@ -9,11 +9,12 @@ All find the input valid first, run it through the same queue, and hold the outp
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from model_service import outcomes
+from model_service.access.caller import check_model
 from model_service.backends.ticket import RowOutcome, TableTicket, Ticket, Waiter
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
@@ -64,14 +65,20 @@ class PredictionService:
 
         Raises:
             ModelNotFound, ModelNotReady: From the manager.
+            Forbidden: The caller's key is not for this model.
         """
-        return self._manager.get_model(qualified_name, version, find_header)
+        target = self._manager.get_model(qualified_name, version, find_header)
+        check_model(target.info.qualified_name)
+        return target
 
+    @contextmanager
     def lease(
         self, qualified_name: str, version: str | None = None, find_header: FindHeader | None = None
-    ) -> AbstractContextManager[ServedModel]:
+    ) -> Iterator[ServedModel]:
         """Find a model as `find_target` does, and keep it from being stopped for the length of a block."""
-        return self._manager.lease(qualified_name, version, find_header)
+        with self._manager.lease(qualified_name, version, find_header) as target:
+            check_model(target.info.qualified_name)
+            yield target
 
     def pin(self, target: ServedModel, documents: list[Any]) -> ServedModel:
         """Return the version that answers a request with these rows; the target itself unless its rows decide."""

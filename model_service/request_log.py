@@ -35,9 +35,9 @@ NOTES_AT_ONCE = 32
 MOST_NOTES = 20_000
 
 
-#: Time, request id, method, path, status, model, version, seconds: what is known of a request when it has been
-#: answered. A tuple, because one is made in every request.
-_Note = tuple[float, str | None, str, str, int, str | None, str | None, float]
+#: Time, request id, method, path, status, model, version, seconds, name of the key: what is known of a request when it
+#: has been answered. A tuple, because one is made in every request.
+_Note = tuple[float, str | None, str, str, int, str | None, str | None, float, str | None]
 
 
 class RequestLog:
@@ -73,6 +73,7 @@ class RequestLog:
         version: str | None,
         duration_s: float,
         request_id: str | None,
+        key: str | None = None,
     ) -> None:
         """Have the line of an answered request written soon; it never blocks."""
         if not self._logger.isEnabledFor(logging.INFO):
@@ -80,7 +81,7 @@ class RequestLog:
         if len(self._notes) >= MOST_NOTES:
             self._dropped += 1
             return
-        self._notes.append((time.time(), request_id, method, path, status, model, version, duration_s))
+        self._notes.append((time.time(), request_id, method, path, status, model, version, duration_s, key))
         if not self._has_notes.is_set():
             self._rouse()
 
@@ -101,9 +102,9 @@ class RequestLog:
                 self._logger.warning("%d lines of requests were dropped: the log is read too slowly", dropped)
 
     def _write_text(self, note: _Note) -> None:
-        _, request_id, method, path, status, model, version, duration_s = note
+        _, request_id, method, path, status, model, version, duration_s, key = note
         bind_request_id(request_id)  # of this thread, which writes nothing else
-        fields = _list_fields(method, path, status, model, version)
+        fields = _list_fields(method, path, status, model, version, key)
         self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
         bind_request_id(None)
 
@@ -131,25 +132,27 @@ class _LineMaker:
         self._text = ""
 
     def make_line(self, note: _Note) -> bytes:
-        time_s, request_id, method, path, status, model, version, duration_s = note
+        time_s, request_id, method, path, status, model, version, duration_s, key = note
         millisecond = int(time_s * 1000)
         if millisecond != self._millisecond:
             moment = datetime.fromtimestamp(millisecond / 1000, UTC)
             self._millisecond, self._text = millisecond, moment.isoformat(timespec="milliseconds")
         name = f'"{request_id}"' if request_id and request_id.isalnum() else _encode(request_id)
-        fields = _encode_fields(method, path, status, model, version)
+        fields = _encode_fields(method, path, status, model, version, key)
         start = f'{{"time":"{self._text}",{_SAME}"request_id":{name},'
         return f'{start}{fields},"duration_ms":{_to_ms(duration_s)}}}\n'.encode()
 
 
 @lru_cache(maxsize=256)  # most requests differ in id and duration only
-def _encode_fields(method: str, path: str, status: int, model: str | None, version: str | None) -> str:
-    return _encode(_list_fields(method, path, status, model, version))[1:-1]
+def _encode_fields(method: str, path: str, status: int, model: str | None, version: str | None, key: str | None) -> str:
+    return _encode(_list_fields(method, path, status, model, version, key))[1:-1]
 
 
-def _list_fields(method: str, path: str, status: int, model: str | None, version: str | None) -> dict[str, Any]:
+def _list_fields(
+    method: str, path: str, status: int, model: str | None, version: str | None, key: str | None
+) -> dict[str, Any]:
     """Return the fields of a line by name, without those that are not known."""
-    fields = {"method": method, "path": path, "status": status, "model": model, "version": version}
+    fields = {"method": method, "path": path, "status": status, "model": model, "version": version, "key": key}
     return {name: value for name, value in fields.items() if value is not None}
 
 

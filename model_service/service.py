@@ -12,6 +12,7 @@ from typing import Self
 
 from flask import Flask
 
+from model_service.access.gate import Gate, make_gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.home import name_control
@@ -22,6 +23,7 @@ from model_service.prediction_log.writer import open_log
 from model_service.records import ModelStatus
 from model_service.registry.health_watch import HealthWatch
 from model_service.request_log import RequestLog
+from model_service.threads import count_cores
 from model_service.transports.http.app import build_app
 
 
@@ -32,9 +34,12 @@ class Service:
         config: What to serve.
         loop: The event loop of this process; without one, a thread runs one.
         home: The folder that the processes of one generation of a service share, in the folder of the service.
+        number: Which of its workers this process is.
     """
 
-    def __init__(self, config: ServiceConfig, *, loop: ServiceLoop | None = None, home: Path | None = None) -> None:
+    def __init__(
+        self, config: ServiceConfig, *, loop: ServiceLoop | None = None, home: Path | None = None, number: int = 0
+    ) -> None:
         self.config = config
         self.manager = ModelManager()
         self.predictions = PredictionService(self.manager, max_rows=config.server.max_request_rows)
@@ -44,6 +49,13 @@ class Service:
         self._health = HealthWatch(lambda: self.manager.generation.list_served(), config.health.self_test_interval_s)
         self._loop = loop
         self._home = home
+        self._number = number
+
+    @cached_property
+    def gate(self) -> Gate | None:
+        """Who may call; not needed where nobody does, as on the command line."""
+        workers = self.config.server.workers or count_cores() if self._loop is not None else 1
+        return make_gate(self.config.access, workers=workers, tells_changes=self._number == 0)
 
     @cached_property
     def app(self) -> Flask:
@@ -51,7 +63,7 @@ class Service:
         control = None
         if self._home is not None and self.config.server.allow_management:
             control = name_control(self._home.parent)
-        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs, control=control)
+        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs, self.gate, control=control)
 
     def announce(self) -> None:
         """List the models as ``loading``, so that the doors can say so before `start` has ended."""

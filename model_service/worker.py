@@ -96,14 +96,16 @@ class Worker:
         self._home = home
         self._post = post
         self._loop = ServiceLoop()
-        self._service = service = Service(config, loop=self._loop, home=post.folder)
+        self._service = service = Service(config, loop=self._loop, home=post.folder, number=post.number)
         service.announce()
         service.watch_predictions()
         self._reporter = Reporter(service.manager, name_report(post.folder, post.number))
         self._may_accept = threading.Event()
         if post.number == 0 and not post.is_replacement and not post.is_staged:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
+        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs, service.gate)
+        if service.gate is not None:
+            service.gate.look_with(self._loop.every_tick)
         latest_s = math.inf if post.is_staged else LATEST_START_S
         self._server = HttpServer(
             front, service.app, self._may_accept, post.folder, number=post.number, latest_start_s=latest_s
@@ -138,7 +140,9 @@ class Worker:
         service = self._service
         build_server = importlib.import_module(_GRPC_SERVER).build_server  # which most services have no use for
         try:
-            server = build_server(self._loop, service.manager, service.predictions, service.log, self._config.server)
+            server = build_server(
+                self._loop, service.manager, service.predictions, service.log, self._config.server, service.gate
+            )
         except ServiceError as error:
             logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
             self._end(EXIT_CONFIG_WRONG)

@@ -13,8 +13,11 @@ from typing import Any
 import uvloop
 from configurations import make_config
 
+from model_service.access.gate import make_gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import LoggingConfig, ModelConfig
+from model_service.config_jobs import JobsConfig
+from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
@@ -30,9 +33,11 @@ class NotedLog(RequestLog):
     def __init__(self) -> None:
         super().__init__(LoggingConfig())
         self.lines: list[tuple[Any, ...]] = []
+        self.keys: list[str | None] = []
 
-    def write(self, method, path, status, model, version, duration_s, request_id):
+    def write(self, method, path, status, model, version, duration_s, request_id, key=None):
         self.lines.append((method, path, status, model, version))
+        self.keys.append(key)
 
 
 class FrontServer:
@@ -44,20 +49,24 @@ class FrontServer:
         flask_requests: How many requests have reached that application over the server.
     """
 
-    def __init__(self, *model_configs: str | ModelConfig, **server: object) -> None:
+    def __init__(self, *model_configs: str | ModelConfig, has_jobs: bool = False, **server: object) -> None:
         config = make_config(*model_configs, **server)
         self.loop = ServiceLoop()
         self.manager = ModelManager()
         self.log = NotedLog()
         self.service = PredictionService(self.manager, max_rows=config.server.max_request_rows)
-        self.app = build_app(self.manager, self.service, config, self.log)
+        self.gate = make_gate(config.access)
+        self._home = TemporaryDirectory()
+        self.jobs = JobAccess(JobsConfig(folder=Path(self._home.name, "jobs"))) if has_jobs else None
+        self.app = build_app(self.manager, self.service, config, self.log, self.jobs, self.gate)
         self.flask_requests = 0
         self._inner = self.app.wsgi_app
         self.app.wsgi_app = self._count  # type: ignore[method-assign]  # how Flask is wrapped
-        self.front = Front(self.loop, self.manager, self.service, self.log, config)
+        self.front = Front(self.loop, self.manager, self.service, self.log, config, self.jobs, self.gate)
+        if self.gate is not None:
+            self.gate.look_with(self.loop.every_tick)
         may_accept = threading.Event()
         may_accept.set()
-        self._home = TemporaryDirectory()
         self.server = HttpServer(self.front, self.app, may_accept, Path(self._home.name))
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._socket.getsockname()[1]

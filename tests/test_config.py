@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from model_service.config import (
+    AccessConfig,
     BackendName,
     Batching,
     InvocationsConfig,
@@ -205,7 +206,8 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "zzz: 1",
-            "FILE, line 1: unknown key 'zzz'; known keys: server, models, jobs, prediction_log, invocations, logging",
+            "FILE, line 1: unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, "
+            "invocations, logging",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -220,12 +222,14 @@ def test_a_configuration_cannot_be_changed(part):
         ),
         pytest.param(
             "1: 2",
-            "FILE, line 1: unknown key '1'; known keys: server, models, jobs, prediction_log, invocations, logging",
+            "FILE, line 1: unknown key '1'; known keys: server, models, access, jobs, prediction_log, health, "
+            "invocations, logging",
             id="a-number",
         ),
         pytest.param(
             "<<: {server: {port: 1}}",
-            "FILE, line 1: unknown key '<<'; known keys: server, models, jobs, prediction_log, invocations, logging",
+            "FILE, line 1: unknown key '<<'; known keys: server, models, access, jobs, prediction_log, health, "
+            "invocations, logging",
             id="a-merge-key",
         ),
     ],
@@ -635,13 +639,13 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param(
             "ZZZ",
             "1",
-            "unknown key 'zzz'; known keys: server, models, jobs, prediction_log, invocations, logging",
+            "unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, invocations, logging",
             id="an-unknown-one",
         ),
         pytest.param(
             "",
             "1",
-            "unknown key ''; known keys: server, models, jobs, prediction_log, invocations, logging",
+            "unknown key ''; known keys: server, models, access, jobs, prediction_log, health, invocations, logging",
             id="the-prefix-alone",
         ),
         pytest.param(
@@ -688,6 +692,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
         path = f"{prefix}{field.metadata['key'] or field.name}"
         inner = {
             "ServerConfig": ServerConfig,
+            "AccessConfig": AccessConfig,
             "JobsConfig": JobsConfig,
             "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,

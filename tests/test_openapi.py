@@ -21,6 +21,7 @@ from model_service.config_file import load_config
 from model_service.service import Service
 from model_service.testing import find_difference
 from model_service.transports.http.docs import build_document, write_yaml
+from model_service.transports.http.key_docs import add_keys
 
 ROOT = TESTS.parent
 # A fuzzer's run must be the same each time, in CI and at a desk.
@@ -64,6 +65,35 @@ def test_a_document_of_awkward_schemas_is_valid_too(manager):
     )
     document = build_document(models.get_models(), max_rows=10)
     assert list(OpenAPIV31SpecValidator(json.loads(json.dumps(document))).iter_errors()) == []
+
+
+def test_with_keys_the_document_says_how_they_are_sent_and_what_each_operation_needs(manager):
+    models = Service(make_config("models.DoubleModel"))
+    document = add_keys(build_document(models.describe(), max_rows=10))
+    assert list(OpenAPIV31SpecValidator(json.loads(json.dumps(document))).iter_errors()) == []
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    paths = document["paths"]
+    needs = {
+        ("get", "/health/live"): [],
+        ("get", "/v2/health/ready"): [],
+        ("get", "/api/models"): None,
+        ("post", "/api/models/double_model/predict"): ["predict"],
+        ("post", "/v2/models/{name}/infer"): ["predict"],
+        ("post", "/api/models/double_model/jobs"): ["jobs"],
+        ("delete", "/api/jobs/{id}"): ["jobs"],
+    }
+    for (method, path), scopes in needs.items():
+        found = next((operations for name, operations in paths.items() if _is_like(name, path)), None)
+        assert found is not None, (path, list(paths))
+        operation = found[method]
+        assert operation.get("security") == (
+            None if scopes is None else [{"bearer": scopes}, {"apiKey": scopes}] if scopes else []
+        )
+        assert ("401" in operation["responses"]) == (scopes != [])
+
+
+def _is_like(name, path):
+    return re.sub(r"{[^}]+}", "{}", name) == re.sub(r"{[^}]+}", "{}", path)
 
 
 @pytest.mark.parametrize(("queue_rows", "most"), [(5, 5), (20_000, 10)])

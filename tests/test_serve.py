@@ -311,7 +311,12 @@ def test_https_is_served_with_a_certificate_beside_the_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        pytest.param("models: []\nserver: {host: 203.0.113.1}", "cannot listen on 203.0.113.1", id="foreign address"),
+        pytest.param(
+            "models: []\nserver: {host: 203.0.113.1}\naccess: {allow_anonymous: true}",
+            "cannot listen on 203.0.113.1",
+            id="foreign address",
+        ),
+        pytest.param("models: []\nserver: {host: 0.0.0.0}", "everybody who reaches 0.0.0.0", id="open to everybody"),
         pytest.param("models: []\nserver: {prot: 1}", "did you mean 'port'?", id="unknown key"),
         pytest.param("models: []\nserver: {tls_certificate: a, tls_key: b}", "there is no file", id="no certificate"),
         pytest.param(

@@ -6,6 +6,7 @@ serve.py     serve
 sagemaker.py  serve as SageMaker calls it
 manage.py    reload, rollback, status: orders to a running service
 jobs.py      work, database
+keys.py      keys add, list, revoke
 score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came
 locations.py      files that are not on this machine, through fsspec

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from model_service.access.reach import check_access
 from model_service.cli.errors import EXIT_CODES
 from model_service.cli.source import ConfigSource, config_option
 from model_service.cli.tracebacks import show_tracebacks
@@ -127,6 +128,7 @@ def check_config(context: click.Context) -> None:
     check_listening(config.server)
     if not config.models:
         raise ConfigInvalid(NO_MODELS)
+    check_access(config)
     with Service(config) as service, show_tracebacks():
         listed = service.start().manager.get_models()
     for status in listed:

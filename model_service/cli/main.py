@@ -23,6 +23,7 @@ COMMANDS = {
     "sagemaker": "model_service.cli.sagemaker:sagemaker",
     "work": "model_service.cli.jobs:work",
     "database": "model_service.cli.jobs:database",
+    "keys": "model_service.cli.keys:keys",
     "models": "model_service.cli.commands:models",
     "predict": "model_service.cli.commands:predict",
     "score": "model_service.cli.score:score",

@@ -32,18 +32,23 @@ class RemoteScorer(Scorer):
         qualified_name: The model's name.
         version: The default version of the name when ``None``.
         concurrency: Requests that are under way at a time.
+        api_key: For a server that asks for one.
 
     Raises:
         ConfigInvalid: The address is none, or what answers there is no such server.
         ServerBusy: Nobody answers there now.
         ModelNotFound: The server has no such model.
+        Unauthenticated, Forbidden: The server asks for a key, or for another one.
     """
 
-    def __init__(self, url: str, qualified_name: str, version: str | None, concurrency: int) -> None:
+    def __init__(
+        self, url: str, qualified_name: str, version: str | None, concurrency: int, *, api_key: str | None = None
+    ) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigInvalid("--url takes the address of a server, such as http://127.0.0.1:8000")
         self._parts = parts
+        self._headers = {"X-API-Key": api_key} if api_key is not None else {}
         self._concurrency = concurrency
         self._local = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
@@ -72,6 +77,8 @@ class RemoteScorer(Scorer):
         status, metadata = self._ask("GET", path, None)
         if status == 404:
             raise ModelNotFound(metadata.get("detail", "the server has no such model"))
+        if status in (401, 403) and "code" in metadata:
+            raise _KINDS.get(metadata["code"], ConfigInvalid)(f"{metadata['detail']}; set MODEL_SERVICE_API_KEY")
         if status != 200 or not isinstance(metadata.get("input_schema"), dict):
             raise ConfigInvalid(f"the server answered {status} and does not describe the model: is it model_service?")
         return metadata  # type: ignore[no-any-return]
@@ -96,7 +103,7 @@ class RemoteScorer(Scorer):
         raise kind(detail or f"the server answered {status}, and not as model_service does")
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, Any]:
-        headers = {"Accept": "application/json", "Prefer": "handling=lenient"}
+        headers = {"Accept": "application/json", "Prefer": "handling=lenient", **self._headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection = getattr(self._local, "connection", None) or self._connect()

@@ -37,6 +37,9 @@ from model_service.scoring import rare_collections
 from model_service.service import Service
 from model_service.threads import count_cores
 
+#: Holds the key of a server: arguments can be read by everybody on a machine.
+_KEY_VARIABLE = "MODEL_SERVICE_API_KEY"
+
 
 @click.command()
 @click.argument("qualified_name")
@@ -50,7 +53,9 @@ from model_service.threads import count_cores
 )
 @click.option("--version", help="PEP 440 version; the default version when left out.")
 @click.option("--local", is_flag=True, help="Load the model here; the default.")
-@click.option("--url", help="Ask a server instead, such as http://127.0.0.1:8000.")
+@click.option(
+    "--url", help="Ask a server instead, such as http://127.0.0.1:8000; the variable MODEL_SERVICE_API_KEY has its key."
+)
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that score here; one per core.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Requests at a time.")
 @click.option("--resume", is_flag=True, help="Go on where a run with the same files was interrupted.")
@@ -84,7 +89,9 @@ def score(
     failed = 0
     with rare_collections(), ExitStack() as stack:
         if url:
-            scorer: Scorer = stack.enter_context(closing(RemoteScorer(url, qualified_name, version, concurrency)))
+            scorer: Scorer = stack.enter_context(
+                closing(_ask_server(context.obj, url, qualified_name, version, concurrency))
+            )
         else:
             scorer = stack.enter_context(_open_local(context, qualified_name, version, workers or count_cores()))
         for task in tasks:
@@ -160,3 +167,7 @@ def _open_part(task: Task, reached: Reached) -> Iterator[BinaryIO]:
 def _skip(chunks: Iterable[list[Row]], rows: int) -> Iterator[list[Row]]:
     """Yield the chunks whose rows are not done yet."""
     return (chunk for chunk in chunks if chunk[0].number > rows)
+
+
+def _ask_server(source: ConfigSource, url: str, name: str, version: str | None, concurrency: int) -> RemoteScorer:
+    return RemoteScorer(url, name, version, concurrency, api_key=source.environment.get(_KEY_VARIABLE))

@@ -10,7 +10,7 @@ from model_service_client import files, predicting
 from model_service_client.calls import Retry
 from model_service_client.checking import Checker
 from model_service_client.client import CONNECT_TIMEOUT_S, TIMEOUT_S
-from model_service_client.drivers import AsyncDriver
+from model_service_client.drivers import AsyncDriver, add_key
 from model_service_client.errors import JobNotFound
 from model_service_client.files import JobOptions
 from model_service_client.frames import make_frame, read_rows
@@ -31,9 +31,11 @@ class AsyncModelServiceClient:
         timeout_s: float = TIMEOUT_S,
         retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._is_own = http is None
+        headers = add_key(headers, api_key)
         timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S))
         self._driver = AsyncDriver(url, http or httpx.AsyncClient(timeout=timeout, headers=headers))
         self._retry = retry or Retry()

@@ -9,7 +9,7 @@ import httpx
 from model_service_client import files, predicting
 from model_service_client.calls import Retry
 from model_service_client.checking import Checker
-from model_service_client.drivers import Driver
+from model_service_client.drivers import Driver, add_key
 from model_service_client.errors import JobNotFound
 from model_service_client.files import JobOptions
 from model_service_client.frames import make_frame, read_rows
@@ -31,6 +31,7 @@ class ModelServiceClient:
         timeout_s: How long to wait for an answer; the service has its own limits, per model.
         retry: When a call is made again.
         headers: Sent with every request, such as what a proxy wants to know.
+        api_key: For a service that asks for one.
         http: Connections of your own, for other certificates, proxies or authentication; they stay open.
     """
 
@@ -41,9 +42,11 @@ class ModelServiceClient:
         timeout_s: float = TIMEOUT_S,
         retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
         http: httpx.Client | None = None,
     ) -> None:
         self._is_own = http is None
+        headers = add_key(headers, api_key)
         timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S))
         self._driver = Driver(url, http or httpx.Client(timeout=timeout, headers=headers))
         self._retry = retry or Retry()

@@ -1,7 +1,7 @@
 """Who carries calls over a connection: one driver that waits, and its twin that awaits."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import BinaryIO, TypeVar
 
 import anyio
@@ -123,6 +123,11 @@ class AsyncDriver:
             return Answer(response.status_code, response.headers, b"")
         finally:
             await response.aclose()
+
+
+def add_key(headers: Mapping[str, str] | None, api_key: str | None) -> Mapping[str, str] | None:
+    """Return headers, with that of a key where there is one."""
+    return headers if api_key is None else {**(headers or {}), "Authorization": f"Bearer {api_key}"}
 
 
 def clean_url(url: str) -> str:

@@ -158,6 +158,18 @@ class CallerError(ModelServiceError):
     code = "caller_error"
 
 
+class Unauthenticated(CallerError):
+    """The service asks for an API key, and this is none, or not valid any more."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(CallerError):
+    """The API key does not allow this."""
+
+    code = "forbidden"
+
+
 class ModelNotFound(CallerError):
     """There is no such model."""
 
@@ -276,6 +288,18 @@ class ReloadUnderWay(CapacityError):
     """The service is being reloaded already."""
 
     code = "reload_under_way"
+
+
+class RateLimited(CapacityError):
+    """The API key, or the address, has sent as many requests as it may for now."""
+
+    code = "rate_limited"
+
+
+class KeysUnavailable(CapacityError):
+    """The service cannot check API keys at the moment."""
+
+    code = "keys_unavailable"
 
 
 class PredictionTimeout(CapacityError):

@@ -9,6 +9,8 @@ from grpc import StatusCode
 from model_service import errors
 
 STATUS: dict[type[errors.ServiceError], StatusCode] = {
+    errors.Unauthenticated: StatusCode.UNAUTHENTICATED,
+    errors.Forbidden: StatusCode.PERMISSION_DENIED,
     errors.ModelNotFound: StatusCode.NOT_FOUND,
     errors.PayloadMalformed: StatusCode.INVALID_ARGUMENT,
     errors.PayloadInvalid: StatusCode.INVALID_ARGUMENT,
@@ -19,6 +21,8 @@ STATUS: dict[type[errors.ServiceError], StatusCode] = {
     errors.ModelNotReady: StatusCode.UNAVAILABLE,
     errors.ServerBusy: StatusCode.UNAVAILABLE,
     errors.QueueFull: StatusCode.RESOURCE_EXHAUSTED,
+    errors.RateLimited: StatusCode.RESOURCE_EXHAUSTED,
+    errors.KeysUnavailable: StatusCode.UNAVAILABLE,
     errors.PredictionTimeout: StatusCode.DEADLINE_EXCEEDED,
 }
 UNEXPECTED_CODE = "internal_error"

@@ -5,7 +5,9 @@ Each worker listens on the port by itself, and the kernel spreads connections ov
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from model_service.access.gate import Gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServerConfig
 from model_service.errors import ConfigInvalid
@@ -20,6 +23,7 @@ from model_service.listening import join_address
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
+from model_service.transports.grpc.guard import Guard
 from model_service.transports.grpc.messages import POOL, SERVICE, find_classes
 from model_service.transports.grpc.servicer import Servicer
 
@@ -36,14 +40,19 @@ _SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Heal
 
 
 def build_server(
-    loop: ServiceLoop, manager: ModelManager, predictions: PredictionService, log: RequestLog, config: ServerConfig
+    loop: ServiceLoop,
+    manager: ModelManager,
+    predictions: PredictionService,
+    log: RequestLog,
+    config: ServerConfig,
+    gate: Gate | None = None,
 ) -> "GrpcServer":
     """Return the server of a worker, which listens, and accepts once it is started.
 
     Raises:
         ConfigInvalid: From `GrpcServer`.
     """
-    return GrpcServer(config, Servicer(loop, manager, predictions, log, config), manager.is_ready)
+    return GrpcServer(config, Servicer(loop, manager, predictions, log, config, gate), manager.is_ready, gate)
 
 
 class GrpcServer:
@@ -53,15 +62,19 @@ class GrpcServer:
         config: Address, TLS and bounds; its ``grpc_port`` is not ``None``.
         servicer: Answers the calls.
         is_ready: Whether the service is, for the health service.
+        gate: Who may call; ``None`` where everybody may.
 
     Raises:
         ConfigInvalid: The port is taken, or the TLS files cannot be read.
     """
 
-    def __init__(self, config: ServerConfig, servicer: Servicer, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, config: ServerConfig, servicer: Servicer, is_ready: Callable[[], bool], gate: Gate | None = None
+    ) -> None:
         self._config = config
         self._is_ready = is_ready
-        self._server = grpc.aio.server(options=_list_options(config))
+        guards = [Guard(gate)] if gate is not None and gate.keyring is not None else []
+        self._server = grpc.aio.server(options=_list_options(config), interceptors=guards)
         self._health = health.aio.HealthServicer()
         self._looking: asyncio.Task[None] | None = None
         handlers = {method.name: _make_handler(servicer, method) for method in SERVICE.methods}
@@ -95,8 +108,9 @@ class GrpcServer:
             if config.tls_certificate is None or config.tls_key is None:
                 self._server.add_insecure_port(address)
             else:
-                pair = (config.tls_key.read_bytes(), config.tls_certificate.read_bytes())
-                self._server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+                pair = _Pair(config.tls_key, config.tls_certificate)
+                credentials = grpc.dynamic_ssl_server_credentials(pair.read(), pair.find_new)
+                self._server.add_secure_port(address, credentials)
         except (RuntimeError, OSError) as error:
             raise ConfigInvalid(f"gRPC cannot listen on {address}: {error}; set server.grpc_port") from error
 
@@ -109,6 +123,29 @@ class GrpcServer:
         status = _SERVING if self._is_ready() else _NOT_SERVING
         for name in ("", SERVICE.full_name):
             await self._health.set(name, status)
+
+
+class _Pair:
+    """Key and certificate, read again when the files change. gRPC asks at each handshake, in threads of its own."""
+
+    def __init__(self, key: Path, certificate: Path) -> None:
+        self._paths = key, certificate
+        self._raw: tuple[bytes, bytes] | None = None
+
+    def read(self) -> Any:
+        """Return the configuration of the files as they are."""
+        self._raw = key, certificate = self._paths[0].read_bytes(), self._paths[1].read_bytes()
+        return grpc.ssl_server_certificate_configuration([(key, certificate)])
+
+    def find_new(self) -> Any:
+        """Return a configuration to be used from now on; ``None`` where nothing has changed, or does not fit."""
+        try:
+            if self._raw == (self._paths[0].read_bytes(), self._paths[1].read_bytes()):
+                return None
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self._paths[1], self._paths[0])
+            return self.read()
+        except OSError:  # ssl.SSLError is one; the log has it from HTTP
+            return None
 
 
 def _make_handler(servicer: Servicer, method: Any) -> Any:

@@ -11,10 +11,12 @@ from grpc import StatusCode
 from grpc.aio import AbortError, ServicerContext
 
 import model_service
+from model_service.access.caller import get_caller, name_caller
+from model_service.access.gate import Gate
 from model_service.backends.loop import ServiceLoop
 from model_service.backends.ticket import TableTicket, Ticket
 from model_service.config import ServerConfig
-from model_service.errors import ModelNotReady, PayloadMalformed, ServerBusy, ServiceError
+from model_service.errors import Forbidden, ModelNotReady, PayloadMalformed, RateLimited, ServerBusy, ServiceError
 from model_service.manager import ModelManager
 from model_service.observability import choose_request_id
 from model_service.prediction import PredictionService
@@ -27,6 +29,7 @@ from model_service.schema.tensor_specs import Signatures
 from model_service.schema.tensors import Tensor
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
+from model_service.transports.grpc.guard import find_address
 from model_service.transports.grpc.messages import SERVICE, message
 from model_service.transports.inference import (
     EXTENSIONS,
@@ -64,6 +67,7 @@ class Servicer:
         predictions: The road.
         log: Gets a line per call.
         config: Bounds.
+        gate: Has the limits on how often somebody may call.
     """
 
     def __init__(
@@ -73,12 +77,14 @@ class Servicer:
         predictions: PredictionService,
         log: RequestLog,
         config: ServerConfig,
+        gate: Gate | None = None,
     ) -> None:
         self._loop = loop
         self._manager = manager
         self._predictions = predictions
         self._log = log
         self._config = config
+        self._gate = gate
         self._signatures = Signatures()
         self._held_bytes = 0
         self._calls = 0
@@ -102,6 +108,8 @@ class Servicer:
         try:
             if self._calls > MOST_CALLS:
                 raise ServerBusy("as many calls are under way as may be", retry_after_s=1)
+            if self._gate is not None and self._gate.rates is not None:
+                await self._gate.rates.wait(get_caller(), find_address(context))
             if name == "ModelInfer":
                 return await self._infer(raw, call)
             found = self.methods[name](_parse(classes[0], raw), call)
@@ -109,6 +117,8 @@ class Servicer:
             return answer
         except ServiceError as error:
             call.status = find_status(error)
+            if self._gate is not None and isinstance(error, Forbidden | RateLimited):
+                self._gate.audit.tell_refusal(error.code, name_caller(), "GRPC", name, find_address(context))
             text, metadata = word_error(error), make_metadata(error, call.request_id)
             await context.abort(call.status, text, metadata)
         except (AbortError, asyncio.CancelledError):
@@ -292,7 +302,7 @@ class Call:
         """Return the context of a prediction: the deadline is the earlier one of caller and model."""
         left = self._context.time_remaining()
         patience = target.timeout_s if left is None else min(target.timeout_s, left)
-        return RequestContext(self.request_id, self._arrived, self._arrived + patience)
+        return RequestContext(self.request_id, self._arrived, self._arrived + patience, name_caller())
 
     def find_header(self, name: str) -> str | None:
         """Return what the caller's metadata has under a name."""
@@ -321,6 +331,7 @@ class Call:
             model.version if model is not None and not code else None,
             time.monotonic() - self._arrived,
             self.request_id,
+            name_caller(),
         )
 
 

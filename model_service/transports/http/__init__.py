@@ -4,13 +4,16 @@ In the loop:
 
 server.py       uvicorn with our protocol; the orderly end
 accepting.py    the listening sockets that a worker accepts from
-last_call.py    a listening socket that takes nobody new
+certificates.py  the TLS certificate, loaded again when its files change
 connections.py  idle and slow connections
 refusals.py     who was sent away before there was a request to log
 protocol.py     one HTTP/1.1 connection
 plain.py        is this a plain predict request?
 short_way.py    a plain request, from its last byte to its answer
 wire.py         whole answers as bytes
+guard.py        lets requests through, or answers them: before everything else
+scopes.py       what a request needs: nothing, any key, a scope
+credentials.py  where a request has its key
 hosts.py        for which hosts requests are answered
 cors.py         which pages of other origins may call the API
 proxies.py      whose word counts for the path prefix
@@ -27,6 +30,8 @@ handing.py      what goes along when a request moves from the loop to Flask
 In Flask:
 
 app.py          the application: request ids, the log line of a request, the parts below
+wsgi_guard.py   whom the loop has let in; the same guard under another server
+sign_in.py      where people sign in on the pages
 rest.py         /api/models: list, metadata, predict
 inference_protocol.py  /v2 and /v1/models: the Open Inference Protocol
 inference_codec.py  its requests and answers: JSON, and tensors as bytes
@@ -45,6 +50,7 @@ endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
 ping.py         which model they mean, and whether it answers
 invocations.py  their bodies and answers, in JSON, CSV and JSON lines
 envelopes.py    payloads in the envelopes of MLflow and Vertex AI
+key_docs.py     keys in the OpenAPI document
 docs.py         /openapi.json, /openapi.yaml, /docs
 pages.py        the pages for people
 about.py        what the page about a model shows

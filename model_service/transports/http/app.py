@@ -9,6 +9,8 @@ from flask import Flask, Response, g, request
 from flask_bootstrap import Bootstrap5
 
 import model_service
+from model_service.access.caller import bind_caller, name_caller
+from model_service.access.gate import Gate
 from model_service.config import ServerConfig, ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
@@ -36,6 +38,8 @@ from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
 from model_service.transports.http.proxies import TrustedProxies
+from model_service.transports.http.sign_in import build_blueprint as build_sign_in
+from model_service.transports.http.wsgi_guard import add_guard
 from model_service.transports.notices import list_notices
 
 if TYPE_CHECKING:
@@ -50,6 +54,7 @@ def build_app(
     config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
+    gate: Gate | None = None,
     *,
     control: Path | None = None,
 ) -> Flask:
@@ -65,10 +70,12 @@ def build_app(
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     app.jinja_env.globals["service_version"] = model_service.__version__
     has_jobs = jobs is not None and jobs.are_offered()
-    app.jinja_env.globals["has_jobs"] = has_jobs
+    has_keys = gate is not None and gate.keyring is not None
     Bootstrap5(app)
     probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
     app.before_request(lambda: _start_request(hosts, probes))
+    if gate is not None:
+        add_guard(app, gate, config)
     if cors.is_on:
         app.before_request(lambda: _answer_preflight(cors))
         app.after_request(lambda response: _allow_origin(response, cors))
@@ -87,10 +94,13 @@ def build_app(
     if control is not None:
         app.register_blueprint(manage.build_blueprint(control, server))
     app.register_blueprint(health.build_blueprint(manager))
-    offers = {"has_jobs": has_jobs, "has_management": control is not None}
+    offers = {"has_jobs": has_jobs, "has_management": control is not None, "has_keys": has_keys}
     app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, **offers))
     app.register_blueprint(drift_page.build_blueprint(manager, config))
     app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
+    app.jinja_env.globals.update(has_jobs=has_jobs, has_keys=has_keys, name_caller=name_caller)
+    if gate is not None and has_keys:
+        app.register_blueprint(build_sign_in(gate, server))
     return app
 
 
@@ -156,6 +166,7 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
         response.headers.get("X-Model-Version"),
         time.monotonic() - g.started,
         get_request_id(),
+        name_caller(),
     )
     return response
 
@@ -174,6 +185,7 @@ def _add_notices(response: Response, manager: ModelManager) -> Response:
 
 def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
+    bind_caller(None)
     wrong_address = request.routing_exception
     if wrong_address is not None:  # its frames hold the request, and the request holds it
         wrong_address.__traceback__ = wrong_address.__context__ = None

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from model_service.access.caller import name_caller
 from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.strict_json import encode_json
@@ -10,7 +11,15 @@ from model_service.transports.http.codec import JSON, PROBLEM_JSON
 from model_service.transports.http.front import Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.inference_errors import add_error, is_of_protocol
-from model_service.transports.http.problems import HTTP_PROBLEMS, STATUS, find_retry_after, make_document
+from model_service.transports.http.platforms import add_members
+from model_service.transports.http.problems import (
+    HTTP_PROBLEMS,
+    STATUS,
+    find_challenge,
+    find_retry_after,
+    make_document,
+)
+from model_service.transports.http.urls import PLATFORMS
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -72,7 +81,7 @@ async def send_answer(
     request_id = request_id or choose_id(scope)
     await send_start(scope, send, status, [*headers, ("Content-Length", str(len(body)))], request_id)
     await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
-    front.log.write(scope["method"], find_path(scope)[:200], status, None, None, 0.0, request_id)
+    front.log.write(scope["method"], find_path(scope)[:200], status, None, None, 0.0, request_id, name_caller())
 
 
 async def send_problem(
@@ -93,5 +102,10 @@ async def send_problem(
         document = make_document(status, error.code, error.title, error.message, request_id, error.violations)
         retry_after = find_retry_after(error)
         headers += [("Retry-After", retry_after)] if retry_after is not None else []
-    document = add_error(document) if is_inference else document
+        challenge = find_challenge(error)
+        headers += [("WWW-Authenticate", challenge)] if challenge is not None else []
+    if is_inference:
+        document = add_error(document)
+    elif find_path(scope).startswith(PLATFORMS):
+        document = add_members(document)
     await send_answer(front, scope, send, (status, headers, encode_json(document)), request_id)

@@ -23,6 +23,7 @@ _SENT = (
     *("Accept", "Authorization", "Cache-Control", "Content-Encoding", "Content-Type", "Idempotency-Key"),
     *("If-None-Match", "If-Range", "Inference-Header-Content-Length", "Last-Event-ID", "Prefer", "Range"),
     *("X-Amzn-SageMaker-Custom-Attributes", TARGET_MODEL, "X-Amzn-SageMaker-Target-Variant", "X-Request-ID"),
+    *("X-API-Key", "X-Request-ID"),
 )
 #: Headers of answers that a page gets to see beside those that every page does.
 EXPOSED = (
@@ -35,6 +36,7 @@ EXPOSED = (
         "X-Amzn-ErrorType",
         "X-Amzn-Invoked-Production-Variant",
         "X-Amzn-SageMaker-Custom-Attributes",
+        "WWW-Authenticate",
         "X-Failed-Rows",
         "X-Job-State",
         "X-Model-Version",

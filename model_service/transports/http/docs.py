@@ -26,6 +26,7 @@ from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
 from model_service.transports.http.feedback_docs import add_feedback_path
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
+from model_service.transports.http.key_docs import add_keys
 from model_service.transports.http.manage import add_manage_path
 from model_service.transports.http.platform_docs import TAG as PLATFORMS_TAG
 from model_service.transports.http.platform_docs import add_platform_paths
@@ -68,13 +69,19 @@ _PROBLEM_HEADERS = {
 
 
 def build_blueprint(
-    manager: ModelManager, config: ServiceConfig, *, digest: str, has_jobs: bool, has_management: bool = False
+    manager: ModelManager,
+    config: ServiceConfig,
+    *,
+    digest: str,
+    has_jobs: bool,
+    has_management: bool = False,
+    has_keys: bool = False,
 ) -> Blueprint:
     """Return ``/openapi.json``, ``/openapi.yaml`` and ``/docs`` with its files, all local, below ``digest``."""
     blueprint = Blueprint("docs", __name__, static_folder=_SWAGGER_FILES, static_url_path=f"/docs/static/{digest}")
 
     def build() -> dict[str, Any]:
-        return build_document(
+        document = build_document(
             manager.get_models(),
             max_rows=config.server.max_request_rows,
             root=request.root_path,
@@ -82,6 +89,7 @@ def build_blueprint(
             has_management=has_management,
             invocations=config.invocations,
         )
+        return add_keys(document) if has_keys else document
 
     @blueprint.get("/openapi.json")
     def openapi_json() -> Response:

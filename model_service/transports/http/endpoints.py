@@ -31,9 +31,13 @@ _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _ANY_VARIANT = "AllTraffic"
 #: What is no answer of the model: the class of the error that boto3 raises, and the status.
 RUNTIME_ERRORS: dict[type[errors.ServiceError], tuple[str, int]] = {
+    errors.Unauthenticated: ("MissingAuthenticationTokenException", 403),
+    errors.Forbidden: ("AccessDeniedException", 403),
     errors.ModelNotFound: ("ValidationError", 400),
     errors.ModelNotReady: ("ModelNotReadyException", 429),
     errors.QueueFull: ("ServiceUnavailable", 503),
+    errors.RateLimited: ("ThrottlingException", 429),
+    errors.KeysUnavailable: ("ServiceUnavailable", 503),
     errors.ServerBusy: ("ServiceUnavailable", 503),
 }
 

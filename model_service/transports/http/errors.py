@@ -17,6 +17,7 @@ from model_service.transports.http.problems import (
     OTHER_CODE,
     STATUS,
     UNEXPECTED_CODE,
+    find_challenge,
     find_retry_after,
     make_document,
 )
@@ -50,6 +51,9 @@ def handle_service_error(error: errors.ServiceError) -> Response:
     if isinstance(error, errors.MediaTypeUnsupported):
         response.headers["Accept"] = f"{JSON}, {list_media_types()}"
         response.headers["Accept-Encoding"] = ENCODINGS
+    challenge = find_challenge(error)
+    if challenge is not None:
+        response.headers["WWW-Authenticate"] = challenge
     retry_after = find_retry_after(error)
     if retry_after is not None:
         response.headers["Retry-After"] = retry_after

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Request, Response
 from werkzeug.exceptions import NotAcceptable
 
+from model_service.access.caller import name_caller
 from model_service.backends.ticket import RowOutcome
 from model_service.config import ServerConfig
 from model_service.errors import MediaTypeUnsupported, ServiceError
@@ -106,7 +107,7 @@ def answer_file(
     """
     arrived = time.monotonic()
     info = target.info
-    context = RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s)
+    context = RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller())
     bounds = Bounds(
         **_CHUNK,
         max_row_bytes=config.max_body_bytes,

@@ -1,5 +1,6 @@
 """`Front`: what all connections of one worker share: the road, the log, bounds, and the bytes that they hold."""
 
+from model_service.access.gate import Gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy, ServiceError
@@ -40,6 +41,9 @@ class Front:
         proxies: Whose word counts for the path prefix.
         freed: Gives back what large bodies took.
         refusals: Who was sent away before there was a request.
+        gate: Who may call; ``None`` where everybody may.
+        keyring: Its keys, if there are any.
+        rates: Its limits, if there are any.
         is_draining: Whether the worker is about to end: every answer closes its connection.
         is_ending: Whether it waits for no further request: connections without one are closed.
         max_connections: How many may be open.
@@ -54,6 +58,7 @@ class Front:
         log: RequestLog,
         config: ServiceConfig,
         jobs: JobAccess | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
@@ -67,6 +72,9 @@ class Front:
         self.cors = CrossOrigin(server, config.invocations)
         self.freed = FreedMemory(loop)
         self.refusals = Refusals()
+        self.gate = gate
+        self.keyring = gate.keyring if gate is not None else None
+        self.rates = gate.rates if gate is not None else None
         self.is_draining = self.is_ending = False
         self.max_connections, self.reserved_connections = server.max_connections, 16
         self._most_each = max(server.max_pending_bytes // 2, server.max_body_bytes)

@@ -4,13 +4,11 @@ A page from anywhere can have its own name point to the loopback address (DNS re
 service there for the page's own. The header ``Host`` tells: it holds the name that the browser believes in.
 """
 
-from ipaddress import ip_address
-
+from model_service.access.reach import is_loopback
 from model_service.config import ServerConfig
 
 #: In the list, it allows every host.
 ANY = "*"
-_LOOPBACK_NAME = "localhost"
 
 
 class AllowedHosts:
@@ -29,7 +27,7 @@ class AllowedHosts:
         self.is_listed = bool(listed)
         self._takes_loopback = not listed
         self._names = listed or {_normalise(config.host)}
-        reaches_others = config.unix_socket is not None or not _is_loopback(_normalise(config.host))
+        reaches_others = config.unix_socket is not None or not is_loopback(_normalise(config.host))
         self._takes_all = ANY in listed or (not listed and reaches_others)
 
     def allow(self, host: str) -> bool:
@@ -37,7 +35,7 @@ class AllowedHosts:
         if self._takes_all:
             return True
         name = _normalise(_without_port(host))
-        return name in self._names or (self._takes_loopback and _is_loopback(name))
+        return name in self._names or (self._takes_loopback and is_loopback(name))
 
 
 def _without_port(host: str) -> str:
@@ -47,10 +45,3 @@ def _without_port(host: str) -> str:
 
 def _normalise(name: str) -> str:
     return name.strip().lower().removesuffix(".").removeprefix("[").removesuffix("]")
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return name == _LOOPBACK_NAME or ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import NotImplemented as NotOffered
 
 import model_service
+from model_service.access.caller import name_caller
 from model_service.config import ServerConfig
 from model_service.errors import ModelNotReady, PayloadMalformed
 from model_service.manager import ModelManager
@@ -156,7 +157,7 @@ def _name_fields(signature: Signature, instances: list[Any]) -> list[Any]:
 
 def _make_context(target: ServedModel) -> RequestContext:
     arrived = g.get("started", time.monotonic())
-    return RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s)
+    return RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller())
 
 
 def _tell_model(status: ModelStatus) -> Response:

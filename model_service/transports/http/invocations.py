@@ -20,6 +20,7 @@ from typing import Any
 from flask import Request, Response, g
 from werkzeug.exceptions import NotAcceptable
 
+from model_service.access.caller import name_caller
 from model_service.backends.ticket import RowOutcome
 from model_service.config import InvocationsConfig, ServerConfig, ServiceConfig
 from model_service.errors import MediaTypeUnsupported, PayloadInvalid, PayloadMalformed, PayloadTooLarge, ServiceError
@@ -83,7 +84,7 @@ def answer_invocation(
         NotAcceptable: `Accept` names no format that is written, and nothing else is wrong.
         PredictionFailed, OutputInvalid, CapacityError: As the native route.
     """
-    context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s)
+    context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s, name_caller())
     invocation = _read(request, target.info.input_schema, config.server)
     target = pin_rows(service, target, invocation.rows)
     info = target.info

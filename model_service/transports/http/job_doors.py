@@ -11,8 +11,10 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+from model_service.access.caller import name_caller
 from model_service.errors import PayloadTooLarge, ServiceError
 from model_service.jobs.places import JobAccess
 from model_service.jobs.records import Job
@@ -136,6 +138,7 @@ class JobDoors:
                 headers,
                 chunk_rows=self._choose_chunk_rows(access, target),
             )
+            request = replace(request, caller=name_caller() or "")
             await self.call(desk.check, upload, request, info.input_schema)
             job: Job = await self.call(lambda: desk.submit(upload, request, wanted_version=names["version"]))
             return job
@@ -156,7 +159,7 @@ class JobDoors:
         desk = await self.call(access.require)
         show = self._output.send if names["what"] == "output" else self._events.send
         self._front.log.write(
-            scope["method"], find_path(scope)[:200], 200, None, None, 0.0, scope["state"]["request_id"]
+            scope["method"], find_path(scope)[:200], 200, None, None, 0.0, scope["state"]["request_id"], name_caller()
         )
         await show(desk, names["id"], scope, receive, send)
 

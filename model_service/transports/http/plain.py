@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from model_service.access.key import Key
 from model_service.backends.ticket import RowOutcome, Ticket
 from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.transports.http.cors import CrossOrigin
+from model_service.transports.http.credentials import API_KEY, AUTHORIZATION, read_bearer
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.urls import MODELS
 
@@ -48,6 +50,7 @@ class PlainHead:
         request_id: As the caller offers it.
         wants_continue: Whether the caller sends the body when it is asked to.
         cors_lines: Headers of the answer for a page of another origin; empty where none may call.
+        sent: The key, as it stands in a header; empty where there is none.
     """
 
     path: str
@@ -56,6 +59,7 @@ class PlainHead:
     request_id: str | None
     wants_continue: bool
     cors_lines: bytes
+    sent: bytes
 
 
 class PlainRequest(Ticket):
@@ -76,6 +80,9 @@ class PlainRequest(Ticket):
     taken = received = held_bytes = 0
     is_lenient = is_apart = is_over = is_current = is_many = is_submitted = response_complete = disconnected = False
     keep_alive = more_body = True
+    #: Whose it is, and whether it has been held against the limits.
+    key: Key | None = None
+    is_counted = False
 
     def __init__(
         self,
@@ -99,7 +106,7 @@ class PlainRequest(Ticket):
     @property
     def context(self) -> RequestContext:
         """What doors know of a request."""
-        return RequestContext(self.request_id, self.arrived, self.deadline)
+        return RequestContext(self.request_id, self.arrived, self.deadline, self.key.name if self.key else None)
 
 
 def read_head(
@@ -136,6 +143,7 @@ def read_head(
         or int(length) > max_body_bytes
         or b"host" not in found
         or not hosts.allow(found[b"host"].decode("latin-1"))
+        or (AUTHORIZATION in found and API_KEY in found)
     ):
         return None
     offered = found.get(b"x-request-id")
@@ -146,6 +154,7 @@ def read_head(
         offered.decode("latin-1") if offered is not None else None,
         b"expect" in found,
         cors.write_lines(found.get(b"origin")),
+        (read_bearer(found[AUTHORIZATION]) or b"") if AUTHORIZATION in found else found.get(API_KEY, b"").strip(b" "),
     )
 
 
@@ -155,10 +164,20 @@ def find_header(headers: Headers, name: str) -> str | None:
     return next((value.decode("latin-1") for header, value in headers if header.lower() == wanted), None)
 
 
+def has_one_host(headers: Headers) -> bool:
+    """Whether there is one header ``Host``, as HTTP/1.1 has it."""
+    return sum(name.lower() == b"host" for name, _ in headers) == 1
+
+
+def count_head(url: bytes, headers: Headers) -> int:
+    """Return the bytes of an address and headers."""
+    return len(url) + sum(len(name) + len(value) for name, value in headers)
+
+
 #: The headers that decide whether a request is plain; each may be given once.
 _WANTED = frozenset(
     {
         *(b"host", b"content-type", b"accept", b"content-length", b"transfer-encoding", b"expect", b"x-request-id"),
-        b"origin",
+        *(b"origin", AUTHORIZATION, API_KEY),
     }
 )

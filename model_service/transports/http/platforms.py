@@ -124,7 +124,12 @@ def write_error_document(status: int, document: dict[str, Any]) -> Response:
 
 def _describe(status: int, code: str, title: str, detail: str, *, error: ServiceError | None = None) -> dict[str, Any]:
     problem = make_document(status, code, title, detail, get_request_id(), error.violations if error else ())
-    return problem | {"error_code": MLFLOW_CODES.get(status, "BAD_REQUEST"), "message": detail}
+    return add_members(problem)
+
+
+def add_members(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return a problem document with what MLflow's clients, and boto3, look for in it."""
+    return problem | {"error_code": MLFLOW_CODES.get(problem["status"], "BAD_REQUEST"), "message": problem["detail"]}
 
 
 def _write_http_error(error: exceptions.HTTPException) -> Response:

@@ -20,6 +20,8 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.ModelChanged: 500,
     errors.DuplicateModel: 500,
     errors.SelfTestFailed: 500,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.ModelNotFound: 404,
     errors.PayloadMalformed: 400,
     errors.PayloadInvalid: 422,
@@ -39,6 +41,8 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.ServerBusy: 503,
     errors.ReloadUnderWay: 503,
     errors.QueueFull: 429,
+    errors.RateLimited: 429,
+    errors.KeysUnavailable: 503,
     errors.PredictionTimeout: 504,
     job_errors.TooManyJobs: 429,
     job_errors.JobStoreUnavailable: 503,
@@ -60,6 +64,8 @@ HTTP_PROBLEMS = {
 #: Status -> what MLflow calls it.
 MLFLOW_CODES = {
     400: "MALFORMED_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "RESOURCE_DOES_NOT_EXIST",
     406: "BAD_REQUEST",
     413: "BAD_REQUEST",
@@ -72,6 +78,7 @@ MLFLOW_CODES = {
     504: "DEADLINE_EXCEEDED",
     507: "RESOURCE_EXHAUSTED",
 }
+_CHALLENGE = 'Bearer realm="model-service"'
 #: The codes of any other status, and of what nobody foresaw.
 OTHER_CODE, UNEXPECTED_CODE = "http_error", "internal_error"
 #: Every code that a problem document can have.
@@ -105,3 +112,12 @@ def find_retry_after(error: errors.ServiceError) -> str | None:
     if not isinstance(error, errors.CapacityError) or error.retry_after_s is None:
         return None
     return str(error.retry_after_s) if STATUS[type(error)] in (429, 503, 507) else None
+
+
+def find_challenge(error: errors.ServiceError) -> str | None:
+    """Return what the header ``WWW-Authenticate`` says of an error (RFC 6750), if it has one."""
+    if isinstance(error, errors.Unauthenticated):
+        return f'{_CHALLENGE}, error="invalid_token"' if error.has_key else _CHALLENGE
+    if isinstance(error, errors.Forbidden) and error.scope is not None:
+        return f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
+    return None

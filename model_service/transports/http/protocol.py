@@ -28,8 +28,15 @@ from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
 from model_service.transports.http.codec import body_too_large
 from model_service.transports.http.front import LARGE_BYTES, Front
-from model_service.transports.http.handing import HANDED_ON, HandedOn
-from model_service.transports.http.plain import Headers, PlainHead, PlainRequest, read_head
+from model_service.transports.http.handing import make_scope
+from model_service.transports.http.plain import (
+    Headers,
+    PlainHead,
+    PlainRequest,
+    count_head,
+    has_one_host,
+    read_head,
+)
 from model_service.transports.http.short_way import Phase, ShortWay
 from model_service.transports.http.wire import write_rejection
 
@@ -112,7 +119,7 @@ class PredictProtocol(ShortWay):
             self.reject(400, "it is not HTTP/1.1 as RFC 9112 has it")  # unless it has been told more already
         if self.phase is _HEAD and self.received > MAX_HEAD_BYTES:
             self.reject(431, _HEAD_TOO_LARGE)
-        elif self.phase is _BODY and not self.is_upload and self.received > self._most_received:
+        elif self.phase is _BODY and self.received > self._most_received and not self._takes_upload():
             self.transport.abort()
 
     # What the parser calls
@@ -141,7 +148,7 @@ class PredictProtocol(ShortWay):
         if len(self.headers) > MAX_HEADERS:
             self.reject(431, f"the request has {len(self.headers)} headers; at most {MAX_HEADERS} are allowed")
             raise httptools.HttpParserError("too many headers")
-        if self.received > MAX_HEAD_BYTES and self._count_head() > MAX_HEAD_BYTES:
+        if self.received > MAX_HEAD_BYTES and count_head(self.url, self.headers) > MAX_HEAD_BYTES:
             self.reject(431, _HEAD_TOO_LARGE)
             raise httptools.HttpParserError("headers too large")
         if self.is_surplus:
@@ -149,7 +156,7 @@ class PredictProtocol(ShortWay):
         request = self._recognise()
         self.phase, self.since, self.received, self._trailers = _BODY, self.front.loop.now, 0, 0
         if request is None:
-            if self.parser.get_http_version() == "1.1" and not self._has_host():
+            if self.parser.get_http_version() == "1.1" and not has_one_host(self.headers):
                 self.reject(400, "a request of HTTP/1.1 has one header 'Host'; send it")
                 raise httptools.HttpParserError("no host")
             self._begin_ordinary()
@@ -239,25 +246,8 @@ class PredictProtocol(ShortWay):
             self.cycle.keep_alive = False
 
     def hand_on(self, request: PlainRequest) -> None:
-        path = request.head.path
-        ticket = request if request.is_submitted else None
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "root_path": self.root_path,
-            "method": "POST",
-            "path": f"{self.root_path}{path}",
-            "raw_path": f"{self.root_path}{path}".encode("ascii"),
-            "query_string": b"",
-            "headers": [(name.lower(), value) for name, value in request.headers],
-            "state": {HANDED_ON: HandedOn(request.context, request.target, ticket, is_many=request.is_many)},
-        }
         cycle = RequestResponseCycle(
-            scope=scope,  # type: ignore[arg-type]  # a dict of what its type lists
+            scope=make_scope(self, request),  # type: ignore[arg-type]  # a dict of what its type lists
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -295,7 +285,14 @@ class PredictProtocol(ShortWay):
         if front.manager.generation is not self._known_generation:
             self._known_target, self._known_generation = front.find_target(head, headers)
         target = self._known_target
-        return None if target is None else PlainRequest(head, headers, target, time.monotonic(), self._finish)
+        if target is None:
+            return None
+        request = PlainRequest(head, headers, target, time.monotonic(), self._finish)
+        if front.keyring is not None:  # whoever is not known yet, or not let in, is asked by `Guard`
+            request.key = key = front.keyring.snapshot.known.get(head.sent)
+            if key is None or not key.may_ask(target.info.qualified_name):
+                return None
+        return request
 
     def _make_current(self, request: PlainRequest) -> None:
         """Let a request have its turn: all before it have been answered."""
@@ -328,16 +325,14 @@ class PredictProtocol(ShortWay):
             if request.is_current:
                 self.refuse(request, error)
 
+    def _takes_upload(self) -> bool:
+        """Whether a file for a job arrives that somebody wants."""
+        return self.is_upload and not self.cycle.response_complete
+
     def _is_upload(self) -> bool:
         """Whether the body is a file for a job: it may take its time, and be as large as those may be."""
         path = self.url.partition(b"?")[0].rstrip(b"/")
         return path.endswith(b"/jobs") and self.parser.get_method() == b"POST" and self.front.jobs is not None
-
-    def _has_host(self) -> bool:
-        return sum(name.lower() == b"host" for name, _ in self.headers) == 1
-
-    def _count_head(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
 
 def bind_front(front: Front) -> type[PredictProtocol]:

@@ -14,8 +14,10 @@ from flask import Flask
 from model_service.listening import BACKLOG
 from model_service.transports.http.accepting import Acceptor
 from model_service.transports.http.application import Application
+from model_service.transports.http.certificates import Certificates
 from model_service.transports.http.connections import ConnectionWatch
 from model_service.transports.http.front import Front
+from model_service.transports.http.guard import stand_before
 from model_service.transports.http.protocol import bind_front
 
 #: Files that a worker may have open beside its connections.
@@ -60,7 +62,7 @@ class HttpServer(uvicorn.Server):
         config = front.config
         super().__init__(
             uvicorn.Config(
-                Application(app, front),
+                stand_before(Application(app, front), front),
                 http=bind_front(front),
                 ws="none",
                 lifespan="off",
@@ -103,6 +105,10 @@ class HttpServer(uvicorn.Server):
         self._front.loop.every_tick(self._watch.look)
         self._front.loop.every_tick(self._front.freed.look)
         self._front.loop.every_tick(self._look_at_retirement)
+        config = self._front.config
+        if self.config.ssl is not None and config.tls_certificate is not None and config.tls_key is not None:
+            certificates = Certificates(self.config.ssl, config.tls_certificate, config.tls_key)
+            self._front.loop.every_tick(certificates.look)
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -15,7 +15,8 @@ from enum import IntEnum
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, ServerBusy, ServiceError
+from model_service.access.rates import Rates
+from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge, RateLimited, ServerBusy, ServiceError
 from model_service.strict_json import decode_json, encode_document, holds_more_values
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.plain import PlainRequest
@@ -49,12 +50,24 @@ class ShortWay(HttpToolsProtocol):
             return
         if request.refusal is not None:
             self.refuse(request, request.refusal)
+        elif self.front.rates is not None and not request.is_counted:
+            self._count(request, self.front.rates)
         elif request.received > LARGE_BYTES or not request.target.is_fast:
             self._start_apart(request)
         elif self._decode(request):
             self._submit(request)
         else:
             self.hand_on(request)
+
+    def _count(self, request: PlainRequest, rates: Rates) -> None:
+        """Hold a request against the limits, and start it, or refuse it, when that is known."""
+        request.is_counted = True
+
+        def go_on(refusal: RateLimited | None) -> None:
+            request.refusal = refusal
+            self.start(request)
+
+        rates.ask(request.key, self.client[0] if self.client else None, go_on)
 
     def _start_apart(self, request: PlainRequest) -> None:
         """Have a large body decoded and checked in the pool, unless it would be refused after that."""
@@ -179,6 +192,7 @@ class ShortWay(HttpToolsProtocol):
             info.version if status == 200 else None,
             time.monotonic() - request.arrived,
             request.request_id,
+            request.key.name if request.key is not None else None,
         )
         if is_last:
             self.transport.close()

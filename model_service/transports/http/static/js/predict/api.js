@@ -39,6 +39,7 @@ export function explain(result) {
   }
   const { problem, status, retryAfter } = result;
   const again = {
+    401: "You are not signed in any more. Sign in again in another tab; what you entered is kept.",
     429: `The service is busy. Try again in ${retryAfter ?? 1} s.`,
     503: `The model is not ready.${retryAfter ? ` Try again in ${retryAfter} s.` : ""}`,
     504: "The model took too long. Try again later, or with a smaller input.",

@@ -13,7 +13,7 @@ export function startCall(path, readPayload) {
   function refresh() {
     copied.textContent = "";
     if (!panel.open) return;
-    snippet.textContent = SNIPPETS[language](location.origin + path, readPayload());
+    snippet.textContent = SNIPPETS[language](location.origin + path, readPayload(), "needsKey" in panel.dataset);
     for (const button of languages.children) {
       const isChosen = button.textContent === language;
       button.setAttribute("aria-pressed", String(isChosen));

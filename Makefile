@@ -40,6 +40,11 @@ test: $(VENV)/.dev tools  ## Install everything, check everything, run every tes
 	@$(MAKE) --no-print-directory clients || [ -z "$$CI" ]
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+.PHONY: test-python
+test-python:  ## Run the suite on another Python, without browsers and the clients of others: PYTHON=python3.13
+	$(MAKE) --no-print-directory VENV=.venv-$(notdir $(PYTHON)) .venv-$(notdir $(PYTHON))/.dev
+	.venv-$(notdir $(PYTHON))/bin/python -m pytest --ignore tests/browser --ignore tests/real_clients
+
 .PHONY: browser
 browser:  ## Install Chromium, which the tests of the pages need, where there is no browser
 	@if [ -n "$$CHROMIUM" ]; then \
@@ -166,7 +171,7 @@ lock:  ## Resolve the dependencies again into requirements/*.txt
 
 .PHONY: clean
 clean:  ## Remove the environment and everything that was built
-	rm -rf $(VENV) .clients build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .venv-* .clients build dist tests/typescript/node_modules benchmarks/.work benchmarks/packages/*/artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -18,7 +18,8 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from model_service.errors import PayloadMalformed, quote_name
+from model_service.errors import PayloadMalformed
+from model_service.naming import quote_name
 
 #: Levels of arrays and objects; real payloads have under ten.
 MAX_DEPTH = 64

@@ -8,7 +8,7 @@ PACKAGE = "model_service"
 
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records"),
+    ("errors", "records", "naming"),
     ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),

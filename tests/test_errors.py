@@ -81,13 +81,3 @@ def test_a_package_error_says_cause_and_remedy():
 def test_a_capacity_error_says_when_to_try_again():
     assert errors.QueueFull("it is full").retry_after_s == 1
     assert errors.QueueFull("it is full", retry_after_s=9).retry_after_s == 9
-
-
-@pytest.mark.parametrize("name", ["iris_model", "", "naïve", "x" * 64, "two words"])
-def test_a_short_printable_name_is_quoted(name):
-    assert errors.quote_name(name) == f"'{name}'"
-
-
-@pytest.mark.parametrize("name", ["x" * 65, "a\nb", "\x1b[31m", "\u202eevil", "\ud800", "tab\t"])
-def test_a_long_or_unprintable_name_is_described_not_repeated(name):
-    assert errors.quote_name(name) == f"a name of {len(name)} characters"

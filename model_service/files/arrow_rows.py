@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from model_service.errors import FileUnreadable, quote_name
+from model_service.errors import FileUnreadable
 from model_service.files.csv_rows import nest_values
 from model_service.files.ipc_messages import CheckedMessages
 from model_service.files.parquet_pages import measure_group
 from model_service.files.rows import Bounds, Row, RowReader, make_head
+from model_service.naming import quote_name
 from model_service.records import Schema
 from model_service.schema.cells import MISSING, PlaceFinder, read_value
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from model_service.errors import FileUnreadable, ServiceError, quote_name
+from model_service.errors import FileUnreadable, ServiceError
+from model_service.naming import quote_name
 from model_service.records import Payload
 from model_service.schema.cells import Place, PlaceFinder
 

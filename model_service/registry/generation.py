@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from packaging.version import InvalidVersion, Version
 
-from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady, quote_name
+from model_service.errors import ConfigInvalid, DuplicateModel, ModelNotFound, ModelNotReady
+from model_service.naming import quote_name
 from model_service.records import ModelState, ModelStatus, Traffic
 from model_service.registry.entry import Entry, ServedModel, find_current
 from model_service.registry.routing import ALIAS_SIGN, FindHeader, Split, split_alias

@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from model_service.errors import is_presentable, quote_name
+from model_service.naming import is_presentable, quote_name
 from model_service.records import Schema
 from model_service.schema.json_values import Fault
 from model_service.schema.node import read_node

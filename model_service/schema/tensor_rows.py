@@ -5,7 +5,8 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from model_service.errors import PayloadInvalid, PayloadMalformed, PayloadTooLarge, quote_name
+from model_service.errors import PayloadInvalid, PayloadMalformed, PayloadTooLarge
+from model_service.naming import quote_name
 from model_service.records import Output, Payload, Violation
 from model_service.schema.tensor_specs import Branch, Kind, Signature, TensorSpec
 from model_service.schema.tensors import (

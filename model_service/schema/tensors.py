@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from model_service.errors import PayloadMalformed, PayloadTooLarge, quote_name
+from model_service.errors import PayloadMalformed, PayloadTooLarge
+from model_service.naming import quote_name
 
 FLOATS: Final = frozenset({"FP16", "FP32", "FP64"})
 #: Integer types, with their smallest and largest value.

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from model_service.errors import is_presentable, quote_name
+from model_service.naming import is_presentable, quote_name
 from model_service.records import Schema, Violation
 from model_service.schema.json_values import Fault, bound_numbers, find_unrepresentable
 from model_service.schema.keywords import TYPES, hint_type

@@ -60,7 +60,6 @@ def build_app(
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
-    hosts, cors = AllowedHosts(server), CrossOrigin(server, config.invocations)
     digest = digest_files(_STATIC, "bootstrap-flask", "flask-swagger-ui")
     app = Flask(__name__, static_url_path=f"/static/{digest}")
     if server.root_path is not None or server.trusted_proxies:
@@ -72,17 +71,7 @@ def build_app(
     has_jobs = jobs is not None and jobs.are_offered()
     has_keys = gate is not None and gate.keyring is not None
     Bootstrap5(app)
-    probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
-    app.before_request(lambda: _start_request(hosts, probes))
-    if gate is not None:
-        add_guard(app, gate, config)
-    if cors.is_on:
-        app.before_request(lambda: _answer_preflight(cors))
-        app.after_request(lambda response: _allow_origin(response, cors))
-    app.after_request(lambda response: _add_notices(response, manager))
-    app.after_request(lambda response: _finish_request(response, log))
-    app.teardown_request(_release_request)
-    add_headers(app)
+    _add_frame(app, manager, config, log, gate)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, server))
     app.register_blueprint(platforms.build_blueprint(manager, service, config))
@@ -102,6 +91,22 @@ def build_app(
     if gate is not None and has_keys:
         app.register_blueprint(build_sign_in(gate, server))
     return app
+
+
+def _add_frame(app: Flask, manager: ModelManager, config: ServiceConfig, log: RequestLog, gate: Gate | None) -> None:
+    """Add what goes before and after every view."""
+    hosts, cors = AllowedHosts(config.server), CrossOrigin(config.server, config.invocations)
+    probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
+    app.before_request(lambda: _start_request(hosts, probes))
+    if gate is not None:
+        add_guard(app, gate, config)
+    if cors.is_on:
+        app.before_request(lambda: _answer_preflight(cors))
+        app.after_request(lambda response: _allow_origin(response, cors))
+    app.after_request(lambda response: _add_notices(response, manager))
+    app.after_request(lambda response: _finish_request(response, log))
+    app.teardown_request(_release_request)
+    add_headers(app)
 
 
 class _Mounted:

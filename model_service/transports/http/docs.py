@@ -143,6 +143,15 @@ def build_document(
     add_platform_paths(spec, invocations)
     if has_management:
         add_manage_path(spec, _references())
+    for tag in _tags(_add_models(spec, models, max_rows, has_jobs=has_jobs), has_jobs, has_management):
+        spec.tag(tag)
+    return spec.to_dict()
+
+
+def _add_models(
+    spec: APISpec, models: list[ModelStatus], max_rows: int, *, has_jobs: bool
+) -> list[tuple[ModelInfo, bool]]:
+    """Add the schemas and the routes of each model that could be read; return these, and which are defaults."""
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
@@ -156,9 +165,7 @@ def build_document(
             if has_jobs:
                 submit = make_submit_operation(route.operation_suffix, route.tag, info.display_name, _references())
                 spec.path(f"{route.path}/jobs", operations={"post": submit})
-    for tag in _tags(described, has_jobs=has_jobs, has_management=has_management):
-        spec.tag(tag)
-    return spec.to_dict()
+    return described
 
 
 def write_yaml(document: dict[str, Any]) -> str:
@@ -188,7 +195,7 @@ def _routes(info: ModelInfo, component: str, operations: tuple[str, str], *, is_
     ]
 
 
-def _tags(described: list[tuple[ModelInfo, bool]], *, has_jobs: bool, has_management: bool) -> list[dict[str, str]]:
+def _tags(described: list[tuple[ModelInfo, bool]], has_jobs: bool, has_management: bool) -> list[dict[str, str]]:
     models = [
         {"name": info.qualified_name, "description": f"{info.display_name}: {info.description}"}
         for info, is_default in described

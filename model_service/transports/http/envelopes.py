@@ -12,9 +12,10 @@ model does not know is left aside. Objects in `instances` and `inputs` are paylo
 from collections import Counter
 from typing import Any
 
-from model_service.errors import FileUnreadable, PayloadMalformed, PayloadTooLarge, quote_name
+from model_service.errors import FileUnreadable, PayloadMalformed, PayloadTooLarge
 from model_service.files.json_rows import DocumentsReader
 from model_service.files.rows import Bounds, Row
+from model_service.naming import quote_name
 from model_service.records import Schema
 from model_service.schema.cells import PlaceFinder
 

@@ -11,7 +11,8 @@ from typing import Any
 from flask import Request, Response
 
 from model_service.config import ServerConfig
-from model_service.errors import PayloadMalformed, PayloadTooLarge, quote_name
+from model_service.errors import PayloadMalformed, PayloadTooLarge
+from model_service.naming import quote_name
 from model_service.records import ModelInfo
 from model_service.schema.tensor_bytes import Unwritable, read_bytes, write_bytes
 from model_service.schema.tensors import (

@@ -30,6 +30,7 @@ SCOPES = {
     ("POST", "/v2/models/x/infer"): "predict",
     ("POST", "/v2/models/x/versions/x/infer"): "predict",
     ("POST", "/v1/models/x:predict"): "predict",
+    ("POST", "/api/predictions/x/feedback"): "predict",
     ("POST", "/v2/repository/index"): None,
     ("POST", "/api/models/x/jobs"): "jobs",
     ("POST", "/api/models/x/versions/x/jobs"): "jobs",

@@ -18,12 +18,15 @@ from model_service.errors import ConfigInvalid
 
 #: The configuration of the service, for its workers to read.
 CONFIG_FILE = "config.yaml"
+#: Where the processes of the service write what they count.
+METRICS_FOLDER = "metrics"
 #: A worker that could not even decide what to serve ends with one of them; another one would not do better. They are
 #: those of the command line for configuration and packages at fault.
 EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG = 3, 4
 #: The address of a Unix socket has room for so many bytes. The folder's own name takes 23 of them, and a socket's in
 #: it, below the folder of its model, 17.
 MOST_PATH_BYTES = (107 if sys.platform == "linux" else 103) - 23 - 17
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PREFIX, _LOCK = "model-service-", "lock"
 
 
@@ -33,6 +36,14 @@ def name_signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # most real-time signals have no name
         return f"signal {number}"
+
+
+def measure_memory(pid: int) -> int:
+    """Return the resident memory of a process in bytes; 0 where that is not known."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):  # it has just ended, or there is no /proc
+        return 0
 
 
 class Home:

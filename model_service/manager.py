@@ -18,6 +18,8 @@ from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig, name_entry
 from model_service.errors import ServiceError
+from model_service.metrics.meters import Meters
+from model_service.observability import bind_target
 from model_service.records import ModelState, ModelStatus
 from model_service.registry import bring_up, routing
 from model_service.registry.entry import Entry, ServedModel
@@ -61,7 +63,7 @@ class ModelManager:
         """List the models of a configuration as ``loading``, for `load_models` to load; replaces what was loaded."""
         with self._loading_lock:
             self._close()
-            self._entries = _announce(configuration, ServiceLoop(), None)
+            self._entries = _announce(configuration, ServiceLoop())
             self._publish()
 
     def load_models(
@@ -71,6 +73,7 @@ class ModelManager:
         describe_only: bool = False,
         loop: ServiceLoop | None = None,
         home: Path | None = None,
+        meters: Meters | None = None,
     ) -> None:
         """Import, check, build and self-test every model of a configuration; replaces what was loaded.
 
@@ -84,6 +87,7 @@ class ModelManager:
             loop: The event loop of this process; without one, the manager runs one in a thread until `close`.
             home: The folder that the workers of one service share, with a folder for each entry (`name_entry`):
                 sockets of model processes, and what the workers have agreed on.
+            meters: Counts; ticks with the loop.
 
         Raises:
             DuplicateModel: Two entries have the same name and version. What was loaded goes on answering.
@@ -91,7 +95,10 @@ class ModelManager:
         """
         with self._loading_lock:
             loop = loop or (ServiceLoop() if describe_only else self._start_own_loop())
-            before, entries = self._entries, _announce(configuration, loop, home)
+            if meters is not None and not describe_only:
+                loop.no_tick(meters.tick)  # of an earlier time
+                loop.every_tick(meters.tick)
+            before, entries = self._entries, _announce(configuration, loop, home, meters)
             is_swap = any(entry.served is not None for entry in before)
             if not is_swap:
                 self._entries = entries
@@ -155,6 +162,7 @@ class ModelManager:
             target = self.get_model(qualified_name, version)
             with target.leases.hold():
                 if self.get_model(qualified_name, version) is target:  # else it may be stopped already
+                    bind_target(target.info)
                     yield target
                     return
 
@@ -201,9 +209,11 @@ class ModelManager:
         return self._own_loop
 
 
-def _announce(configuration: ServiceConfig, loop: ServiceLoop, home: Path | None) -> list[Entry]:
+def _announce(
+    configuration: ServiceConfig, loop: ServiceLoop, home: Path | None = None, meters: Meters | None = None
+) -> list[Entry]:
     return [
-        bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None))
+        bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None, meters))
         for config in configuration.models
     ]
 

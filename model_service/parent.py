@@ -27,9 +27,19 @@ from model_service.backends.base import ParentPart
 from model_service.config import NO_MODELS, ModelConfig, ServiceConfig, name_entry
 from model_service.config_file import write_config
 from model_service.errors import ConfigInvalid
-from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, make_home, name_presence, name_signal
+from model_service.home import (
+    CONFIG_FILE,
+    EXIT_CONFIG_WRONG,
+    EXIT_PACKAGE_WRONG,
+    METRICS_FOLDER,
+    make_home,
+    name_presence,
+    name_signal,
+)
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
+from model_service.metrics import families
+from model_service.metrics.meters import Meters
 from model_service.observability import build_logging_settings
 from model_service.threads import count_cores, limit_threads
 
@@ -42,6 +52,8 @@ _STDERR = 2
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Time that a worker has to close its models, beside what its requests have.
 _CLOSE_S = 6.0
+#: How often what it counts is written for the workers, who answer scrapes.
+_FLUSH_S = 0.5
 
 
 def serve(config: ServiceConfig) -> None:
@@ -115,6 +127,7 @@ class Parent:
         self._signals = 0
         self._exit_code = 0
         self._home = make_home()
+        self._meters = Meters(self._home.path / METRICS_FOLDER) if config.metrics.enabled else None
         write_config(config, self._home.path / CONFIG_FILE)
         # Workers see the end of this pipe when this process ends, however it does.
         self._pipe, self._own_end = os.pipe()
@@ -142,6 +155,8 @@ class Parent:
             self._jobs.start()
             for place in self._places:
                 place.start()
+            if self._meters is not None:
+                threading.Thread(target=self._flush_meters, args=[self._meters], name="meters", daemon=True).start()
             self._wake.wait()
         finally:
             self._end()
@@ -161,6 +176,8 @@ class Parent:
     def spawn(self, number: int, *, is_replacement: bool) -> "subprocess.Popen[bytes]":
         """Start a worker."""
         sockets = self._listener.filenos()
+        if is_replacement and self._meters is not None:
+            self._meters.count(families.WORKER_RESTARTS)
         return subprocess.Popen(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-P", "-m", "model_service.worker", "--home", str(self._home.path)),
@@ -181,11 +198,15 @@ class Parent:
         """Sleep, or until the service ends."""
         self._ending.wait(seconds)
 
+    def _flush_meters(self, meters: Meters) -> None:
+        while not self._ending.wait(_FLUSH_S):
+            meters.flush()
+
     def _make_parent_part(self, name: str, model: ModelConfig) -> ParentPart | None:
         folder = self._home.path / name
         folder.mkdir()
         linger_s = self._config.server.shutdown_timeout_s + _CLOSE_S
-        return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s)
+        return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s, meters=self._meters)
 
     def _note_signal(self, number: int, frame: object) -> None:
         self._signals += 1

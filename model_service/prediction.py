@@ -52,7 +52,7 @@ class PredictionService:
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
-        return 0 < len(documents) <= self._max_rows and target.input_validator.accepts_all(documents)
+        return 0 < len(documents) <= self._max_rows and self._validate(target, documents)
 
     def find_refusal(self, target: ServedModel, rows: int, deadline: float) -> CapacityError | None:
         """Return why so many rows would not be admitted now, if they would not: to be asked before they are decoded."""
@@ -170,7 +170,8 @@ class PredictionService:
         Raises:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
-        found = outcomes.find_schema_faults(target, documents)
+        is_sound = self._validate(target, documents)
+        found = [[] for _ in documents] if is_sound else outcomes.find_schema_faults(target, documents)
         sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
         settled: list[RowOutcome] = []
         if sound:
@@ -179,11 +180,21 @@ class PredictionService:
         left = iter(settled)
         return [outcomes.word_faults(target.info, violations) if violations else next(left) for violations in found]
 
+    def _validate(self, target: ServedModel, documents: list[Any]) -> bool:
+        """Whether the input schema accepts all rows of a request."""
+        meter = target.meter
+        if meter is None:
+            return target.input_validator.accepts_all(documents)
+        began = self._clock()
+        is_sound = target.input_validator.accepts_all(documents)
+        meter.validations.append(self._clock() - began)
+        return is_sound
+
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
     ) -> Prediction:
         started = self._clock()
-        if not target.input_validator.accepts_all(documents):
+        if not self._validate(target, documents):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
         ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))

@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -28,6 +29,7 @@ from model_service.config_file import load_config
 from model_service.errors import PackageError, ServiceError
 from model_service.home import CONFIG_FILE, EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG, Home, name_readiness
 from model_service.observability import build_logging_settings
+from model_service.registry.measuring import measure_worker
 from model_service.service import Service
 from model_service.transports.http.front import Front
 from model_service.transports.http.server import LATEST_START_S, HttpServer
@@ -73,7 +75,11 @@ class Worker:
         self._may_accept = threading.Event()
         if number == 0 and not is_replacement:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs)
+        front = Front(
+            self._loop, service.manager, service.predictions, service.log, config, service.jobs, service.meters
+        )
+        if service.meters is not None:
+            service.meters.watch(partial(measure_worker, self._loop, number))
         self._server = HttpServer(front, service.app, self._may_accept, home.path, number=number)
         self._exit_code = 0
 
@@ -169,6 +175,8 @@ class Worker:
 
     def _close(self) -> None:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
+        if self._service.meters is not None:
+            self._service.meters.close()
         for end, most_s in ((self._service.manager.close, _CLOSE_S), (self._service.log.flush, _FLUSH_S)):
             ending = threading.Thread(target=end, name="ending", daemon=True)
             ending.start()

@@ -24,6 +24,9 @@ class BatchRunner:
         before_run: Told what is about to run.
         after_run: Told how many seconds a batch took.
         clock: Seconds that only grow.
+
+    Attributes:
+        note_rows: Told how many rows the model is given, each time; ``None``: nobody asks.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class BatchRunner:
         self._queue = queue
         self._before_run = before_run
         self._after_run = after_run
+        self.note_rows: Callable[[int], object] | None = None
         self._clock = clock
 
     def run_next(self) -> list[Ticket]:
@@ -65,6 +69,8 @@ class BatchRunner:
     def _predict(self, batch: Batch, payloads: list[Payload], context: RequestContext) -> list[RowOutcome]:
         if self._before_run is not None:
             self._before_run(batch)
+        if self.note_rows is not None:
+            self.note_rows(len(payloads))
         faults = self._find_faults(batch, payloads) if self._backend.has_rules else {}
         if not faults:
             return [*self._backend.run(payloads, context)]

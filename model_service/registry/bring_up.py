@@ -21,6 +21,7 @@ from model_service.errors import ModelChanged, ModelContractBroken, PackageError
 from model_service.home import agree, is_first
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.entry import Entry, ServedModel
+from model_service.registry.measuring import Measuring, note_failure
 from model_service.schema.validation import SchemaValidator
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def start(entry: Entry) -> None:
     info, backend = entry.status.info, entry.backend
     if info is None or backend is None:
         return
-    output_validator = SchemaValidator(info.output_schema)
+    output_validator, began = SchemaValidator(info.output_schema), time.monotonic()
     try:
         with _surprises_as_faults():
             backend.start()
@@ -69,6 +70,8 @@ def start(entry: Entry) -> None:
     except PackageError as error:
         _quarantine(entry, error)
         return
+    if entry.host.meters is not None:
+        entry.measuring = Measuring(entry.host.meters, info, queued, time.monotonic() - began)
     input_validator = SchemaValidator(info.input_schema)
     entry.served = ServedModel(
         info,
@@ -77,6 +80,7 @@ def start(entry: Entry) -> None:
         queued,
         is_fast=input_validator.is_fast and output_validator.is_fast,
         timeout_s=entry.config.timeout_s,
+        meter=entry.measuring.meter if entry.measuring is not None else None,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")
@@ -93,6 +97,9 @@ def drain(entry: Entry, deadline: float) -> bool:
 def stop(entry: Entry) -> None:
     """Stop an entry's backend, started or not; calling it twice is fine."""
     backend, entry.backend, entry.served = entry.backend, None, None
+    measuring, entry.measuring = entry.measuring, None
+    if measuring is not None:
+        measuring.end()
     try:
         if backend is not None:
             backend.stop()
@@ -153,6 +160,8 @@ def _quarantine(entry: Entry, error: PackageError) -> None:
         state=ModelState.FAILED,
         problem=problem,
     )
+    if entry.host.meters is not None:
+        note_failure(entry.host.meters, entry.status)
     text = f"model is quarantined: {problem.problem} ({problem.cause}); {problem.remedy}"
     _log(entry, logging.ERROR, text, code=error.code, cause=error.__cause__)
     stop(entry)

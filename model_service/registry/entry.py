@@ -4,8 +4,10 @@ from dataclasses import dataclass, field, replace
 
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.registry.lease import Leases
+from model_service.registry.measuring import Measuring
 from model_service.schema.validation import SchemaValidator
 
 
@@ -17,6 +19,7 @@ class ServedModel:
         is_fast: Whether both validators say yes in no time to what is valid.
         timeout_s: Seconds that a request may take when it says nothing else.
         leases: Of those who may be about to submit to it.
+        meter: Where its requests are noted; ``None`` where nothing is counted.
     """
 
     info: ModelInfo
@@ -26,6 +29,7 @@ class ServedModel:
     is_fast: bool
     timeout_s: float
     leases: Leases = field(default_factory=Leases)
+    meter: ModelMeter | None = None
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Entry:
         host: Of this process, with the entry's own folder.
         backend: While there is one to be stopped.
         served: Once it answers.
+        measuring: While it answers, where anything is counted.
     """
 
     config: ModelConfig
@@ -45,6 +50,7 @@ class Entry:
     host: Host
     backend: Backend | None = None
     served: ServedModel | None = None
+    measuring: Measuring | None = None
 
 
 def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus:

@@ -27,6 +27,8 @@ from model_service.errors import (
     PredictionTimeout,
     ServiceError,
 )
+from model_service.metrics.meters import Meters
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
 
 STATUS_POLL_S = 0.02
@@ -55,10 +57,13 @@ class ProcessBackend(AsyncBackend):
         self._suspects = Suspects()
         self._last_answer = 0.0
         self._calls: dict[Ticket, Call] = {}
+        self._meter: ModelMeter | None = None
 
     @classmethod
-    def make_parent_part(cls, config: ModelConfig, folder: Path, *, linger_s: float) -> ParentPart:
-        return Supervisor(config, folder, linger_s=linger_s)
+    def make_parent_part(
+        cls, config: ModelConfig, folder: Path, *, linger_s: float, meters: Meters | None = None
+    ) -> ParentPart:
+        return Supervisor(config, folder, linger_s=linger_s, meters=meters)
 
     @classmethod
     def peek(cls, config: ModelConfig, host: Host) -> ModelInfo:
@@ -81,6 +86,20 @@ class ProcessBackend(AsyncBackend):
     @property
     def is_idle(self) -> bool:
         return not self._admission.rows
+
+    @property
+    def waiting_rows(self) -> int:
+        running = [len(ticket.payloads) for ticket, call in list(self._calls.items()) if call.is_running]
+        return max(0, self._admission.rows - sum(running))
+
+    @property
+    def tickets(self) -> int:
+        return len(self._calls)
+
+    def note_in(self, meter: ModelMeter) -> None:
+        self._meter = meter
+        for connection in self._connections:
+            connection.note_rows = meter.batches.append
 
     def describe(self) -> ModelInfo:
         (status, *_) = self._wait(lambda status: status.info is not None)
@@ -206,6 +225,10 @@ class ProcessBackend(AsyncBackend):
             now = time.monotonic()
             self._admission.rate.learn(now - max(self._last_answer, began), len(ticket.payloads))
             self._last_answer = now
+            if self._meter is not None:
+                ran_s = min(answer.get("ran_s", 0.0), now - began)
+                self._meter.runs.append(ran_s)
+                self._meter.waits.append(now - began - ran_s)
             try:
                 outcomes = _restore_outcomes(answer)
                 check_count(ticket.payloads, outcomes)
@@ -230,7 +253,7 @@ class ProcessBackend(AsyncBackend):
     def _find_folder(self) -> Path:
         """Return where the sockets are, after starting a supervisor where there is none."""
         if self._folder is None:
-            self._supervisor = Supervisor(self._config)
+            self._supervisor = Supervisor(self._config, meters=self._host.meters)
             self._supervisor.start()
             self._folder = self._supervisor.folder
         folder = self._folder

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model_service.backends.process.status import STOP_SIGNAL
 from model_service.config import ModelConfig
+from model_service.home import measure_memory
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,6 @@ OUTPUT_TIMEOUT_S = 1.0
 _LAST_LINES = 50
 #: What Python says of `-m` and of `import`.
 _MISSING_MODULE = re.compile(r"No module named '?([\w.]+)")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class SpawnedProcess:
@@ -90,10 +90,7 @@ class SpawnedProcess:
 
     def measure_memory(self) -> int:
         """Return its resident memory in bytes; 0 where that is not known."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
-        except (OSError, IndexError, ValueError):  # it has just ended, or there is no /proc
-            return 0
+        return measure_memory(self.pid)
 
     def finish_output(self, *, has_failed: bool) -> None:
         """Wait until what it wrote has been read; log the last lines where the level of the log has kept them back."""

@@ -1,5 +1,6 @@
 """The Flask application: its parts, its request ids and its one log line per request."""
 
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,10 +13,21 @@ import model_service
 from model_service.config import ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
-from model_service.observability import bind_request_id, choose_request_id, get_request_id
+from model_service.metrics.families import NONE
+from model_service.metrics.meters import Meters
+from model_service.observability import bind_request_id, bind_target, choose_request_id, get_request_id, get_target
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
-from model_service.transports.http import docs, endpoints, health, inference_protocol, pages, platforms, rest
+from model_service.transports.http import (
+    docs,
+    endpoints,
+    health,
+    inference_protocol,
+    metrics,
+    pages,
+    platforms,
+    rest,
+)
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
@@ -29,6 +41,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATIC = Path(__file__).parent / "static"
+#: What routes have in place of a part of the address.
+_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+#: Blueprints whose answers say nothing of how long a request takes.
+_UNTIMED = ("health", "metrics")
 
 
 def build_app(
@@ -37,6 +53,7 @@ def build_app(
     config: ServiceConfig,
     log: RequestLog,
     jobs: JobAccess | None = None,
+    meters: Meters | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
@@ -68,6 +85,8 @@ def build_app(
     if jobs is not None:
         app.register_blueprint(job_routes.build_blueprint(jobs))
     app.register_blueprint(health.build_blueprint(manager))
+    if meters is not None:
+        app.register_blueprint(metrics.build_blueprint(meters, jobs))
     app.register_blueprint(
         docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
     )
@@ -123,21 +142,35 @@ def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
 
 def _finish_request(response: Response, log: RequestLog) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
-    names = request.view_args or {}
+    handed, found = find_handed_on(request.environ), get_target()
+    info = handed.target.info if handed is not None else found
+    model = info.qualified_name if info is not None else (request.view_args or {}).get("qualified_name", "")[:64]
     log.write(
         request.method[:20],
         request.path[:200],
         response.status_code,
-        names.get("qualified_name", "")[:64] or None,
-        response.headers.get("X-Model-Version"),
-        time.monotonic() - g.started,
+        model or None,
+        info.version if info is not None else None,
+        0.0 if request.blueprint in _UNTIMED else time.monotonic() - g.started,
         get_request_id(),
+        route=_name_route(),
+        code=g.get("code"),
     )
     return response
 
 
+def _name_route() -> str:
+    """Return the template of the address, which no caller can make up."""
+    if request.url_rule is None:
+        return NONE
+    if request.endpoint is not None and request.endpoint.endswith("static"):
+        return "/static/{filename}"  # behind a digest that every release has anew
+    return _PARAMETER.sub(r"{\1}", request.url_rule.rule)
+
+
 def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
+    bind_target(None)
     wrong_address = request.routing_exception
     if wrong_address is not None:  # its frames hold the request, and the request holds it
         wrong_address.__traceback__ = wrong_address.__context__ = None

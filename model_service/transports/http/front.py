@@ -5,6 +5,7 @@ from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
+from model_service.metrics.meters import Meters
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
 from model_service.transports.http.cors import CrossOrigin
@@ -29,6 +30,7 @@ class Front:
         config: Of the server.
         invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
+        meters: Count; ``None`` where nothing is counted.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         is_draining: Whether the worker is about to end: every answer closes its connection.
@@ -44,6 +46,7 @@ class Front:
         log: RequestLog,
         config: ServiceConfig,
         jobs: JobAccess | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
@@ -52,6 +55,7 @@ class Front:
         self.config = server = config.server
         self.invocations = config.invocations
         self.jobs = jobs
+        self.meters = meters
         self.hosts = AllowedHosts(server)
         self.cors = CrossOrigin(server)
         self.is_draining = False

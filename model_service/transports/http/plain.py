@@ -15,7 +15,7 @@ from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.hosts import AllowedHosts
-from model_service.transports.http.urls import MODELS
+from model_service.transports.http.urls import MODELS, PREDICT_ROUTE, PREDICT_VERSION_ROUTE
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -48,6 +48,7 @@ class PlainHead:
         request_id: As the caller offers it.
         wants_continue: Whether the caller sends the body when it is asked to.
         cors_lines: Headers of the answer for a page of another origin; empty where none may call.
+        route: The template of the address.
     """
 
     path: str
@@ -56,6 +57,7 @@ class PlainHead:
     request_id: str | None
     wants_continue: bool
     cors_lines: bytes
+    route: str
 
 
 class PlainRequest(Ticket):
@@ -74,6 +76,7 @@ class PlainRequest(Ticket):
     error: ServiceError | None = None
     refusal: ServiceError | None = None
     taken = received = held_bytes = 0
+    submitted = began = 0.0
     is_lenient = is_apart = is_over = is_current = is_many = is_submitted = response_complete = disconnected = False
     keep_alive = more_body = True
 
@@ -146,6 +149,7 @@ def read_head(
         offered.decode("latin-1") if offered is not None else None,
         b"expect" in found,
         cors.write_lines(found.get(b"origin")),
+        PREDICT_VERSION_ROUTE if version else PREDICT_ROUTE,
     )
 
 

@@ -30,6 +30,7 @@ from model_service.transports.http.codec import body_too_large
 from model_service.transports.http.front import LARGE_BYTES, Front
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.plain import Headers, PlainHead, PlainRequest, read_head
+from model_service.transports.http.problems import HTTP_PROBLEMS
 from model_service.transports.http.short_way import Phase, ShortWay
 from model_service.transports.http.wire import write_rejection
 
@@ -314,7 +315,8 @@ class PredictProtocol(ShortWay):
         if not self.transport.is_closing():
             request_id = choose_request_id(None)
             self.transport.write(write_rejection(status, detail, request_id, self.date()))
-            self.front.log.write("-", "-", status, None, None, 0.0, request_id)
+            code = HTTP_PROBLEMS[status][0]
+            self.front.log.write("-", "-", status, None, None, 0.0, request_id, code=code)
             self.transport.close()
 
     def _hold(self, request: PlainRequest) -> None:

@@ -54,22 +54,21 @@ class Family:
 REQUESTS = Family(
     "model_service_requests_total",
     Kind.COUNTER,
-    ("method", "route", *_MODEL, "status"),
-    "Requests answered. Over gRPC, `method` is `GRPC` and `status` the name of the status.",
+    ("method", "route", *_MODEL, "Requests answered."),
+    "Requests answered.",
 )
 REQUEST_SECONDS = Family(
     "model_service_request_seconds",
     Kind.HISTOGRAM,
     ("route", *_MODEL),
-    "Seconds from the headers of a request to its answer; health, scrapes and files of jobs are left out.",
+    "Seconds from headers to answer.",
     bounds=SECONDS,
 )
 STAGE_SECONDS = Family(
     "model_service_stage_seconds",
     Kind.HISTOGRAM,
     ("stage", *_MODEL),
-    "Seconds of a request in one stage: `validate` (the input schema), `queue` (admitted, not running), `predict` (its "
-    "batch runs).",
+    "Seconds of a request in one stage.",
     bounds=SECONDS,
 )
 BATCH_ROWS = Family(
@@ -80,59 +79,55 @@ ERRORS = Family(
     "model_service_errors_total",
     Kind.COUNTER,
     ("code", *_MODEL),
-    "Requests refused or failed, by the code of docs/errors.md: `queue_full`, `payload_invalid` and others.",
+    "Requests refused or failed, by code.",
 )
 QUEUE_ROWS = Family("model_service_queue_rows", Kind.GAUGE, _MODEL, "Rows that wait for a model.")
-IN_FLIGHT = Family(
-    "model_service_requests_in_flight", Kind.GAUGE, _MODEL, "Requests admitted to a model and not answered yet."
-)
+IN_FLIGHT = Family("model_service_requests_in_flight", Kind.GAUGE, _MODEL, "Requests admitted and not answered yet.")
 LOAD_SECONDS = Family(
     "model_service_model_load_seconds",
     Kind.GAUGE,
     _MODEL,
-    "Seconds that loading and testing took, in the slowest worker.",
+    "Seconds of loading, in the slowest worker.",
     Merge.HIGHEST,
 )
 MODEL_READY = Family(
     "model_service_model_ready",
     Kind.GAUGE,
     _MODEL,
-    "Workers in which the model can predict; 0 once it has failed in all of them.",
+    "Workers in which the model can predict.",
 )
 MODEL_MEMORY = Family(
     "model_service_model_memory_bytes",
     Kind.GAUGE,
     (*_MODEL, "replica"),
-    "Resident memory of a model process (`backend: process`).",
+    "Resident memory of a model process.",
     Merge.HIGHEST,
 )
 MODEL_RESTARTS = Family(
-    "model_service_model_restarts_total", Kind.COUNTER, _MODEL, "Model processes started in place of one that ended."
+    "model_service_model_restarts_total", Kind.COUNTER, _MODEL, "Model processes that were replaced."
 )
 WORKERS = Family("model_service_workers", Kind.GAUGE, (), "Workers that run.")
 WORKER_MEMORY = Family(
     "model_service_worker_memory_bytes",
     Kind.GAUGE,
     ("worker",),
-    "Resident memory of a worker, with every `local` model.",
+    "Resident memory of a worker.",
     Merge.HIGHEST,
 )
-WORKER_RESTARTS = Family(
-    "model_service_worker_restarts_total", Kind.COUNTER, (), "Workers started in place of one that ended."
-)
+WORKER_RESTARTS = Family("model_service_worker_restarts_total", Kind.COUNTER, (), "Workers that were replaced.")
 LOOP_LAG = Family(
     "model_service_loop_lag_seconds",
     Kind.GAUGE,
     (),
-    "Seconds by which the latest tick of an event loop came late, in the slowest worker.",
+    "Seconds by which the slowest loop is late.",
     Merge.HIGHEST,
 )
 GENERATION = Family(
     "model_service_generation", Kind.GAUGE, (), "Number of the newest generation of models.", Merge.HIGHEST
 )
-JOBS = Family("model_service_jobs", Kind.GAUGE, ("state",), "Jobs that are kept, by state.", Merge.HIGHEST)
+JOBS = Family("model_service_jobs", Kind.GAUGE, ("state",), "Jobs that are kept.", Merge.HIGHEST)
 BUILD = Family(
-    "model_service_build_info", Kind.GAUGE, ("version", "python"), "Always 1; its labels say what runs.", Merge.HIGHEST
+    "model_service_build_info", Kind.GAUGE, ("version", "python"), "Always 1; the labels say what runs.", Merge.HIGHEST
 )
 
 #: Every family, in the order of a scrape.

@@ -25,8 +25,8 @@ _HEADER = struct.Struct(">QII")
 #: Where the second slot begins. The file has a hole in between, so it is as small as what is written.
 _SLOT_BYTES = 64 * 1024 * 1024
 _SUFFIX = ".figures"
-#: A reader that meets a writer in both slots looks again.
-_ATTEMPTS = 5
+#: A reader that meets a writer looks again; where the writer was killed, the slot stays as it is.
+_ATTEMPTS = 10
 
 
 class FiguresFile:
@@ -102,22 +102,24 @@ def _lock(file: int, kind: int) -> bool:
 
 def _read(file: int) -> tuple[int, Figures]:
     """Return the number of the latest writing, and what it holds."""
+    latest = 0, b""
     for _ in range(_ATTEMPTS):
-        found = max((_read_slot(file, slot * _SLOT_BYTES) for slot in (0, 1)), key=lambda slot: slot[0])
-        if found[0] or not os.fstat(file).st_size:
+        slots = [_read_slot(file, place) for place in (0, _SLOT_BYTES)]
+        latest = max([latest, *(slot for slot in slots if slot is not None)], key=lambda slot: slot[0])
+        if None not in slots:  # else a newer one is being written, and the other may have become old meanwhile
             break
-    number, raw = found
+    number, raw = latest
     return number, Figures.from_document(json.loads(raw)) if raw else Figures()
 
 
-def _read_slot(file: int, place: int) -> tuple[int, bytes]:
-    """Return number and contents of a slot; 0 and nothing where it is not whole."""
+def _read_slot(file: int, place: int) -> tuple[int, bytes] | None:
+    """Return number and contents of a slot, 0 and nothing of one that is empty; ``None`` of one that is not whole."""
     header = os.pread(file, _HEADER.size, place)
     if len(header) < _HEADER.size:
         return 0, b""
     number, length, checksum = _HEADER.unpack(header)
     raw = os.pread(file, min(length, _SLOT_BYTES), place + _HEADER.size)
-    return (number, raw) if len(raw) == length and _check(number, raw) == checksum else (0, b"")
+    return (number, raw) if len(raw) == length and _check(number, raw) == checksum else None
 
 
 def _check(number: int, raw: bytes) -> int:

@@ -117,6 +117,8 @@ def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
         _quarantine(entry, error)
     else:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+        if entry.host.meters is not None:
+            entry.host.meters.note_name(info.qualified_name)
         if info.warnings:
             _log(entry, logging.WARNING, f"the package serves, but looks mistaken: {'; '.join(info.warnings)}")
 

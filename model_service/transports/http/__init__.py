@@ -32,6 +32,7 @@ jobs.py         /api/jobs: list, show, cancel, remove
 job_schemas.py  marshmallow schemas of jobs
 job_docs.py     jobs in the OpenAPI document
 health.py       /health/live, /health/ready
+metrics.py      /metrics
 platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
 endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it
 ping.py         which model they mean, and whether it answers

@@ -54,7 +54,7 @@ class Family:
 REQUESTS = Family(
     "model_service_requests_total",
     Kind.COUNTER,
-    ("method", "route", *_MODEL, "Requests answered."),
+    ("method", "route", *_MODEL, "status"),
     "Requests answered.",
 )
 REQUEST_SECONDS = Family(

@@ -90,7 +90,7 @@ def build_app(
     app.register_blueprint(
         docs.build_blueprint(manager, max_rows=server.max_request_rows, digest=digest, has_jobs=has_jobs)
     )
-    app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
+    app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs, meters=meters))
     return app
 
 

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from model_service.config import ServerConfig
 from model_service.manager import ModelManager
+from model_service.metrics.meters import Meters
+from model_service.metrics.summary import Summary
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.schema.columns import describe_columns
 from model_service.schema.compatibility import accepts_payloads_of
@@ -21,7 +23,9 @@ from model_service.transports.http.codec import JSON, write_json
 from model_service.transports.http.urls import JOBS, model_links
 
 
-def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bool) -> Blueprint:
+def build_blueprint(
+    manager: ModelManager, config: ServerConfig, *, has_jobs: bool, meters: Meters | None = None
+) -> Blueprint:
     """Return the index and the pages of each model; a model's pages have twins that name the version."""
     blueprint = Blueprint("pages", __name__)
 
@@ -47,7 +51,10 @@ def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bo
             if other.qualified_name == status.qualified_name and other.version != status.version
         ]
         links = page_links(status) | {"metadata": model_links(status, request.root_path)["metadata"]}
-        return render_template("model.html", status=status, about=about, versions=versions, links=links)
+        figures = _summarise(meters, status)
+        return render_template(
+            "model.html", status=status, about=about, versions=versions, links=links, figures=figures
+        )
 
     @blueprint.get("/models/<qualified_name>/predict")
     @blueprint.get("/models/<qualified_name>/versions/<version>/predict")
@@ -93,6 +100,13 @@ def page_links(status: ModelStatus) -> dict[str, str]:
 
 def _code(status: ModelStatus) -> int:
     return 200 if status.state is ModelState.READY else 503
+
+
+def _summarise(meters: Meters | None, status: ModelStatus) -> Summary | None:
+    """Return the figures of a model, where any are kept."""
+    if meters is None or status.info is None:
+        return None
+    return Summary.of(meters.gather(), status.info.qualified_name, status.info.version)
 
 
 def _describe_page(status: ModelStatus, models: list[ModelStatus], config: ServerConfig) -> dict[str, Any]:

@@ -780,7 +780,14 @@ def test_a_description_has_a_type_a_default_and_a_sentence():
 
 
 def test_every_described_default_is_the_real_one(load):
-    tree: dict = {"server": {}, "jobs": {}, "invocations": {}, "logging": {}, "models": [{"class": "m.M"}]}
+    tree: dict = {
+        "server": {},
+        "jobs": {},
+        "invocations": {},
+        "logging": {},
+        "metrics": {},
+        "models": [{"class": "m.M"}],
+    }
     for path, _, default, _ in describe_settings():
         section, key = path.split(".")
         if default != "(required)":

@@ -153,7 +153,12 @@ class ProcessBackend(AsyncBackend):
         began = time.monotonic()
         try:
             call = make_call(
-                {"op": "run", "payloads": ticket.payloads, "is_lenient": ticket.is_lenient},
+                {
+                    "op": "run",
+                    "payloads": ticket.payloads,
+                    "is_lenient": ticket.is_lenient,
+                    "request_id": ticket.context.request_id,
+                },
                 ticket.deadline,
                 lambda answer, error: self._finish(ticket, began, answer, error),
             )

@@ -25,6 +25,7 @@ from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
 from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error, describe_cause
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
+from model_service.observability import bind_request_id
 from model_service.records import RequestContext, Violation
 from model_service.schema.json_values import is_representable
 from model_service.schema.validation import SchemaValidator, word_violations
@@ -33,13 +34,15 @@ from model_service.schema.validation import SchemaValidator, word_violations
 SEND_TIMEOUT_S = 10
 #: So many batches are read ahead; the rest may wait in the sockets.
 _BATCHES_AHEAD = 8
+#: Requests of a batch that a line of the model names.
+_MOST_IDS = 8
 
 
 class _Call(Ticket):
     """A call of one worker."""
 
     def __init__(self, connection: socket.socket, frame: Frame, done: Any) -> None:
-        context = RequestContext("", 0.0, frame["deadline"])
+        context = RequestContext(frame.get("request_id", ""), 0.0, frame["deadline"])
         super().__init__(frame["payloads"], context, done, is_lenient=frame.get("is_lenient", False))
         self.connection = connection
         self.id: int = frame["id"]
@@ -94,6 +97,7 @@ class ModelServer:
             if self._checks:
                 self._check(self._checks.popleft())
             announce(self._batches.run_next())
+            bind_request_id(None)
             self.is_busy = False
 
     def _gather(self) -> None:
@@ -157,6 +161,8 @@ class ModelServer:
 
     def _announce(self, batch: Batch, *, is_check: bool = False) -> None:
         """Tell every caller what runs now."""
+        ids = [ticket.context.request_id for ticket, _ in batch[:_MOST_IDS]]
+        bind_request_id(",".join(filter(None, ids)) or None)  # what the model logs now, it logs of these
         running = {ticket.id: ticket.connection for ticket, _ in batch if isinstance(ticket, _Call)}
         rows = 0 if is_check else sum(len(part) for _, part in batch)
         for connection in {call.connection for call in self._calls.values()}:

@@ -31,7 +31,7 @@ class NotedLog(RequestLog):
         super().__init__(LoggingConfig())
         self.lines: list[tuple[Any, ...]] = []
 
-    def write(self, method, path, status, model, version, duration_s, request_id):
+    def write(self, method, path, status, model, version, duration_s, request_id, **_):
         self.lines.append((method, path, status, model, version))
 
 

@@ -44,17 +44,7 @@ def build_blueprint(
     @blueprint.get("/models/<qualified_name>/versions/<version>")
     def model(qualified_name: str, version: str | None = None) -> str:
         status = manager.get_model_metadata(qualified_name, version)
-        about = About.of(status.info) if status.info else None
-        versions = [
-            other
-            for other in manager.get_models()
-            if other.qualified_name == status.qualified_name and other.version != status.version
-        ]
-        links = page_links(status) | {"metadata": model_links(status, request.root_path)["metadata"]}
-        figures = _summarise(meters, status)
-        return render_template(
-            "model.html", status=status, about=about, versions=versions, links=links, figures=figures
-        )
+        return _draw_model(manager, status, _summarise(meters, status))
 
     @blueprint.get("/models/<qualified_name>/predict")
     @blueprint.get("/models/<qualified_name>/versions/<version>/predict")
@@ -100,6 +90,17 @@ def page_links(status: ModelStatus) -> dict[str, str]:
 
 def _code(status: ModelStatus) -> int:
     return 200 if status.state is ModelState.READY else 503
+
+
+def _draw_model(manager: ModelManager, status: ModelStatus, figures: Summary | None) -> str:
+    about = About.of(status.info) if status.info else None
+    versions = [
+        other
+        for other in manager.get_models()
+        if other.qualified_name == status.qualified_name and other.version != status.version
+    ]
+    links = page_links(status) | {"metadata": model_links(status, request.root_path)["metadata"]}
+    return render_template("model.html", status=status, about=about, versions=versions, links=links, figures=figures)
 
 
 def _summarise(meters: Meters | None, status: ModelStatus) -> Summary | None:

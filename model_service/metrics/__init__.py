@@ -1,4 +1,4 @@
-"""What is counted: requests, seconds, rows. It costs a request well under a microsecond.
+"""What is counted: requests, seconds, rows. It costs a request about a microsecond.
 
     a request ─ notes a number (histogram.py, model_meter.py) ─> folded into counts by a tick of the loop
     the counts ─ written several times per second (figures_file.py) ─> a scrape adds up all processes (meters.py)

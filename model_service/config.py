@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model_service.config_access import AccessConfig
 from model_service.config_jobs import JobsConfig
+from model_service.config_metrics import MetricsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
 from model_service.config_traffic import TrafficConfig
@@ -321,6 +322,7 @@ class ServiceConfig:
         help="How `/invocations` answers, which SageMaker, Vertex AI and MLflow call.",
     )
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
+    metrics: MetricsConfig = setting(factory=MetricsConfig, help="What is counted, and shown at `/metrics`.")
 
 
 #: What an empty configuration is told: it is valid, and hardly ever meant.

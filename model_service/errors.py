@@ -35,10 +35,9 @@
        |- KeysUnavailable
        `- PredictionTimeout
 
-Each leaf has a stable ``code`` that programs may rely on. This module knows no
-HTTP, no gRPC and no exit codes: each transport translates with one table of its
-own. A message names the thing, what was expected and the way out, and never
-repeats a caller's values, because messages leave the process.
+Each leaf has a stable ``code`` that programs may rely on. This module knows no HTTP, no gRPC and no exit codes: each
+transport translates with one table of its own. A message names the thing, what was expected and the way out, and
+never repeats a caller's values, because messages leave the process.
 """
 
 from collections.abc import Iterable
@@ -250,10 +249,7 @@ class PayloadTooLarge(CallerError):
 
 
 class FileUnreadable(CallerError):
-    """A file of rows cannot be read any further: no header, another encoding, a row without an end.
-
-    A row alone that cannot be read is no such error: it has a `PayloadMalformed` of its own.
-    """
+    """A file of rows cannot be read any further, as without a header; a row alone has a `PayloadMalformed` instead."""
 
     code = "file_unreadable"
     title = "The file cannot be read."

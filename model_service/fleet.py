@@ -37,6 +37,8 @@ from model_service.home import (
 )
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
+from model_service.metrics import families
+from model_service.metrics.meters import Meters
 from model_service.reporting import WorkerReport, read_report
 from model_service.worker_place import WorkerPlace
 
@@ -63,6 +65,7 @@ class Standing:
         pipe: File descriptor whose other end ends with the parent.
         workers: How many each generation has.
         fail: Ends the service with an exit code.
+        meters: Count what the parent sees; ``None`` where nothing is counted.
         ending: Set when the service ends.
     """
 
@@ -71,6 +74,7 @@ class Standing:
     pipe: int
     workers: int
     fail: Callable[[int], object]
+    meters: Meters | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
 
@@ -237,6 +241,8 @@ class Fleet:
         standing = self._standing
         sockets = standing.listener.filenos()
         is_staged = self._is_staged_from_start and not is_replacement
+        if is_replacement and standing.meters is not None:
+            standing.meters.count(families.WORKER_RESTARTS)
         return subprocess.Popen(  # noqa: S603 - our own module
             [
                 *(sys.executable, "-P", "-m", "model_service.worker", "--home", str(standing.home.path)),
@@ -262,4 +268,5 @@ class Fleet:
     def _make_parent_part(self, name: str, model: ModelConfig) -> ParentPart | None:
         linger_s = self.config.server.shutdown_timeout_s + CLOSE_S
         folder: Path = self.folder / name
-        return find_backend(model.backend).make_parent_part(model, folder, linger_s=linger_s)
+        backend, meters = find_backend(model.backend), self._standing.meters
+        return backend.make_parent_part(model, folder, linger_s=linger_s, meters=meters)

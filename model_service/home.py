@@ -18,6 +18,8 @@ from model_service.errors import ConfigInvalid
 
 #: The configuration of the service, for its workers to read.
 CONFIG_FILE = "config.yaml"
+#: Where the processes of the service write what they count.
+METRICS_FOLDER = "metrics"
 #: A worker that could not even decide what to serve ends with one of them; another one would not do better. They are
 #: those of the command line for configuration and packages at fault.
 EXIT_CONFIG_WRONG, EXIT_PACKAGE_WRONG = 3, 4

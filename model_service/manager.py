@@ -18,6 +18,8 @@ from model_service.backends.base import Host
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ReadyRule, ServiceConfig, name_entry
 from model_service.errors import ServiceError
+from model_service.metrics.meters import Meters
+from model_service.observability import bind_target
 from model_service.prediction_log.redaction import check_paths
 from model_service.records import ModelState, ModelStatus
 from model_service.registry import bring_up
@@ -66,7 +68,7 @@ class ModelManager:
         with self._loading_lock:
             self._close()
             self._ready_rule = configuration.health.ready
-            self._entries = _announce(configuration, ServiceLoop(), None)
+            self._entries = _announce(configuration, ServiceLoop())
             self._publish()
 
     def load_models(
@@ -76,19 +78,20 @@ class ModelManager:
         describe_only: bool = False,
         loop: ServiceLoop | None = None,
         home: Path | None = None,
+        meters: Meters | None = None,
     ) -> None:
         """Import, check, build and self-test every model of a configuration; replaces what was loaded.
 
-        Several at the same time; each answers as soon as it is ready. Where models answer already, they do so until
-        all of the new ones are ready; then they finish what they have begun, and are stopped.
+        Several at the same time; each answers as soon as it is ready. Where models answer already, they do so until all
+        of the new ones are ready; then they finish what they have begun, and are stopped.
 
         Args:
             configuration: Its ``models`` are listed in their order.
-            describe_only: Stop before any weights are read; the models stay ``loading``. For
-                documents and lists that need no prediction.
+            describe_only: Stop before any weights are read; the models stay ``loading``.
             loop: The event loop of this process; without one, the manager runs one in a thread until `close`.
             home: The folder that the workers of one service share, with a folder for each entry (`name_entry`):
                 sockets of model processes, and what the workers have agreed on.
+            meters: Counts; ticks with the loop.
 
         Raises:
             DuplicateModel: Two entries have the same name and version. What was loaded goes on answering.
@@ -97,7 +100,9 @@ class ModelManager:
         """
         with self._loading_lock:
             loop = loop or (ServiceLoop() if describe_only else self._start_own_loop())
-            before, entries = self._entries, _announce(configuration, loop, home)
+            if meters is not None and not describe_only:
+                _tick_with(loop, meters)
+            before, entries = self._entries, _announce(configuration, loop, home, meters)
             is_swap = any(entry.served is not None for entry in before)
             if not is_swap:
                 self._entries = entries
@@ -169,6 +174,7 @@ class ModelManager:
             target = self.get_model(qualified_name, version, find_header)
             with target.leases.hold():
                 if self.generation.serves(target):  # else it may be stopped already
+                    bind_target(target.info)
                     yield target
                     return
 
@@ -215,9 +221,16 @@ class ModelManager:
         return self._own_loop
 
 
-def _announce(configuration: ServiceConfig, loop: ServiceLoop, home: Path | None) -> list[Entry]:
+def _tick_with(loop: ServiceLoop, meters: Meters) -> None:
+    loop.no_tick(meters.tick)  # of an earlier time
+    loop.every_tick(meters.tick)
+
+
+def _announce(
+    configuration: ServiceConfig, loop: ServiceLoop, home: Path | None = None, meters: Meters | None = None
+) -> list[Entry]:
     return [
-        bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None))
+        bring_up.announce(config, Host(loop, home / name_entry(config) if home is not None else None, meters))
         for config in configuration.models
     ]
 

@@ -1,4 +1,4 @@
-"""Request ids and structured logs. It counts nothing yet and never sees a payload.
+"""Request ids and structured logs. It never sees a payload.
 
 A request id is bound to the current thread or task with `bind_request_id`; every log
 line written meanwhile carries it, so that an answer's id finds the lines of its request.
@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from model_service.config import LogFormat, LoggingConfig
+from model_service.records import ModelInfo
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+_target: ContextVar[ModelInfo | None] = ContextVar("target", default=None)
 
 #: Visible ASCII without the blank at the ends: what a header can carry and a log line can show.
 _ACCEPTABLE_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
@@ -48,6 +50,16 @@ def bind_request_id(request_id: str | None) -> None:
 def get_request_id() -> str | None:
     """Return the id that is bound now."""
     return _request_id.get()
+
+
+def bind_target(info: ModelInfo | None) -> None:
+    """Remember which model answers the request of this thread or task; ``None`` ends it."""
+    _target.set(info)
+
+
+def get_target() -> ModelInfo | None:
+    """Return the model that is bound now."""
+    return _target.get()
 
 
 class JsonFormatter(logging.Formatter):

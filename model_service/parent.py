@@ -29,8 +29,10 @@ from model_service.config import NO_MODELS, ServiceConfig
 from model_service.control import ControlServer, Say
 from model_service.errors import ConfigInvalid
 from model_service.fleet import CLOSE_S, Fleet, Standing
-from model_service.home import make_home, name_control
+from model_service.home import METRICS_FOLDER, make_home, name_control
 from model_service.listening import Listener
+from model_service.metrics import families
+from model_service.metrics.meters import Meters
 from model_service.observability import build_logging_settings
 from model_service.reloading import Reloader
 from model_service.service_status import describe_fleet
@@ -42,6 +44,8 @@ _STDERR = 2
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: A reload that is under way is given up when the service ends, in no time but for what hangs.
 _GIVE_UP_S = 15.0
+#: How often what it counts is written for the workers, who answer scrapes.
+_FLUSH_S = 0.5
 
 
 def serve(read: Callable[[], ServiceConfig], path: Path) -> None:
@@ -127,7 +131,8 @@ class Parent:
         self._home = make_home()
         # Workers see the end of this pipe when this process ends, however it does.
         pipe, self._own_end = os.pipe()
-        self._standing = Standing(listener, self._home, pipe, workers, self._fail)
+        self._meters = Meters(self._home.path / METRICS_FOLDER) if config.metrics.enabled else None
+        self._standing = Standing(listener, self._home, pipe, workers, self._fail, self._meters)
         self._reloader = Reloader(self._standing, read, Fleet(self._standing, 1, config))
         self._control = ControlServer(name_control(self._home.path), self._carry_out)
         self._has_terminal = os.isatty(_STDERR)
@@ -149,6 +154,8 @@ class Parent:
             self._reloader.serving.start()
             self._reloader.start()
             self._control.start()
+            if self._meters is not None:
+                threading.Thread(target=self._flush_meters, args=[self._meters], name="meters", daemon=True).start()
             self._wake.wait()
         finally:
             self._end()
@@ -164,6 +171,11 @@ class Parent:
     def _note_signal(self, number: int, frame: object) -> None:
         self._signals += 1
         self._wake.set()
+
+    def _flush_meters(self, meters: Meters) -> None:
+        while not self._standing.ending.wait(_FLUSH_S):
+            meters.set_gauge(families.GENERATION, value=self._reloader.serving.number)
+            meters.flush()
 
     def _note_hangup(self, number: int, frame: object) -> None:
         """Reload; or end, where the terminal is gone that the service was started in."""

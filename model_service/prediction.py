@@ -86,7 +86,7 @@ class PredictionService:
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
-        return 0 < len(documents) <= self._max_rows and target.input_validator.accepts_all(documents)
+        return 0 < len(documents) <= self._max_rows and self._validate(target, documents)
 
     def find_refusal(self, target: ServedModel, rows: int, deadline: float) -> CapacityError | None:
         """Return why so many rows would not be admitted now, if they would not: to be asked before they are decoded."""
@@ -291,12 +291,22 @@ class PredictionService:
         """Begin to copy requests for the versions that are shadows."""
         self.shadows = Shadows(self._manager, _run_rows)
 
+    def _validate(self, target: ServedModel, documents: list[Any]) -> bool:
+        """Whether the input schema accepts all rows of a request."""
+        meter = target.meter
+        if meter is None:
+            return target.input_validator.accepts_all(documents)
+        began = self._clock()
+        is_sound = target.input_validator.accepts_all(documents)
+        meter.validations.append(self._clock() - began)
+        return is_sound
+
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
     ) -> Prediction:
         started = self._clock()
         target = self.pin(target, documents)
-        if not target.input_validator.accepts_all(documents):
+        if not self._validate(target, documents):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
         ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))
@@ -306,7 +316,10 @@ class PredictionService:
 
 def _run_rows(target: ServedModel, documents: list[Any], context: RequestContext) -> list[RowOutcome]:
     """Return what becomes of rows that succeed or fail alone."""
+    began = time.monotonic()
     found = outcomes.find_schema_faults(target, documents)
+    if target.meter is not None:
+        target.meter.validations.append(time.monotonic() - began)
     if not any(found):
         return _run_sound(target, documents, context)
     sound = [document for document, violations in zip(documents, found, strict=True) if not violations]

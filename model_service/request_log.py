@@ -20,6 +20,8 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 from model_service.config import LoggingConfig
+from model_service.metrics.families import NONE
+from model_service.metrics.meters import Meters
 from model_service.observability import bind_request_id, writes_text
 
 _NAME = "model_service.requests"
@@ -35,9 +37,11 @@ NOTES_AT_ONCE = 32
 MOST_NOTES = 20_000
 
 
-#: Time, request id, method, path, status, model, version, seconds, name of the key: what is known of a request when it
-#: has been answered. A tuple, because one is made in every request.
-_Note = tuple[float, str | None, str, str, int, str | None, str | None, float, str | None]
+#: Time, request id, method, path, status, code, model, version, seconds, name of the key: what is known of a request
+#: when it has been answered. A tuple, because one is made in every request.
+_Note = tuple[float, str | None, str, str, int, str | None, str | None, str | None, float, str | None]
+#: Its fields, as a line names them.
+_FIELDS = ("method", "path", "status", "code", "model", "version", "key")
 
 
 class RequestLog:
@@ -48,11 +52,13 @@ class RequestLog:
     Args:
         config: As for `build_logging_settings`.
         stream: Where that writes.
+        meters: Count every request, also where no lines are written.
     """
 
     _logger = logging.getLogger(_NAME)
 
-    def __init__(self, config: LoggingConfig, stream: TextIO | None = None) -> None:
+    def __init__(self, config: LoggingConfig, stream: TextIO | None = None, *, meters: Meters | None = None) -> None:
+        self._meters = meters
         output = stream if stream is not None else sys.stderr
         self._is_text = writes_text(config, output)
         self._write = _open_writer(output)
@@ -74,14 +80,49 @@ class RequestLog:
         duration_s: float,
         request_id: str | None,
         key: str | None = None,
+        *,
+        route: str = NONE,
+        code: str | None = None,
+        outcome: str | None = None,
     ) -> None:
-        """Have the line of an answered request written soon; it never blocks."""
+        """Count an answered request, and have its line written soon; it never blocks.
+
+        Args:
+            method: Of the request, or ``GRPC``.
+            path: As it was asked.
+            status: Of HTTP or gRPC.
+            model: What the request calls its model.
+            version: Of the model, where it is known.
+            duration_s: From the arrival to the answer; zero where nobody measured it.
+            request_id: Finds all lines of the request.
+            key: The name of the key that it came with.
+            route: The template of the path.
+            code: Of the error that is answered.
+            outcome: The name of the status, where that is gRPC's.
+        """
+        if self._meters is not None:
+            self._meters.note_answer(method, route, outcome or str(status), (model, version), duration_s, code)
+        self.write_line(method, path, status, model, version, duration_s, request_id, key, code)
+
+    def write_line(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        model: str | None,
+        version: str | None,
+        duration_s: float,
+        request_id: str | None,
+        key: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Do the same for a request that has been counted."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
         if len(self._notes) >= MOST_NOTES:
             self._dropped += 1
             return
-        self._notes.append((time.time(), request_id, method, path, status, model, version, duration_s, key))
+        self._notes.append((time.time(), request_id, method, path, status, code, model, version, duration_s, key))
         if not self._has_notes.is_set():
             self._rouse()
 
@@ -102,9 +143,9 @@ class RequestLog:
                 self._logger.warning("%d lines of requests were dropped: the log is read too slowly", dropped)
 
     def _write_text(self, note: _Note) -> None:
-        _, request_id, method, path, status, model, version, duration_s, key = note
+        _, request_id, method, path, status, code, model, version, duration_s, key = note
         bind_request_id(request_id)  # of this thread, which writes nothing else
-        fields = _list_fields(method, path, status, model, version, key)
+        fields = _list_fields(method, path, status, code, model, version, key)
         self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
         bind_request_id(None)
 
@@ -132,28 +173,25 @@ class _LineMaker:
         self._text = ""
 
     def make_line(self, note: _Note) -> bytes:
-        time_s, request_id, method, path, status, model, version, duration_s, key = note
+        time_s, request_id, method, path, status, code, model, version, duration_s, key = note
         millisecond = int(time_s * 1000)
         if millisecond != self._millisecond:
             moment = datetime.fromtimestamp(millisecond / 1000, UTC)
             self._millisecond, self._text = millisecond, moment.isoformat(timespec="milliseconds")
         name = f'"{request_id}"' if request_id and request_id.isalnum() else _encode(request_id)
-        fields = _encode_fields(method, path, status, model, version, key)
+        fields = _encode_fields(method, path, status, code, model, version, key)
         start = f'{{"time":"{self._text}",{_SAME}"request_id":{name},'
         return f'{start}{fields},"duration_ms":{_to_ms(duration_s)}}}\n'.encode()
 
 
 @lru_cache(maxsize=256)  # most requests differ in id and duration only
-def _encode_fields(method: str, path: str, status: int, model: str | None, version: str | None, key: str | None) -> str:
-    return _encode(_list_fields(method, path, status, model, version, key))[1:-1]
+def _encode_fields(*fields: Any) -> str:
+    return _encode(_list_fields(*fields))[1:-1]
 
 
-def _list_fields(
-    method: str, path: str, status: int, model: str | None, version: str | None, key: str | None
-) -> dict[str, Any]:
+def _list_fields(*values: Any) -> dict[str, Any]:
     """Return the fields of a line by name, without those that are not known."""
-    fields = {"method": method, "path": path, "status": status, "model": model, "version": version, "key": key}
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in zip(_FIELDS, values, strict=True) if value is not None}
 
 
 def _to_ms(seconds: float) -> float:

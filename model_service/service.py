@@ -5,6 +5,7 @@
 Everything that is to begin and end with a worker hangs here.
 """
 
+import platform
 import time
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Self
 
 from flask import Flask
 
+import model_service
 from model_service.access.gate import Gate, make_gate
 from model_service.backends.loop import ServiceLoop
 from model_service.config import ServiceConfig
-from model_service.home import name_control
+from model_service.home import METRICS_FOLDER, name_control
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
+from model_service.metrics import families
+from model_service.metrics.meters import Meters
 from model_service.prediction import PredictionService
 from model_service.prediction_log.writer import open_log
 from model_service.records import ModelStatus
@@ -43,7 +47,8 @@ class Service:
         self.config = config
         self.manager = ModelManager()
         self.predictions = PredictionService(self.manager, max_rows=config.server.max_request_rows)
-        self.log = RequestLog(config.logging)
+        self.meters = _make_meters(config, home)
+        self.log = RequestLog(config.logging, meters=self.meters)
         # Files travel in the loop of a server; there is none in a notebook, or behind another server.
         self.jobs = JobAccess(config.jobs) if loop is not None else None
         self._health = HealthWatch(lambda: self.manager.generation.list_served(), config.health.self_test_interval_s)
@@ -63,7 +68,16 @@ class Service:
         control = None
         if self._home is not None and self.config.server.allow_management:
             control = name_control(self._home.parent)
-        return build_app(self.manager, self.predictions, self.config, self.log, self.jobs, self.gate, control=control)
+        return build_app(
+            self.manager,
+            self.predictions,
+            self.config,
+            self.log,
+            self.jobs,
+            self.gate,
+            control=control,
+            meters=self.meters,
+        )
 
     def announce(self) -> None:
         """List the models as ``loading``, so that the doors can say so before `start` has ended."""
@@ -76,7 +90,7 @@ class Service:
 
     def start(self) -> Self:
         """Load the models; errors as `ModelManager.load_models`."""
-        self.manager.load_models(self.config, loop=self._loop, home=self._home)
+        self.manager.load_models(self.config, loop=self._loop, home=self._home, meters=self.meters)
         return self
 
     def watch_predictions(self) -> None:
@@ -109,9 +123,23 @@ class Service:
             self.jobs.close()
         self.end_watch()
         self.log.flush()
+        if self.meters is not None:
+            self.meters.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _make_meters(config: ServiceConfig, home: Path | None) -> Meters | None:
+    if not config.metrics.enabled:
+        return None
+    # All generations count in one place: what one has counted is not lost with it.
+    meters = Meters(home.parent / METRICS_FOLDER if home is not None else None)
+    labels = model_service.__version__, platform.python_version()
+    meters.set_gauge(families.BUILD, *labels, value=1)
+    if home is None:  # else the parent of the service knows
+        meters.set_gauge(families.GENERATION, value=1)
+    return meters

@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -41,6 +42,7 @@ from model_service.home import (
 )
 from model_service.memory import keep_no_large_blocks
 from model_service.observability import build_logging_settings
+from model_service.registry.measuring import measure_worker
 from model_service.reporting import Reporter
 from model_service.service import Service
 from model_service.transports.http.front import Front
@@ -103,7 +105,18 @@ class Worker:
         self._may_accept = threading.Event()
         if post.number == 0 and not post.is_replacement and not post.is_staged:
             self._may_accept.set()
-        front = Front(self._loop, service.manager, service.predictions, service.log, config, service.jobs, service.gate)
+        front = Front(
+            self._loop,
+            service.manager,
+            service.predictions,
+            service.log,
+            config,
+            service.jobs,
+            service.gate,
+            service.meters,
+        )
+        if service.meters is not None:
+            service.meters.watch(partial(measure_worker, self._loop, post.number))
         if service.gate is not None:
             service.gate.look_with(self._loop.every_tick)
         latest_s = math.inf if post.is_staged else LATEST_START_S
@@ -221,6 +234,8 @@ class Worker:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
         service = self._service
         ends = (service.manager.close, _CLOSE_S), (service.end_watch, _LOG_S), (service.log.flush, _FLUSH_S)
+        if service.meters is not None:
+            service.meters.close()
         for end, most_s in ends:
             ending = threading.Thread(target=end, name="ending", daemon=True)
             ending.start()

@@ -35,7 +35,7 @@ class NotedLog(RequestLog):
         self.lines: list[tuple[Any, ...]] = []
         self.keys: list[str | None] = []
 
-    def write(self, method, path, status, model, version, duration_s, request_id, key=None):
+    def write(self, method, path, status, model, version, duration_s, request_id, key=None, **_):
         self.lines.append((method, path, status, model, version))
         self.keys.append(key)
 

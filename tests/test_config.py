@@ -21,6 +21,7 @@ from model_service.config import (
 from model_service.config_file import DEFAULT_FILE, ENVIRONMENT_PREFIX, load_config, write_config
 from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
+from model_service.config_metrics import MetricsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_traffic import TrafficConfig
 from model_service.errors import ConfigInvalid
@@ -208,7 +209,7 @@ def test_a_configuration_cannot_be_changed(part):
         pytest.param(
             "zzz: 1",
             "FILE, line 1: unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging",
+            "invocations, logging, metrics",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -224,13 +225,13 @@ def test_a_configuration_cannot_be_changed(part):
         pytest.param(
             "1: 2",
             "FILE, line 1: unknown key '1'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging",
+            "invocations, logging, metrics",
             id="a-number",
         ),
         pytest.param(
             "<<: {server: {port: 1}}",
             "FILE, line 1: unknown key '<<'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging",
+            "invocations, logging, metrics",
             id="a-merge-key",
         ),
     ],
@@ -640,13 +641,15 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
         pytest.param(
             "ZZZ",
             "1",
-            "unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, invocations, logging",
+            "unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, "
+            "invocations, logging, metrics",
             id="an-unknown-one",
         ),
         pytest.param(
             "",
             "1",
-            "unknown key ''; known keys: server, models, access, jobs, prediction_log, health, invocations, logging",
+            "unknown key ''; known keys: server, models, access, jobs, prediction_log, health, "
+            "invocations, logging, metrics",
             id="the-prefix-alone",
         ),
         pytest.param(
@@ -698,6 +701,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
             "HealthConfig": HealthConfig,
             "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
+            "MetricsConfig": MetricsConfig,
             "ModelConfig": ModelConfig,
             "TrafficConfig": TrafficConfig,
             "ModelLogConfig": ModelLogConfig,

@@ -1,5 +1,6 @@
 """Toy models that hang, crash and swell: for processes of their own only. Import them as ``unruly_models:Class``."""
 
+import logging
 import os
 import signal
 import sys
@@ -141,3 +142,13 @@ class LateModel(DoubleModel):
     def __init__(self) -> None:
         if f"--number {os.environ['LATE_WORKER']}" in " ".join(sys.argv):
             time.sleep(1.5)
+
+
+class ThinkingModel(DoubleModel):
+    """Logs what it does."""
+
+    qualified_name = "thinking_model"
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        logging.getLogger("thinking").info("a thought")
+        return super().predict(payload)

@@ -12,6 +12,8 @@ from model_service.backends.ticket import Ticket, Waiter
 from model_service.backends.vitals import Vitals
 from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionFailed
+from model_service.metrics.meters import Meters
+from model_service.metrics.model_meter import ModelMeter
 from model_service.model import MLModel
 from model_service.records import Execution, ModelInfo, Output, Payload, Problem, RequestContext, Violation
 
@@ -30,10 +32,12 @@ class Host:
         loop: Its event loop.
         folder: Of this model's entry, shared with the other workers of the service and with its parent; ``None``
             outside `serve`.
+        meters: Counts; ``None`` where nothing is counted.
     """
 
     loop: ServiceLoop
     folder: Path | None = None
+    meters: Meters | None = None
 
 
 class ParentPart(Protocol):
@@ -68,13 +72,16 @@ class Backend(ABC):
         self._host = host
 
     @classmethod
-    def make_parent_part(cls, config: ModelConfig, folder: Path, *, linger_s: float) -> ParentPart | None:
+    def make_parent_part(
+        cls, config: ModelConfig, folder: Path, *, linger_s: float, meters: Meters | None = None
+    ) -> ParentPart | None:
         """Return what the parent of a service runs for a model, if the backend needs anything there.
 
         Args:
             config: The model's entry.
             folder: The one that each worker's `Host` names.
             linger_s: Seconds that it goes on for the workers when the parent is killed.
+            meters: Of the parent.
         """
         return None
 
@@ -199,6 +206,15 @@ class AsyncBackend(Backend):
     @abstractmethod
     def is_idle(self) -> bool:
         """Whether no ticket is under way."""
+
+    @property
+    @abstractmethod
+    def tickets(self) -> int:
+        """How many tickets are under way."""
+
+    @abstractmethod
+    def note_in(self, meter: ModelMeter) -> None:
+        """Note in a meter what becomes of tickets, from now on."""
 
     @abstractmethod
     def submit(self, ticket: Ticket) -> None:

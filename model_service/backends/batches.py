@@ -25,6 +25,9 @@ class BatchRunner:
         after_run: Told how many seconds a batch took, and how many of them the processor spent on it.
         clock: Seconds that only grow.
         processor: Seconds that the processor spends on this thread.
+
+    Attributes:
+        note_rows: Told how many rows the model is given, each time; ``None``: nobody asks.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class BatchRunner:
         self._queue = queue
         self._before_run = before_run
         self._after_run = after_run
+        self.note_rows: Callable[[int], object] | None = None
         self._clock = clock
         self._processor = processor
 
@@ -72,6 +76,8 @@ class BatchRunner:
             self._before_run(batch)
         if batch[0][0].is_table:  # and it is alone
             return self._backend.run_columns(payloads)  # type: ignore[arg-type, return-value]  # a `Table` each
+        if self.note_rows is not None:
+            self.note_rows(len(payloads))
         faults = self._find_faults(batch, payloads) if self._backend.has_rules else {}
         if not faults:
             return [*self._backend.run(payloads, context)]

@@ -18,6 +18,7 @@ from model_service.backends.service_rate import ServiceRate
 from model_service.backends.ticket import RowOutcome, Ticket
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PredictionTimeout, ServiceError
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import Payload
 
 #: How long a slice of a large request should take, and so how long it keeps a single row waiting.
@@ -40,6 +41,9 @@ class RowQueue:
         admission: Says what is refused; one of its own when ``None``.
         turn_s: Seconds that any batch may take, where that is little; else `SLICE_S` holds for slices.
         clock: Seconds that only grow; a parameter so that tests need not sleep.
+
+    Attributes:
+        meter: Where the times of tickets are noted, if anywhere.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class RowQueue:
         self._waiting: deque[Ticket] = deque()
         self._running: Batch = []
         self._is_open = False
+        self.meter: ModelMeter | None = None
         self.set_pace(turn_s)
 
     def set_pace(self, turn_s: float | None) -> None:
@@ -73,6 +78,11 @@ class RowQueue:
     def rows(self) -> int:
         """How many rows wait; those of the running batch do not."""
         return self.admission.rows
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets wait or run."""
+        return len(self._waiting) + len(self._running)
 
     @property
     def is_idle(self) -> bool:
@@ -92,6 +102,8 @@ class RowQueue:
             QueueFull: As many rows wait as may, or more than can be answered in time.
         """
         rows = len(ticket.payloads)
+        if self.meter is not None:
+            ticket.submitted = self._clock()
         with self.lock:
             if not self._is_open:
                 raise ModelNotReady("the model is not running")
@@ -104,6 +116,7 @@ class RowQueue:
         batch: Batch = []
         overdue: list[Ticket] = []
         now = self._clock()
+        waits = self.meter.waits if self.meter is not None else None
         with self.lock:
             waiting = self._waiting
             most = room = min(self._max_batch_rows, self._rate.count_rows(self._batch_s) or self._max_batch_rows)
@@ -125,6 +138,10 @@ class RowQueue:
                 elif rows > room:
                     break
                 waiting.popleft()
+                if not ticket.taken:
+                    ticket.began = now
+                    if waits is not None:
+                        waits.append(now - ticket.submitted)
                 batch.append((ticket, self._cut(ticket, rows)))
                 room -= rows
                 if ticket.is_apart or not self.is_joining:
@@ -141,6 +158,7 @@ class RowQueue:
             took_s: Seconds that the run took; ``None`` when that says nothing of other runs.
         """
         over: list[Ticket] = []
+        is_whole = took_s is not None
         if took_s is not None:
             rate = self._table_rate if batch[0][0].is_table else self._rate
             rate.learn(took_s, len(outputs))
@@ -154,8 +172,10 @@ class RowQueue:
                 if len(part) == len(ticket.payloads):
                     ticket.outputs = share  # type: ignore[assignment]  # nobody changes it
                 elif ticket.outputs:
+                    is_whole = False
                     ticket.outputs += share
                 else:
+                    is_whole = False
                     ticket.outputs = share[:]  # type: ignore[assignment]  # a list that grows must not be the model's
                 if ticket.taken == len(ticket.payloads):
                     ticket.is_over = True
@@ -165,6 +185,8 @@ class RowQueue:
                 else:
                     over += self._end(ticket, ModelNotReady("the model was stopped"))
             self._forget_run(batch)
+        if self.meter is not None and over:
+            self._note_runs(self.meter, over, took_s if is_whole else None)
         return over
 
     def fail(self, ticket: Ticket, error: ServiceError) -> list[Ticket]:
@@ -209,6 +231,13 @@ class RowQueue:
         self.admission.rows -= rows
         is_whole = not first and ticket.taken == len(ticket.payloads)
         return ticket.payloads if is_whole else ticket.payloads[first : ticket.taken]
+
+    def _note_runs(self, meter: ModelMeter, over: list[Ticket], took_s: float | None) -> None:
+        if took_s is not None:
+            meter.runs.extend([took_s] * len(over))
+        else:  # some ran in slices, or row by row
+            now = self._clock()
+            meter.runs.extend([now - ticket.began for ticket in over])
 
     def _forget_run(self, batch: Batch) -> None:
         # After a failure its tickets run one by one: those whose turn is yet to come can still be overdue.

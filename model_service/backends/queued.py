@@ -19,6 +19,7 @@ from model_service.backends.queue import RowQueue
 from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionTimeout
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import Execution, ModelInfo, Payload, Problem, Violation
 
 logger = logging.getLogger(__name__)
@@ -105,6 +106,14 @@ class QueuedBackend(AsyncBackend):
     @property
     def is_idle(self) -> bool:
         return self.queue.is_idle
+
+    @property
+    def tickets(self) -> int:
+        return self.queue.tickets
+
+    def note_in(self, meter: ModelMeter) -> None:
+        self.queue.meter = meter
+        self._batches.note_rows = meter.batches.append
 
     def find_refusal(self, rows: int, deadline: float) -> CapacityError | None:
         return self.queue.admission.find_refusal(rows, deadline)

@@ -47,14 +47,16 @@ class Ticket:
         outputs: One per row, in order, once it is over without an error; of a lenient ticket, some may be errors.
         error: Why there are no outputs.
         taken: How many rows have been taken into batches.
+        submitted: When it was admitted, where anybody asks.
+        began: When the first of its rows was taken.
         is_over: Set, under the lock of whoever runs it, before `done` is called.
         is_lenient: Whether a row that fails, fails alone.
         is_apart: Whether it must not share a batch, such as one that may be what ended the last batch.
     """
 
     __slots__ = (
-        *("_context", "deadline", "done", "error", "is_apart", "is_lenient", "is_over", "outputs", "payloads"),
-        "taken",
+        *("_context", "began", "deadline", "done", "error", "is_apart", "is_lenient", "is_over", "outputs"),
+        *("payloads", "submitted", "taken"),
     )
     #: Whether its rows are columns: a `TableTicket`.
     is_table: ClassVar[bool] = False
@@ -74,6 +76,7 @@ class Ticket:
         self.outputs: list[RowOutcome] = []
         self.error: ServiceError | None = None
         self.taken = 0
+        self.submitted = self.began = 0.0
         self.is_over = False
         self.is_lenient = is_lenient
         self.is_apart = False

@@ -127,6 +127,10 @@ class JobDesk:
         """Return jobs, the newest first; see `JobStore.list_jobs`."""
         return self._store.list_jobs(state=state, qualified_name=qualified_name, before=before, limit=limit)
 
+    def count_by_state(self) -> dict[str, int]:
+        """Return how many jobs are kept in each state; errors as `get`."""
+        return self._store.count_by_state()
+
     def end(self, job_id: str) -> Job | None:
         """Cancel a job; or remove it, with its files, when it is over already.
 

@@ -68,6 +68,13 @@ class JobStore:
             return known
         return self.get(job_id)
 
+    def count_by_state(self) -> dict[str, int]:
+        """Return how many jobs are kept in each state; errors as `get`."""
+        with self._database.read() as connection:
+            counted = connection.execute(sa.select(JOBS.c.state, sa.func.count(JOBS.c.id)).group_by(JOBS.c.state))
+            found: dict[str, int] = {row[0]: row[1] for row in counted}
+        return {state: found.get(state, 0) for state in JobState}
+
     def find_by_key(self, request: JobRequest) -> Job | None:
         """Return the job that was made with the key of a request, if there is one.
 

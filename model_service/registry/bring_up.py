@@ -24,6 +24,7 @@ from model_service.errors import ModelChanged, ModelContractBroken, PackageError
 from model_service.home import agree, is_first, name_loaded
 from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.entry import Entry, ServedModel
+from model_service.registry.measuring import Measuring, note_failure
 from model_service.schema.validation import SchemaValidator
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def start(entry: Entry) -> None:
     info, backend = entry.status.info, entry.backend
     if info is None or backend is None:
         return
-    output_validator = SchemaValidator(info.output_schema)
+    output_validator, began = SchemaValidator(info.output_schema), time.monotonic()
     try:
         with _surprises_as_faults():
             backend.start()
@@ -85,6 +86,8 @@ def start(entry: Entry) -> None:
         _log(entry, logging.WARNING, "; ".join(warnings))
     if info.examples:
         queued.vitals.note_success()
+    if entry.host.meters is not None:
+        entry.measuring = Measuring(entry.host.meters, info, queued, time.monotonic() - began)
     input_validator = SchemaValidator(info.input_schema)
     entry.served = ServedModel(
         info,
@@ -96,6 +99,7 @@ def start(entry: Entry) -> None:
         notice=_make_notice(entry.config.traffic),
         log=entry.config.prediction_log,
         tables=tables,
+        meter=entry.measuring.meter if entry.measuring is not None else None,
     )
     entry.status = replace(entry.status, state=ModelState.READY)
     _log(entry, logging.INFO, f"model is ready, {queued.execution}")
@@ -112,6 +116,9 @@ def drain(entry: Entry, deadline: float) -> bool:
 def stop(entry: Entry) -> None:
     """Stop an entry's backend, started or not; calling it twice is fine."""
     backend, entry.backend, entry.served = entry.backend, None, None
+    measuring, entry.measuring = entry.measuring, None
+    if measuring is not None:
+        measuring.end()
     try:
         if backend is not None:
             backend.stop()
@@ -143,6 +150,8 @@ def _note_info(entry: Entry, describe: Callable[[], ModelInfo]) -> None:
         _quarantine(entry, error)
     else:
         entry.status = replace(entry.status, qualified_name=info.qualified_name, version=info.version, info=info)
+        if entry.host.meters is not None:
+            entry.host.meters.note_name(info.qualified_name)
         if info.warnings:
             _log(entry, logging.WARNING, f"the package serves, but looks mistaken: {'; '.join(info.warnings)}")
 
@@ -193,6 +202,8 @@ def _quarantine(entry: Entry, error: PackageError) -> None:
         state=ModelState.FAILED,
         problem=problem,
     )
+    if entry.host.meters is not None:
+        note_failure(entry.host.meters, entry.status)
     text = f"model is quarantined: {problem.problem} ({problem.cause}); {problem.remedy}"
     _log(entry, logging.ERROR, text, code=error.code, cause=error.__cause__)
     stop(entry)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from model_service.backends.base import AsyncBackend, Backend, Host
 from model_service.config import ModelConfig
 from model_service.config_predictions import ModelLogConfig
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import ModelInfo, ModelState, ModelStatus, Traffic
 from model_service.registry.lease import Leases
+from model_service.registry.measuring import Measuring
 from model_service.registry.routing import Split
 from model_service.schema.validation import SchemaValidator
 
@@ -27,6 +29,7 @@ class ServedModel:
         split: Where the first row of a request decides which version answers: who knows it. This model is one of them.
         log: What of its predictions is logged.
         tables: Validators of whole columns, where the model predicts them.
+        meter: Where its requests are noted; ``None`` where nothing is counted.
     """
 
     info: ModelInfo
@@ -40,6 +43,7 @@ class ServedModel:
     split: "Split[ServedModel] | None" = None
     log: ModelLogConfig = field(default_factory=ModelLogConfig)
     tables: "TableSchemas | None" = None
+    meter: ModelMeter | None = None
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Entry:
         host: Of this process, with the entry's own folder.
         backend: While there is one to be stopped.
         served: Once it answers.
+        measuring: While it answers, where anything is counted.
     """
 
     config: ModelConfig
@@ -59,6 +64,7 @@ class Entry:
     host: Host
     backend: Backend | None = None
     served: ServedModel | None = None
+    measuring: Measuring | None = None
 
 
 def find_current(status: ModelStatus, served: ServedModel | None) -> ModelStatus:

@@ -126,3 +126,17 @@ def test_a_wide_table_scrolls_by_keyboard(open_page, site):
     box.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("box => box.scrollLeft > 0", arg=box.element_handle())
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_shown_anew_while_somebody_looks(page, site):
+    page.goto(f"{site}/models/bike_model")
+    figures = page.locator("#figures")
+    before = figures.text_content()
+    example = httpx.get(f"{site}/api/models/bike_model/metadata").json()["input_schema"]["examples"][0]
+    for _ in range(3):
+        assert httpx.post(f"{site}/api/models/bike_model/predict", json=example).status_code == 200
+    expect(figures).not_to_have_text(before, timeout=60_000)
+    expect(figures).to_contain_text("ms for half of them")

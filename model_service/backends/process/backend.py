@@ -9,6 +9,7 @@ from pathlib import Path
 from model_service.backends.admission import Admission
 from model_service.backends.base import AsyncBackend, Backend, Host, ParentPart, check_count
 from model_service.backends.local import LocalBackend
+from model_service.backends.process.answers import restore_error, restore_fault, restore_outcomes, restore_violations
 from model_service.backends.process.arrivals import Arrivals
 from model_service.backends.process.connection import Call, ModelConnection, make_call
 from model_service.backends.process.frames import Frame
@@ -16,19 +17,18 @@ from model_service.backends.process.status import ProcessStatus, StatusReader, n
 from model_service.backends.process.supervisor import Supervisor
 from model_service.backends.process.suspects import Suspects
 from model_service.backends.process.unqueued import Unqueued
-from model_service.backends.ticket import RemoteTraceback, RowOutcome, Ticket, announce
+from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import (
     CapacityError,
     ModelLoadFailed,
     ModelNotReady,
-    OutputInvalid,
-    PackageError,
-    PayloadInvalid,
     PredictionFailed,
     PredictionTimeout,
     ServiceError,
 )
+from model_service.metrics.meters import Meters
+from model_service.metrics.model_meter import ModelMeter
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
 
 STATUS_POLL_S = 0.02
@@ -57,10 +57,13 @@ class ProcessBackend(AsyncBackend):
         self._suspects = Suspects()
         self._arrivals = Arrivals(self._admission.rate)
         self._calls: dict[Ticket, Call] = {}
+        self._meter: ModelMeter | None = None
 
     @classmethod
-    def make_parent_part(cls, config: ModelConfig, folder: Path, *, linger_s: float) -> ParentPart:
-        return Supervisor(config, folder, linger_s=linger_s)
+    def make_parent_part(
+        cls, config: ModelConfig, folder: Path, *, linger_s: float, meters: Meters | None = None
+    ) -> ParentPart:
+        return Supervisor(config, folder, linger_s=linger_s, meters=meters)
 
     @classmethod
     def peek(cls, config: ModelConfig, host: Host) -> ModelInfo:
@@ -92,6 +95,15 @@ class ProcessBackend(AsyncBackend):
     def is_idle(self) -> bool:
         return not self._admission.rows
 
+    @property
+    def tickets(self) -> int:
+        return len(self._calls)
+
+    def note_in(self, meter: ModelMeter) -> None:
+        self._meter = meter
+        for connection in self._connections:
+            connection.note_rows = meter.batches.append
+
     def describe(self) -> ModelInfo:
         (status, *_) = self._wait(lambda status: status.info is not None)
         assert status.info is not None
@@ -113,7 +125,7 @@ class ProcessBackend(AsyncBackend):
         if self._connections and not self._has_rules:
             return [[] for _ in payloads]
         answer = self.ask({"op": "check", "payloads": payloads})
-        return [_restore_violations(fields) for fields in answer["violations"]]
+        return [restore_violations(fields) for fields in answer["violations"]]
 
     def ask(self, frame: Frame) -> Frame:
         """Send a frame past the queue of this worker and wait for the answer; for any thread but the loop's.
@@ -132,7 +144,7 @@ class ProcessBackend(AsyncBackend):
         is_over.wait(self.timeout_s + _GRACE_S)
         answer, error = answers.pop() if answers else (None, None)
         if answer is not None and "error" in answer:
-            error = _restore_error(answer["error"])
+            error = restore_error(answer["error"])
         if error is not None or answer is None:
             raise error or ModelNotReady("the model is not running")
         return answer
@@ -152,7 +164,12 @@ class ProcessBackend(AsyncBackend):
         began = time.monotonic()
         try:
             call = make_call(
-                {"op": "run", "payloads": ticket.payloads, "is_lenient": ticket.is_lenient},
+                {
+                    "op": "run",
+                    "payloads": ticket.payloads,
+                    "is_lenient": ticket.is_lenient,
+                    "request_id": ticket.context.request_id,
+                },
                 ticket.deadline,
                 lambda answer, error: self._finish(ticket, began, answer, error),
             )
@@ -226,8 +243,13 @@ class ProcessBackend(AsyncBackend):
         if answer is not None:
             if call is None or not call.is_sent_again:  # else it waited for a new process
                 self._arrivals.note(began, len(ticket.payloads), time.monotonic())
+            if self._meter is not None:
+                took_s = time.monotonic() - began
+                ran_s = min(answer.get("ran_s", 0.0), took_s)
+                self._meter.runs.append(ran_s)
+                self._meter.waits.append(took_s - ran_s)
             try:
-                outcomes = _restore_outcomes(answer)
+                outcomes = restore_outcomes(answer)
                 check_count(ticket.payloads, outcomes)
                 ticket.outputs = outcomes
                 self.vitals.note_success()
@@ -251,7 +273,7 @@ class ProcessBackend(AsyncBackend):
     def _find_folder(self) -> Path:
         """Return where the sockets are, after starting a supervisor where there is none."""
         if self._folder is None:
-            self._supervisor = Supervisor(self._config)
+            self._supervisor = Supervisor(self._config, meters=self._host.meters)
             self._supervisor.start()
             self._folder = self._supervisor.folder
         folder = self._folder
@@ -273,7 +295,7 @@ class ProcessBackend(AsyncBackend):
                 return statuses
             for status in statuses:
                 if status.problem is not None and status.retry_at is None:
-                    raise _restore_fault(status.problem, self._config.python)
+                    raise restore_fault(status.problem, self._config.python)
             time.sleep(STATUS_POLL_S)
         raise ModelLoadFailed(
             f"the process of '{self._config.class_path}' did not start",
@@ -290,40 +312,3 @@ def _find_refusal(status: ProcessStatus | None) -> ModelNotReady | None:
         return ModelNotReady("the model's process could not be started again", retry_after_s=None)
     wait_s = max(1, math.ceil(status.retry_at - time.monotonic()))
     return ModelNotReady(f"the model is stopped after crashes; it is tried again in {wait_s} s", retry_after_s=wait_s)
-
-
-def _restore_outcomes(answer: Frame) -> list[RowOutcome]:
-    """Return the outputs that an answer carries, with the errors of rows among them; raise its error."""
-    if "error" in answer:
-        raise _restore_error(answer["error"])
-    outcomes: list[RowOutcome] = answer["outputs"]
-    for row, fields in answer.get("errors", {}).items():
-        outcomes[int(row)] = _restore_error(fields)
-    return outcomes
-
-
-def _restore_error(fields: Frame) -> ServiceError:
-    if fields["code"] == PayloadInvalid.code:
-        return PayloadInvalid(fields["message"], _restore_violations(fields["violations"]))
-    if fields["code"] == PredictionTimeout.code:
-        return PredictionTimeout(fields["message"])
-    kind = OutputInvalid if fields["code"] == OutputInvalid.code else PredictionFailed
-    error = kind(fields["message"])
-    error.__cause__ = RemoteTraceback(fields["traceback"], fields["cause"])
-    return error
-
-
-def _restore_violations(fields: list[list[str]]) -> list[Violation]:
-    return [Violation(*each) for each in fields]
-
-
-def _restore_fault(problem: Problem, python: Path | None) -> PackageError:
-    """Return the error that the problem was made of, with the interpreter that had it where it is another one."""
-    kinds = {kind.code: kind for kind in PackageError.__subclasses__()}
-    return kinds.get(problem.code, ModelLoadFailed)(
-        f"{problem.problem}, by {python}" if python is not None else problem.problem,
-        cause=problem.cause,
-        remedy=problem.remedy,
-        qualified_name=problem.qualified_name,
-        version=problem.version,
-    )

@@ -70,6 +70,11 @@ class Call:
             self.done(answer, error)
 
     @property
+    def is_running(self) -> bool:
+        """Whether its process has said that it runs it now."""
+        return self.connection is not None and self.connection.is_running(self)
+
+    @property
     def is_apart(self) -> bool:
         """Whether it runs alone because it may have ended a process."""
         return "is_apart" in self.fields
@@ -99,6 +104,7 @@ class ModelConnection(asyncio.Protocol):
 
     Attributes:
         refusal: Why there is no process, and none soon; ``None`` while there is one, or about to be.
+        note_rows: Told how many rows are in a batch that begins, by one of its callers; ``None``: nobody asks.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class ModelConnection(asyncio.Protocol):
         resend: Callable[[list[Call]], object],
     ) -> None:
         self.refusal: ModelNotReady | None = None
+        self.note_rows: Callable[[int], object] | None = None
         self._socket_path = name_socket(folder, number)
         self._overdue_path = name_overdue(folder, number)
         self._loop = loop
@@ -271,6 +278,8 @@ class ModelConnection(asyncio.Protocol):
             self._note_word()
         elif frame["event"] == "started":
             self._running, self._is_alone = frozenset(frame["calls"]), frame["is_alone"]
+            if self.note_rows is not None and (rows := frame.get("rows")):
+                self.note_rows(rows)
         elif frame["event"] == "accepted":
             self._pid = frame["pid"]
 

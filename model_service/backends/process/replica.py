@@ -27,6 +27,9 @@ from model_service.backends.process.status import (
 )
 from model_service.config import ModelConfig
 from model_service.home import name_signal
+from model_service.metrics import families
+from model_service.metrics.figures import Key
+from model_service.metrics.meters import Meters
 from model_service.records import ModelInfo, ModelState, Problem
 
 logger = logging.getLogger(__name__)
@@ -43,12 +46,17 @@ class Replica:
         folder: Where its socket and its status are.
         number: Which of the model's processes it is.
         linger_s: Seconds that a process goes on for its callers when this one is killed.
+        meters: Of this process; ``None`` where nothing is counted.
     """
 
-    def __init__(self, config: ModelConfig, folder: Path, number: int, linger_s: float) -> None:
+    def __init__(
+        self, config: ModelConfig, folder: Path, number: int, linger_s: float, meters: Meters | None = None
+    ) -> None:
         self._config = config
         self._linger_s = linger_s
         self._name = config.class_path
+        self._number = number
+        self._meters = meters
         self._status_path = name_status(folder, number)
         self._overdue_path = name_overdue(folder, number)
         self._listener = open_listener(name_socket(folder, number))
@@ -65,6 +73,8 @@ class Replica:
 
     def start(self) -> None:
         """Start the first process; returns when there is one."""
+        if self._meters is not None:
+            self._meters.watch(self._measure)
         self._thread.start()
         self._spawned.wait()
 
@@ -83,6 +93,8 @@ class Replica:
 
     def finish_stop(self, timeout_s: float) -> None:
         """Wait for the end of the process, and kill it when that takes too long."""
+        if self._meters is not None:
+            self._meters.unwatch(self._measure)
         if self._spawned.is_set():
             self._thread.join(timeout_s)
             if self._process is not None:
@@ -94,6 +106,17 @@ class Replica:
     def _label(self) -> str:
         """What log lines call the model: its own name, once that is known."""
         return self._loaded.qualified_name if self._loaded is not None else self._name
+
+    @property
+    def _labels(self) -> tuple[str, str]:
+        """Name and version of the model, once they are known."""
+        info = self._loaded
+        return (info.qualified_name, info.version) if info is not None else (families.NONE, families.NONE)
+
+    def _measure(self) -> list[tuple[Key, float]]:
+        process = self._process
+        memory = process.measure_memory() if process is not None and self._loaded is not None else 0
+        return [((families.MODEL_MEMORY.name, *self._labels, str(self._number)), memory)] if memory else []
 
     def _keep_alive(self) -> None:
         while True:
@@ -185,6 +208,8 @@ class Replica:
         if decision.step is Step.OPEN:
             self._open_circuit(decision, reason)
         self._stopping.wait(decision.pause_s)
+        if self._meters is not None and not self._stopping.is_set():
+            self._meters.count(families.MODEL_RESTARTS, *self._labels)
         return True
 
     def _describe_end(self, process: SpawnedProcess) -> tuple[End, str]:

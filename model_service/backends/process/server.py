@@ -11,6 +11,7 @@ process dies, the callers know which calls may have killed it and which only wai
 import os
 import selectors
 import socket
+import time
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
 from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error, describe_cause
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
+from model_service.observability import bind_request_id
 from model_service.records import RequestContext, Violation
 from model_service.schema.json_values import is_representable
 from model_service.schema.validation import SchemaValidator, word_violations
@@ -32,17 +34,23 @@ from model_service.schema.validation import SchemaValidator, word_violations
 SEND_TIMEOUT_S = 10
 #: So many batches are read ahead; the rest may wait in the sockets.
 _BATCHES_AHEAD = 8
+#: Requests of a batch that a line of the model names.
+_MOST_IDS = 8
 
 
 class _Call(Ticket):
     """A call of one worker."""
 
     def __init__(self, connection: socket.socket, frame: Frame, done: Any) -> None:
-        context = RequestContext("", 0.0, frame["deadline"])
+        context = RequestContext(frame.get("request_id", ""), 0.0, frame["deadline"])
         super().__init__(frame["payloads"], context, done, is_lenient=frame.get("is_lenient", False))
         self.connection = connection
         self.id: int = frame["id"]
         self.is_apart = frame.get("is_apart", False)
+
+    def measure(self) -> float:
+        """Return for how many seconds it has been running."""
+        return time.monotonic() - self.began if self.began else 0.0
 
 
 class ModelServer:
@@ -89,6 +97,7 @@ class ModelServer:
             if self._checks:
                 self._check(self._checks.popleft())
             announce(self._batches.run_next())
+            bind_request_id(None)
             self.is_busy = False
 
     def _gather(self) -> None:
@@ -150,12 +159,18 @@ class ModelServer:
         for call in [call for call in self._calls.values() if call.connection is connection]:
             self._forget(call)
 
-    def _announce(self, batch: Batch) -> None:
+    def _announce(self, batch: Batch, *, is_check: bool = False) -> None:
         """Tell every caller what runs now."""
+        ids = [ticket.context.request_id for ticket, _ in batch[:_MOST_IDS]]
+        bind_request_id(",".join(filter(None, ids)) or None)  # what the model logs now, it logs of these
         running = {ticket.id: ticket.connection for ticket, _ in batch if isinstance(ticket, _Call)}
+        rows = 0 if is_check else sum(len(part) for _, part in batch)
         for connection in {call.connection for call in self._calls.values()}:
             calls = [number for number, caller in running.items() if caller is connection]
-            self._send(connection, {"event": "started", "calls": calls, "is_alone": len(batch) == 1})
+            # One of them counts the batch: the caller of its first call.
+            counted = rows if calls and batch[0][0].connection is connection else 0  # type: ignore[attr-defined]
+            frame = {"event": "started", "calls": calls, "is_alone": len(batch) == 1, "rows": counted}
+            self._send(connection, frame)
 
     def _check(self, call: _Call) -> None:
         """Ask the model's own rules alone."""
@@ -164,7 +179,7 @@ class ModelServer:
         if self._queue.is_late(call):
             self._finish(call, {"error": write_error(PredictionTimeout("the rules were not asked in time"))})
             return
-        self._announce([(call, call.payloads)])
+        self._announce([(call, call.payloads)], is_check=True)
         try:
             found = self._backend.find_violations(call.payloads)
         except BaseException as error:  # whatever it is, it belongs to whoever waits
@@ -183,7 +198,7 @@ class ModelServer:
     def _finish(self, call: _Call, answer: Frame) -> None:
         self._calls.pop((call.connection, call.id), None)
         try:
-            raw = encode_frame({"id": call.id, **answer})
+            raw = encode_frame({"id": call.id, "ran_s": call.measure(), **answer})
         except (ValueError, TypeError, RecursionError, FrameBroken) as error:
             raw = encode_frame({"id": call.id, "error": write_error(_explain_unfit(call.outputs, error))})
         self._write(call.connection, raw)

@@ -14,6 +14,7 @@ from pathlib import Path
 from model_service.backends.process.replica import Replica
 from model_service.config import ModelConfig
 from model_service.home import make_home
+from model_service.metrics.meters import Meters
 
 STOP_TIMEOUT_S = 5.0
 
@@ -25,12 +26,15 @@ class Supervisor:
         config: The model's entry.
         folder: Where sockets and status files are kept, and removed with; one of its own when ``None``.
         linger_s: Seconds that the processes go on for those who are connected, when this process is killed.
+        meters: Of this process.
     """
 
-    def __init__(self, config: ModelConfig, folder: Path | None = None, *, linger_s: float = 0.0) -> None:
+    def __init__(
+        self, config: ModelConfig, folder: Path | None = None, *, linger_s: float = 0.0, meters: Meters | None = None
+    ) -> None:
         self._home = make_home() if folder is None else None
         self.folder = folder or self._home.path  # type: ignore[union-attr]  # one of the two is there
-        self._replicas = [Replica(config, self.folder, number, linger_s) for number in range(config.replicas)]
+        self._replicas = [Replica(config, self.folder, number, linger_s, meters) for number in range(config.replicas)]
         self._stop_by: float | None = None
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from model_service.backends.process.server import ModelServer
 from model_service.backends.process.status import EXIT_PACKAGE_BROKEN, STOP_SIGNAL, ProcessStatus, write_status
 from model_service.config import ModelConfig
 from model_service.errors import PackageError
+from model_service.observability import get_request_id
 from model_service.records import ModelInfo, ModelState, Problem
 
 #: How often the process looks whether its parent still lives.
@@ -97,7 +98,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.excepthook = _end_with_thread
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s%(requests)s")
+    logging.getLogger().handlers[0].addFilter(_name_requests)
     config = ModelConfig(
         class_path=arguments.class_path,
         max_batch_rows=arguments.max_batch_rows,
@@ -108,6 +110,13 @@ def main() -> None:
     watch = threading.Thread(target=process.watch_parent, args=(arguments.parent, arguments.linger_s), daemon=True)
     watch.start()
     process.run(socket.socket(fileno=arguments.socket))
+
+
+def _name_requests(record: logging.LogRecord) -> bool:
+    """Let a line say which requests it is about."""
+    request_ids = get_request_id()
+    record.requests = f" request_id={request_ids}" if request_ids else ""
+    return True
 
 
 def _end_with_thread(fault: threading.ExceptHookArgs) -> None:

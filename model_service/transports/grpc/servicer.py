@@ -119,18 +119,19 @@ class Servicer:
             call.status = find_status(error)
             if self._gate is not None and isinstance(error, Forbidden | RateLimited):
                 self._gate.audit.tell_refusal(error.code, name_caller(), "GRPC", name, find_address(context))
+            call.code = error.code
             text, metadata = word_error(error), make_metadata(error, call.request_id)
             await context.abort(call.status, text, metadata)
         except (AbortError, asyncio.CancelledError):
             call.status = StatusCode.DEADLINE_EXCEEDED if call.is_late() else StatusCode.CANCELLED
             raise
         except NotImplementedError as error:
-            call.status = StatusCode.UNIMPLEMENTED
+            call.status, call.code = StatusCode.UNIMPLEMENTED, NOT_OFFERED_CODE
             metadata = (("error-code", NOT_OFFERED_CODE), ("x-request-id", call.request_id))
             await context.abort(call.status, str(error), metadata)
         except Exception:  # a fault of ours: its text is for the log alone
             logger.exception("call %s (request %s) failed", name, call.request_id)
-            call.status = StatusCode.INTERNAL
+            call.status, call.code = StatusCode.INTERNAL, UNEXPECTED_CODE
             metadata = (("error-code", UNEXPECTED_CODE), ("x-request-id", call.request_id))
             await context.abort(call.status, f"an unexpected error; the log has it under {call.request_id}", metadata)
         finally:
@@ -288,6 +289,7 @@ class Call:
         request_id: The caller's, or a new one.
         status: What it ended with.
         model: The model that it asked, once that is known.
+        code: Of the error that it ended with.
     """
 
     def __init__(self, name: str, context: ServicerContext[Any, Any]) -> None:
@@ -297,6 +299,7 @@ class Call:
         self.request_id = choose_request_id(self.find_header("x-request-id"))
         self.status = StatusCode.OK
         self.model: Any = None
+        self.code: str | None = None
 
     def make_context(self, target: ServedModel) -> RequestContext:
         """Return the context of a prediction: the deadline is the earlier one of caller and model."""
@@ -322,16 +325,19 @@ class Call:
 
     def write(self, log: RequestLog) -> None:
         """Write its line."""
-        model, code = self.model, int(self.status.value[0])
+        model, path = self.model, f"/{SERVICE.full_name}/{self._name}"
         log.write(
             "GRPC",
-            f"/{SERVICE.full_name}/{self._name}",
-            code,
+            path,
+            int(self.status.value[0]),
             model.qualified_name if model is not None else None,
-            model.version if model is not None and not code else None,
+            model.version if model is not None else None,
             time.monotonic() - self._arrived,
             self.request_id,
             name_caller(),
+            route=path,
+            code=self.code,
+            outcome=self.status.name,
         )
 
 

@@ -44,6 +44,7 @@ feedback.py     /api/predictions: what was true in the end
 feedback_docs.py  its route in the OpenAPI document
 health.py       /health/live, /health/ready
 manage.py       /api/manage: reload
+metrics.py      /metrics
 platforms.py    /ping, /invocations and others: SageMaker's containers, Vertex AI, MLflow
 platform_docs.py  their routes in the OpenAPI document
 endpoints.py    /endpoints: SageMaker's runtime, as boto3 calls it

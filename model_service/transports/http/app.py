@@ -1,5 +1,6 @@
 """The Flask application: its parts, its request ids and its one log line per request."""
 
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,9 @@ from model_service.access.gate import Gate
 from model_service.config import ServerConfig, ServiceConfig
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
-from model_service.observability import bind_request_id, choose_request_id, get_request_id
+from model_service.metrics.families import NONE
+from model_service.metrics.meters import Meters
+from model_service.observability import bind_request_id, bind_target, choose_request_id, get_request_id, get_target
 from model_service.prediction import PredictionService
 from model_service.registry.routing import split_alias
 from model_service.request_log import RequestLog
@@ -26,6 +29,7 @@ from model_service.transports.http import (
     health,
     inference_protocol,
     manage,
+    metrics,
     pages,
     platforms,
     rest,
@@ -46,6 +50,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _STATIC = Path(__file__).parent / "static"
+#: What routes have in place of a part of the address.
+_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+#: Blueprints whose answers say nothing of how long a request takes.
+_UNTIMED = ("health", "metrics")
 
 
 def build_app(
@@ -57,6 +65,7 @@ def build_app(
     gate: Gate | None = None,
     *,
     control: Path | None = None,
+    meters: Meters | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
@@ -86,7 +95,9 @@ def build_app(
     offers = {"has_jobs": has_jobs, "has_management": control is not None, "has_keys": has_keys}
     app.register_blueprint(docs.build_blueprint(manager, config, digest=digest, **offers))
     app.register_blueprint(drift_page.build_blueprint(manager, config))
-    app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs))
+    if meters is not None:
+        app.register_blueprint(metrics.build_blueprint(meters, jobs))
+    app.register_blueprint(pages.build_blueprint(manager, server, has_jobs=has_jobs, meters=meters))
     app.jinja_env.globals.update(has_jobs=has_jobs, has_keys=has_keys, name_caller=name_caller)
     if gate is not None and has_keys:
         app.register_blueprint(build_sign_in(gate, server))
@@ -162,16 +173,20 @@ def _allow_origin(response: Response, cors: CrossOrigin) -> Response:
 
 def _finish_request(response: Response, log: RequestLog) -> Response:
     response.headers["X-Request-ID"] = get_request_id() or ""
-    names = request.view_args or {}
+    handed, found = find_handed_on(request.environ), get_target()
+    info = handed.target.info if handed is not None else found
+    model = info.qualified_name if info is not None else (request.view_args or {}).get("qualified_name", "")[:64]
     log.write(
         request.method[:20],
         request.path[:200],
         response.status_code,
-        names.get("qualified_name", "")[:64] or None,
-        response.headers.get("X-Model-Version"),
-        time.monotonic() - g.started,
+        model or None,
+        info.version if info is not None else None,
+        0.0 if request.blueprint in _UNTIMED else time.monotonic() - g.started,
         get_request_id(),
         name_caller(),
+        route=_name_route(),
+        code=g.get("code"),
     )
     return response
 
@@ -188,9 +203,19 @@ def _add_notices(response: Response, manager: ModelManager) -> Response:
     return response
 
 
+def _name_route() -> str:
+    """Return the template of the address, which no caller can make up."""
+    if request.url_rule is None:
+        return NONE
+    if request.endpoint is not None and request.endpoint.endswith("static"):
+        return "/static/{filename}"  # behind a digest that every release has anew
+    return _PARAMETER.sub(r"{\1}", request.url_rule.rule)
+
+
 def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
     bind_caller(None)
+    bind_target(None)
     wrong_address = request.routing_exception
     if wrong_address is not None:  # its frames hold the request, and the request holds it
         wrong_address.__traceback__ = wrong_address.__context__ = None

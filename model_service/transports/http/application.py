@@ -7,6 +7,7 @@ may take of the threads: a view may wait for a model that is slow.
 """
 
 import asyncio
+from functools import partial
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
@@ -14,6 +15,7 @@ from flask import Flask
 from model_service.errors import ModelNotFound, ServerBusy
 from model_service.transports.http import health
 from model_service.transports.http.asgi import (
+    ROUTE,
     CallerLeft,
     Headers,
     Message,
@@ -29,6 +31,7 @@ from model_service.transports.http.asgi import (
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
 from model_service.transports.http.handing import HANDED_ON, HandedOn
 from model_service.transports.http.job_doors import JobDoors
+from model_service.transports.http.metrics import METRICS, answer_scrape
 from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
 from model_service.transports.http.proxies import FORWARDED_PREFIX
 from model_service.transports.http.urls import find_model_name
@@ -62,6 +65,7 @@ class Application:
         )
         self._most_waiting = _WAITING_EACH * threads
         self._waiting = 0
+        self._scraping = asyncio.Lock()
         self._threads = asyncio.Semaphore(threads)
         self._most_each = max(1, threads // _SHARE)
         self._shares: dict[str, asyncio.Semaphore] = {}
@@ -78,7 +82,8 @@ class Application:
         # What Flask answers it dresses itself, as it does under another server.
         bare = _Sender(send)
         send = self._front.cors.dress(path, origin, bare)
-        if (probe := self._find_probe(scope)) is not None:
+        if (probe := self._find_probe(scope) or await self._scrape(scope)) is not None:
+            scope["state"][ROUTE] = find_path(scope)
             await send_answer(self._front, scope, send, probe)
             return
         body, model = _Body(self._front), ""
@@ -151,6 +156,15 @@ class Application:
         if path in (health.LIVE, health.READY):
             return health.answer_health(front.manager, path)
         return answer_ping(front.manager, front.invocations) if path in self._pings else None
+
+    async def _scrape(self, scope: Message) -> tuple[int, Headers, bytes] | None:
+        """Return the answer to a scrape, which takes none of the threads that may all be taken."""
+        meters = self._front.meters
+        if meters is None or find_path(scope) != METRICS or scope["method"] not in ("GET", "HEAD"):
+            return None
+        async with self._scraping:  # one at a time: more would take more of the processor from requests
+            call = partial(answer_scrape, meters, self._front.jobs, find_header(scope, b"accept"))
+            return await asyncio.get_running_loop().run_in_executor(None, call)
 
     def _find_model(self, scope: Message) -> str:
         """Return the name of the model that a thread may have to wait for; empty when there is none."""

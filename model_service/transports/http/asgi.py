@@ -5,6 +5,7 @@ from typing import Any
 
 from model_service.access.caller import name_caller
 from model_service.errors import ServiceError
+from model_service.metrics.families import NONE
 from model_service.observability import choose_request_id
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import JSON, PROBLEM_JSON
@@ -25,6 +26,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[str, str]]
+#: Key of the state of a request under which the template of its path stands, once that is known.
+ROUTE = "model_service.route"
 
 
 class CallerLeft(Exception):
@@ -74,14 +77,32 @@ async def send_start(scope: Message, send: Send, status: int, headers: Headers, 
 
 
 async def send_answer(
-    front: Front, scope: Message, send: Send, answer: tuple[int, Headers, bytes], request_id: str | None = None
+    front: Front,
+    scope: Message,
+    send: Send,
+    answer: tuple[int, Headers, bytes],
+    request_id: str | None = None,
+    code: str | None = None,
 ) -> None:
-    """Send a whole answer, and write its line into the log."""
+    """Send a whole answer, count it, and write its line into the log."""
     status, headers, body = answer
     request_id = request_id or choose_id(scope)
     await send_start(scope, send, status, [*headers, ("Content-Length", str(len(body)))], request_id)
     await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
-    front.log.write(scope["method"], find_path(scope)[:200], status, None, None, 0.0, request_id, name_caller())
+    handed: HandedOn | None = scope["state"].get(HANDED_ON)
+    info = handed.target.info if handed is not None else None
+    front.log.write(
+        scope["method"],
+        find_path(scope)[:200],
+        status,
+        info.qualified_name if info is not None else None,
+        info.version if info is not None else None,
+        0.0,
+        request_id,
+        name_caller(),
+        route=scope["state"].get(ROUTE, NONE),
+        code=code,
+    )
 
 
 async def send_problem(
@@ -98,7 +119,7 @@ async def send_problem(
         document = make_document(status, code, title, error.detail, request_id)
         headers += error.headers
     else:
-        status = STATUS[type(error)]
+        status, code = STATUS[type(error)], error.code
         document = make_document(status, error.code, error.title, error.message, request_id, error.violations)
         retry_after = find_retry_after(error)
         headers += [("Retry-After", retry_after)] if retry_after is not None else []
@@ -108,4 +129,4 @@ async def send_problem(
         document = add_error(document)
     elif find_path(scope).startswith(PLATFORMS):
         document = add_members(document)
-    await send_answer(front, scope, send, (status, headers, encode_json(document)), request_id)
+    await send_answer(front, scope, send, (status, headers, encode_json(document)), request_id, code)

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from model_service import errors
@@ -62,6 +62,7 @@ def handle_service_error(error: errors.ServiceError) -> Response:
 
 def write_problem(status: int, code: str, title: str, detail: str, violations: tuple[Violation, ...] = ()) -> Response:
     """Return a problem document with the current request's id, as its caller expects it: a page for a browser."""
+    g.code = code
     document = make_document(status, code, title, detail, get_request_id(), violations)
     if is_of_protocol(request.path):
         return write_json(add_error(document), status=status)

@@ -6,6 +6,7 @@ from model_service.config import ServiceConfig
 from model_service.errors import ServerBusy, ServiceError
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
+from model_service.metrics.meters import Meters
 from model_service.prediction import PredictionService
 from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
@@ -36,6 +37,7 @@ class Front:
         config: Of the server.
         invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
+        meters: Count; ``None`` where nothing is counted.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         proxies: Whose word counts for the path prefix.
@@ -59,6 +61,7 @@ class Front:
         config: ServiceConfig,
         jobs: JobAccess | None = None,
         gate: Gate | None = None,
+        meters: Meters | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
@@ -67,6 +70,7 @@ class Front:
         self.config = server = config.server
         self.invocations = config.invocations
         self.jobs = jobs
+        self.meters = meters
         self.hosts = AllowedHosts(server)
         self.proxies = TrustedProxies(server)
         self.cors = CrossOrigin(server, config.invocations)

@@ -22,6 +22,7 @@ from model_service.records import Execution
 from model_service.registry.entry import ServedModel
 from model_service.strict_json import encode_json
 from model_service.transports.http.asgi import (
+    ROUTE,
     CallerLeft,
     HttpProblem,
     Message,
@@ -40,7 +41,7 @@ from model_service.transports.http.job_events import JobEvents
 from model_service.transports.http.job_files import IncomingFile, read_request
 from model_service.transports.http.job_output import JobOutput
 from model_service.transports.http.job_schemas import write_job
-from model_service.transports.http.urls import job_path
+from model_service.transports.http.urls import JOBS, MODELS, job_path
 
 Door = Callable[[Message, Receive, Send], Awaitable[None]]
 
@@ -53,6 +54,7 @@ _MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 #: A slow model gets smaller chunks: its progress is seen, and little is lost with a worker.
 _SLOW_CHUNK_ROWS = 200
 SUBMIT_PATH = re.compile(r"/api/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/jobs/?")
+_SUBMIT_ROUTES = (f"{MODELS}/{{qualified_name}}/jobs", f"{MODELS}/{{qualified_name}}/versions/{{version}}/jobs")
 _JOB_PATH = re.compile(r"/api/jobs/(?P<id>[^/]+)/(?P<what>output|events)/?")
 
 
@@ -75,8 +77,10 @@ class JobDoors:
             return None
         path, method = find_path(scope), scope["method"]
         if method == "POST" and (found := SUBMIT_PATH.fullmatch(path)):
+            scope["state"][ROUTE] = _SUBMIT_ROUTES[found["version"] is not None]
             return self._guard(self._front.jobs, found.groupdict(), self._submit)
         if method in ("GET", "HEAD") and (found := _JOB_PATH.fullmatch(path)):
+            scope["state"][ROUTE] = f"{JOBS}/{{job_id}}/{found['what']}"
             return self._guard(self._front.jobs, found.groupdict(), self._show)
         return None
 
@@ -158,9 +162,9 @@ class JobDoors:
     ) -> None:
         desk = await self.call(access.require)
         show = self._output.send if names["what"] == "output" else self._events.send
-        self._front.log.write(
-            scope["method"], find_path(scope)[:200], 200, None, None, 0.0, scope["state"]["request_id"], name_caller()
-        )
+        state, path = scope["state"], find_path(scope)[:200]
+        known = scope["method"], path, 200, None, None, 0.0, state["request_id"], name_caller()
+        self._front.log.write(*known, route=state[ROUTE])
         await show(desk, names["id"], scope, receive, send)
 
 

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from model_service.config import ServerConfig
 from model_service.manager import ModelManager
+from model_service.metrics.meters import Meters
+from model_service.metrics.summary import Summary
 from model_service.records import ModelInfo, ModelState, ModelStatus
 from model_service.schema.columns import describe_columns
 from model_service.schema.compatibility import accepts_payloads_of
@@ -21,7 +23,9 @@ from model_service.transports.http.codec import JSON, write_json
 from model_service.transports.http.urls import JOBS, model_links
 
 
-def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bool) -> Blueprint:
+def build_blueprint(
+    manager: ModelManager, config: ServerConfig, *, has_jobs: bool, meters: Meters | None = None
+) -> Blueprint:
     """Return the index and the pages of each model; a model's pages have twins that name the version."""
     blueprint = Blueprint("pages", __name__)
 
@@ -40,14 +44,7 @@ def build_blueprint(manager: ModelManager, config: ServerConfig, *, has_jobs: bo
     @blueprint.get("/models/<qualified_name>/versions/<version>")
     def model(qualified_name: str, version: str | None = None) -> str:
         status = manager.get_model_metadata(qualified_name, version)
-        about = About.of(status.info) if status.info else None
-        versions = [
-            other
-            for other in manager.get_models()
-            if other.qualified_name == status.qualified_name and other.version != status.version
-        ]
-        links = page_links(status) | _list_more_links(status)
-        return render_template("model.html", status=status, about=about, versions=versions, links=links)
+        return _draw_model(manager, status, _summarise(meters, status))
 
     @blueprint.get("/models/<qualified_name>/predict")
     @blueprint.get("/models/<qualified_name>/versions/<version>/predict")
@@ -100,6 +97,24 @@ def _list_more_links(status: ModelStatus) -> dict[str, str]:
 
 def _code(status: ModelStatus) -> int:
     return 200 if status.state is ModelState.READY else 503
+
+
+def _draw_model(manager: ModelManager, status: ModelStatus, figures: Summary | None) -> str:
+    about = About.of(status.info) if status.info else None
+    versions = [
+        other
+        for other in manager.get_models()
+        if other.qualified_name == status.qualified_name and other.version != status.version
+    ]
+    links = page_links(status) | _list_more_links(status)
+    return render_template("model.html", status=status, about=about, versions=versions, links=links, figures=figures)
+
+
+def _summarise(meters: Meters | None, status: ModelStatus) -> Summary | None:
+    """Return the figures of a model, where any are kept."""
+    if meters is None or status.info is None:
+        return None
+    return Summary.of(meters.gather(), status.info.qualified_name, status.info.version)
 
 
 def _describe_page(status: ModelStatus, models: list[ModelStatus], config: ServerConfig) -> dict[str, Any]:

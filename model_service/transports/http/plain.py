@@ -17,7 +17,7 @@ from model_service.registry.entry import ServedModel
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.credentials import API_KEY, AUTHORIZATION, read_bearer
 from model_service.transports.http.hosts import AllowedHosts
-from model_service.transports.http.urls import MODELS
+from model_service.transports.http.urls import MODELS, PREDICT_ROUTE, PREDICT_VERSION_ROUTE
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -51,6 +51,7 @@ class PlainHead:
         wants_continue: Whether the caller sends the body when it is asked to.
         cors_lines: Headers of the answer for a page of another origin; empty where none may call.
         sent: The key, as it stands in a header; empty where there is none.
+        route: The template of the address.
     """
 
     path: str
@@ -60,6 +61,7 @@ class PlainHead:
     wants_continue: bool
     cors_lines: bytes
     sent: bytes
+    route: str
 
 
 class PlainRequest(Ticket):
@@ -78,6 +80,7 @@ class PlainRequest(Ticket):
     error: ServiceError | None = None
     refusal: ServiceError | None = None
     taken = received = held_bytes = 0
+    submitted = began = 0.0
     is_lenient = is_apart = is_over = is_current = is_many = is_submitted = response_complete = disconnected = False
     keep_alive = more_body = True
     #: Whose it is, and whether it has been held against the limits.
@@ -155,6 +158,7 @@ def read_head(
         b"expect" in found,
         cors.write_lines(found.get(b"origin")),
         (read_bearer(found[AUTHORIZATION]) or b"") if AUTHORIZATION in found else found.get(API_KEY, b"").strip(b" "),
+        PREDICT_VERSION_ROUTE if version else PREDICT_ROUTE,
     )
 
 

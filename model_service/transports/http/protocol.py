@@ -37,6 +37,7 @@ from model_service.transports.http.plain import (
     has_one_host,
     read_head,
 )
+from model_service.transports.http.problems import HTTP_PROBLEMS
 from model_service.transports.http.short_way import Phase, ShortWay
 from model_service.transports.http.wire import write_rejection
 
@@ -308,7 +309,8 @@ class PredictProtocol(ShortWay):
         if not self.transport.is_closing():
             request_id = choose_request_id(None)
             self.transport.write(write_rejection(status, detail, request_id, self.date()))
-            self.front.log.write("-", "-", status, None, None, 0.0, request_id)
+            code = HTTP_PROBLEMS[status][0]
+            self.front.log.write("-", "-", status, None, None, 0.0, request_id, code=code)
             self.transport.close()
 
     def _hold(self, request: PlainRequest) -> None:

@@ -156,7 +156,7 @@ class ShortWay(HttpToolsProtocol):
             if request.target.notice is not None:
                 lines += write_notices(request.target.notice)
             raw = write_happy(body, request.target.info.version, request.request_id, self.date(), lines)
-            self._write(request, 200, raw, is_last)
+            self._write(request, 200, raw, is_last, None)
             service = self.front.service
             if service.is_watched:
                 rows, size = request.payloads, request.received
@@ -168,7 +168,7 @@ class ShortWay(HttpToolsProtocol):
             is_last = not request.keep_alive or self.front.is_draining
             lines = request.head.cors_lines + CLOSE if is_last else request.head.cors_lines
             status, raw = write_problem(error, request.request_id, self.date(), lines)
-            self._write(request, status, raw, is_last)
+            self._write(request, status, raw, is_last, error.code)
 
     def give_up(self) -> None:
         """Answer the plain request that is under way, if there is one: the service waits no longer."""
@@ -178,22 +178,20 @@ class ShortWay(HttpToolsProtocol):
             self.refuse(request, service_ended())
             request.disconnected = True  # what becomes of it is not sent any more
 
-    def _write(self, request: PlainRequest, status: int, raw: bytes, is_last: bool) -> None:
+    def _write(self, request: PlainRequest, status: int, raw: bytes, is_last: bool, code: str | None) -> None:
         self.transport.write(raw)
         request.response_complete = True
         if request.held_bytes:
             self.forget(request)
-        info = request.target.info
-        self.front.log.write(
-            "POST",
-            request.head.path,
-            status,
-            info.qualified_name,
-            info.version if status == 200 else None,
-            time.monotonic() - request.arrived,
-            request.request_id,
-            request.key.name if request.key is not None else None,
-        )
+        target, head = request.target, request.head
+        info, took_s = target.info, time.monotonic() - request.arrived
+        key = request.key.name if request.key is not None else None
+        names = "POST", head.path, status, info.qualified_name, info.version, took_s, request.request_id, key
+        if code is None and target.meter is not None:  # by far the most: noted now, counted later
+            target.meter.answers[head.route].append(took_s)
+            self.front.log.write_line(*names)
+        else:
+            self.front.log.write(*names, route=head.route, code=code)
         if is_last:
             self.transport.close()
         self.on_response_complete()

@@ -6,6 +6,9 @@ MODELS = "/api/models"
 JOBS = "/api/jobs"
 PREDICTIONS = "/api/predictions"
 RELOAD = "/api/manage/reload"
+#: The templates of predict requests, as metrics name them.
+PREDICT_ROUTE = f"{MODELS}/{{qualified_name}}/predict"
+PREDICT_VERSION_ROUTE = f"{MODELS}/{{qualified_name}}/versions/{{version}}/predict"
 #: The Open Inference Protocol: V2, and the models of V1.
 V2 = "/v2"
 V1 = "/v1/models"

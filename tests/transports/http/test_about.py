@@ -1,8 +1,13 @@
 """What the page about a model says, and that whatever a package says of itself can be shown."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from configurations import make_config
+
+from model_service.config_metrics import MetricsConfig
 from model_service.records import ModelInfo
+from model_service.service import Service
 from model_service.transports.http.about import About, Table, tabulate, write_json
 
 PAGE = {"accept": "text/html"}
@@ -154,3 +159,29 @@ def test_the_metadata_holds_the_card_as_markdown(make_client):
     client = make_client("iris_model.IrisModel", "models.EchoModel")
     assert client.get("/api/models/iris_model/metadata").json["card"].startswith("# iris_model\n")
     assert client.get("/api/models/echo_model/metadata").json["card"] == ""
+
+
+# Figures
+
+
+def test_a_model_that_nobody_has_asked_says_so(make_client):
+    page = read_page(make_client("models.DoubleModel"), "/models/double_model")
+    assert "0: nobody has asked yet" in page
+    assert "Answered within" not in page
+
+
+def test_figures_count_requests_rows_and_errors_of_the_model_alone(make_client):
+    client = make_client("models.DoubleModel", "models.EchoModel")
+    path = "/api/models/double_model/predict"
+    for payload in ({"x": 1}, [{"x": 1}, {"x": 2}], {"x": 3}, {"x": "no"}):
+        client.post(path, json=payload)
+    page = " ".join(read_page(client, "/models/double_model").split())
+    assert "<dt>Requests</dt><dd>4</dd> <dt>Rows</dt><dd>4</dd> <dt>Errors</dt><dd>1 (25 %)</dd>" in page
+    assert "ms for half of them" in page
+    assert "nobody has asked yet" in read_page(client, "/models/echo_model")
+
+
+def test_without_metrics_there_are_no_figures(manager):
+    config = replace(make_config("models.DoubleModel"), metrics=MetricsConfig(enabled=False))
+    page = read_page(Service(config).start().app.test_client(), "/models/double_model")
+    assert "Since the service was started" not in page

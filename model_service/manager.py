@@ -117,8 +117,7 @@ class ModelManager:
                 self._entries = before if is_swap else []
                 self._publish()
                 raise
-            self._entries = entries
-            self._ready_rule = configuration.health.ready
+            self._entries, self._ready_rule = entries, configuration.health.ready
             self._publish()
             _drain(before, time.monotonic() + DRAIN_S)
             self._stop(before)

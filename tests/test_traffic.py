@@ -227,6 +227,11 @@ def test_a_version_on_its_way_out_says_so(start, accept):
     assert "deprecation" not in front.ask("POST", PREDICT, b'{"x": 1}', Content_Type="application/json")[1]
 
 
+def test_what_asks_for_no_model_is_answered_as_ever(start):
+    front = start(entry(OLD, deprecated=date(2026, 11, 1)))
+    assert front.ask("OPTIONS", "/api/models/nothing/predict")[0] == 200
+
+
 # --- shadows ----------------------------------------------------------------------------------------------------------
 
 

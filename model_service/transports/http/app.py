@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import model_service
 from model_service.access.caller import bind_caller, name_caller
 from model_service.access.gate import Gate
 from model_service.config import ServerConfig, ServiceConfig
+from model_service.errors import ModelNotFound
 from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.metrics.families import NONE
@@ -195,8 +197,10 @@ def _add_notices(response: Response, manager: ModelManager) -> Response:
     """Say with the answer of a version that it is not to be used any more, or goes away."""
     names = request.view_args or {}
     name, version = names.get("qualified_name"), response.headers.get("X-Model-Version")
-    if name is not None and response.status_code < 400:
-        plain_name, _ = split_alias(name)
+    if name is None or response.status_code >= 400:
+        return response
+    plain_name, _ = split_alias(name)
+    with suppress(ModelNotFound):  # an answer to OPTIONS asks for none
         status = manager.get_model_metadata(plain_name if version else name, version or names.get("version"))
         for header, value in list_notices(status.traffic):
             response.headers.add(header, value)

@@ -115,7 +115,7 @@ def requirements(light) -> dict[str, list[str]]:
 
 
 def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
-    assert set(requirements) == {"arrow", "grpc", "jobs", "onnx", "postgresql", "s3", "serve", "train"}
+    assert set(requirements) == {"arrow", "grpc", "jobs", "limits", "onnx", "postgresql", "s3", "serve", "train"}
     assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 

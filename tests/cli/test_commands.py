@@ -381,8 +381,8 @@ def test_check_config_needs_no_port_that_is_free(tmp_path):
 
 def test_grpc_may_have_the_number_of_a_port_that_a_unix_socket_replaces(tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text("models: []\nserver: {port: 18001, grpc_port: 18001, unix_socket: s}\n")
-    assert "0 of 0 models are ready" in run(path, "check-config")
+    path.write_text("models: [{class: models.DoubleModel}]\nserver: {port: 18001, grpc_port: 18001, unix_socket: s}\n")
+    assert "1 of 1 models are ready" in run(path, "check-config")
 
 
 # settings, and the configuration file

@@ -47,7 +47,7 @@ def log_flowers(folder, flowers):
     keys = PredictionLogConfig(folder=folder)
     config = ServiceConfig(models=(ModelConfig(class_path=IRIS, prediction_log=log),), prediction_log=keys)
     with Service(config).start() as service:
-        service.log_predictions()
+        service.watch_predictions()
         client = service.app.test_client()
         payloads = [dict(zip(NAMES, flower, strict=True)) for flower in flowers]
         headers = {"X-Request-ID": "all"}

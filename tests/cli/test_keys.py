@@ -81,7 +81,7 @@ def test_without_a_file_in_the_configuration_the_way_out_is_said(tmp_path):
 )
 def test_where_others_reach_it_a_service_without_keys_does_not_start_unless_told_to(tmp_path, text, is_refused):
     path = tmp_path / "config.yaml"
-    path.write_text(f"{text}\n")
+    path.write_text(f"models: [{{class: models.DoubleModel}}]\n{text}\n")
     KeyFile(tmp_path / "keys.json").add("ada", ["predict"], expires=None, by="me")
     found = invoke(path, "check-config")
     if is_refused:
@@ -102,5 +102,5 @@ def test_where_others_reach_it_a_service_without_keys_does_not_start_unless_told
 )
 def test_what_cannot_be_meant_is_told_before_the_service_listens(tmp_path, text, told):
     path = tmp_path / "config.yaml"
-    path.write_text(f"access: {{{text}}}\n")
+    path.write_text(f"models: [{{class: models.DoubleModel}}]\naccess: {{{text}}}\n")
     assert told in invoke(path, "check-config").exception.message

@@ -334,7 +334,7 @@ def test_an_answer_is_one_output_or_an_array_of_them_and_names_the_version():
 
 
 def test_files_are_read_and_written_beside_json():
-    route = replace(make_route(make_info()), files=("text/csv",))
+    route = replace(make_route(make_info()), files=("text/csv",), answers=("text/csv", "application/x-ndjson"))
     predict = build_model_paths(route, max_rows=7, problems=PROBLEMS)["/api/models/some_model/predict"]["post"]
     assert list(predict["requestBody"]["content"]) == ["application/json", "text/csv"]
     assert {"application/json", "text/csv", "application/x-ndjson"} <= set(predict["responses"]["200"]["content"])

@@ -22,6 +22,7 @@ stubs.py       a model's types as Python source
 progress.py    how far it is
 records.py     what the service says of models and jobs
 errors.py      everything that can go wrong
+error_base.py  what all of it has
 problems.py    problem documents as these errors
 """
 

@@ -16,56 +16,10 @@ the class of their status.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Self
 
+from model_service_client.error_base import ModelServiceError, Violation
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken rule of a schema or a model.
-
-    Attributes:
-        pointer: JSON Pointer (RFC 6901) to the value, or to where a missing one belongs.
-        rule: Keyword of JSON Schema that was broken, or a rule of the model under its own name.
-        message: What was expected.
-    """
-
-    pointer: str
-    rule: str
-    message: str
-
-
-class ModelServiceError(Exception):
-    """Base of every error below.
-
-    Attributes:
-        code: Stable identifier of the kind of error, such as ``payload_invalid``.
-        message: What happened and the way out.
-        violations: Broken rules, with pointers; often empty.
-        status: The HTTP status; ``None`` where there was none.
-        request_id: Finds the lines of the request in the server's log.
-        retry_after_s: Seconds after which the server expects another try to make sense.
-    """
-
-    code = "service_error"
-
-    def __init__(self, message: str, violations: Iterable[Violation] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.violations = tuple(violations)
-        self.status: int | None = None
-        self.request_id: str | None = None
-        self.retry_after_s: float | None = None
-
-    def __str__(self) -> str:
-        faults = "".join(f"\n  {each.pointer or '(the whole payload)'}: {each.message}" for each in self.violations)
-        found = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.message}{found}{faults}"
-
-    def shift(self, rows: int) -> Self:
-        """Return it with pointers, which begin with the index of a row, that count from so many rows earlier."""
-        self.violations = tuple(_shift(each, rows) for each in self.violations)
-        return self
+__all__ = ["KINDS", "ModelServiceError", "Violation"]
 
 
 class OperatorError(ModelServiceError):
@@ -224,6 +178,18 @@ class JobNotSucceeded(CallerError):
     code = "job_not_succeeded"
 
 
+class PredictionNotFound(CallerError):
+    """No prediction of that request is in the log."""
+
+    code = "prediction_not_found"
+
+
+class FeedbackInvalid(CallerError):
+    """The feedback is not of the form that is expected, or breaks the model's output schema."""
+
+    code = "feedback_invalid"
+
+
 class IdempotencyKeyReused(CallerError):
     """The idempotency key belongs to another request."""
 
@@ -320,6 +286,12 @@ class JobStoreUnavailable(CapacityError):
     code = "job_store_unavailable"
 
 
+class PredictionLogUnavailable(CapacityError):
+    """The files of the log cannot be read or written now."""
+
+    code = "prediction_log_unavailable"
+
+
 class StorageFull(CapacityError):
     """The storage of jobs is full."""
 
@@ -351,10 +323,3 @@ def _list_leaves(kind: type[ModelServiceError]) -> Iterable[type[ModelServiceErr
 
 
 KINDS: dict[str, type[ModelServiceError]] = {kind.code: kind for kind in _list_leaves(ModelServiceError)}
-
-
-def _shift(violation: Violation, rows: int) -> Violation:
-    _, row, *rest = violation.pointer.split("/") if violation.pointer else ("", "")
-    if not row.isdecimal():
-        return violation
-    return replace(violation, pointer="/".join(["", str(int(row) + rows), *rest]))

@@ -23,7 +23,7 @@ def serve(manager, tmp_path):
             prediction_log=PredictionLogConfig(folder=tmp_path / "log", flush_s=600),
         )
         services.append(Service(config).start())
-        services[-1].log_predictions()
+        services[-1].watch_predictions()
         return services[-1].app.test_client(), services[-1]
 
     yield start

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from model_service.transports.http.last_call import let_in, turn_away
+from model_service.last_call import let_in, turn_away
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the queue is made short instead")
 

@@ -34,6 +34,7 @@ from model_service.home import (
     name_permission,
     name_presence,
     name_report,
+    name_retirement,
 )
 from model_service.jobs.parent_part import JobProcesses
 from model_service.listening import Listener
@@ -152,6 +153,10 @@ class Fleet:
         self._jobs.begin_stop()
         for place in self._places:
             place.retire(is_accepting=name_presence(self.folder, place.number).exists())
+
+    def has_stepped_aside(self) -> bool:
+        """Whether all of its workers accept no more."""
+        return all(name_retirement(self.folder, place.number).exists() or place.wait(0) for place in self._places)
 
     def has_retired(self) -> bool:
         """Whether all of its workers have ended."""

@@ -139,6 +139,11 @@ def is_first(path: Path) -> bool:
 # In the folder of a generation
 
 
+def name_retirement(folder: Path, number: int) -> Path:
+    """Return the file that says that a worker accepts no more, because another generation does."""
+    return folder / f"retired-{number}"
+
+
 def name_presence(folder: Path, number: int) -> Path:
     """Return the file by which a worker says that it accepts."""
     return folder / f"worker-{number}"

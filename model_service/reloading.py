@@ -168,8 +168,15 @@ class Reloader:
         self.serving, self._before = fleet, kept
         before.retire()
         self._see_off(before)
+        self._wait_until_aside(before)
         logging.config.dictConfig(build_logging_settings(fleet.config.logging))
         say(f"generation {fleet.number} serves")
+
+    def _wait_until_aside(self, fleet: Fleet) -> None:
+        """Return when whoever connects meets the next generation; a worker that is held up does not hold this up."""
+        deadline = time.monotonic() + _ACCEPT_S
+        while not fleet.has_stepped_aside() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
     def _wait_until_loaded(self, fleet: Fleet) -> list[WorkerReport]:
         longest_s = fleet.config.server.reload_timeout_s

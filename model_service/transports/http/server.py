@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from flask import Flask
 
+from model_service.home import name_retirement
 from model_service.listening import BACKLOG
 from model_service.transports.http.accepting import Acceptor
 from model_service.transports.http.application import Application
@@ -151,6 +152,8 @@ class HttpServer(uvicorn.Server):
         assert self._acceptor is not None
         await self._acceptor.step_aside()
         self._front.is_draining = True
+        await asyncio.sleep(_LOOK_S)  # sockets are closed in the next turn
+        name_retirement(self._home, self._number).touch()
         for connection in self.server_state.connections:  # for answers that have been begun before
             cycle = connection.cycle  # type: ignore[union-attr]  # all are ours
             if not getattr(cycle, "response_started", True):

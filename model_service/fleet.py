@@ -191,6 +191,11 @@ class Fleet:
 
     # What is known of it
 
+    @property
+    def workers(self) -> int:
+        """How many workers it has, or is about to have."""
+        return self._standing.workers
+
     def list_losses(self) -> list[int]:
         """Return how workers of a staged fleet have ended."""
         return list(self._lost)

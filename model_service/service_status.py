@@ -20,6 +20,8 @@ def describe_fleet(fleet: Fleet) -> dict[str, Any]:
         "generation": fleet.number,
         "state": fleet.state.value,
         "started": fleet.started,
+        "workers": fleet.workers,
+        "loaded_workers": sum(report.is_loaded for report in reports),
         "models": [_join(each) for each in models],
         "processes": [
             {"for": purpose, "pid": pid, "memory_bytes": measure_memory(pid)} for purpose, pid in fleet.list_processes()

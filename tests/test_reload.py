@@ -39,7 +39,19 @@ def folder(tmp_path):
 @pytest.fixture
 def start(folder):
     with starting(folder, end=Server.stop) as start_server:
-        yield lambda config=CONFIG: start_server(config, PYTHONPATH=search_path(folder))
+
+        def start(config=CONFIG):
+            server = start_server(config, PYTHONPATH=search_path(folder))
+            wait_until(lambda: is_loaded(server), "a worker does not load its models")
+            return server
+
+        yield start
+
+
+def is_loaded(server):
+    """Whether all workers have loaded what is installed, which the test is about to change."""
+    (generation,) = describe(server)["generations"]
+    return generation["loaded_workers"] == generation["workers"]
 
 
 def ask(server, model="near_toy", **payload):

@@ -30,6 +30,12 @@ class PredictionLogConfig:
     max_kept_bytes: int = setting(
         1024 * MIB, bounds=(MIB, 2**60), help="Most bytes of all files; beyond them the oldest are removed."
     )
+    drift_every_s: float = setting(
+        3600.0,
+        bounds=(0, 10**7),
+        help="Seconds between two comparisons of what was logged with what training saw, for `/metrics`; 0: none.",
+    )
+    drift_window_s: float = setting(86400.0, bounds=(1, 10**9), help="How far back these comparisons look, in seconds.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ import model_service
 from model_service.access.reach import check_access
 from model_service.config import NO_MODELS, ServiceConfig
 from model_service.control import ControlServer, Say
+from model_service.drift_watch import DriftWatch
 from model_service.errors import ConfigInvalid
 from model_service.fleet import CLOSE_S, Fleet, Standing
 from model_service.home import METRICS_FOLDER, make_home, name_control
@@ -155,7 +156,7 @@ class Parent:
             self._reloader.start()
             self._control.start()
             if self._meters is not None:
-                threading.Thread(target=self._flush_meters, args=[self._meters], name="meters", daemon=True).start()
+                self._start_counting(self._meters)
             self._wake.wait()
         finally:
             self._end()
@@ -171,6 +172,12 @@ class Parent:
     def _note_signal(self, number: int, frame: object) -> None:
         self._signals += 1
         self._wake.set()
+
+    def _start_counting(self, meters: Meters) -> None:
+        ending = self._standing.ending
+        watch = DriftWatch(lambda: self._reloader.serving, self._path, meters, ending)
+        threading.Thread(target=self._flush_meters, args=[meters], name="meters", daemon=True).start()
+        threading.Thread(target=watch.run, name="drift-watch", daemon=True).start()
 
     def _flush_meters(self, meters: Meters) -> None:
         while not self._standing.ending.wait(_FLUSH_S):

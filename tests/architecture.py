@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transports.http", "transports.grpc", "transports"),
     ("service",),
     ("wiring", "worker", "describing", "fleet"),
-    ("reloading", "service_status"),
+    ("reloading", "service_status", "drift_watch"),
     ("parent",),
     ("cli", "__main__"),
 )

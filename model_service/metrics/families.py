@@ -126,6 +126,27 @@ GENERATION = Family(
     "model_service_generation", Kind.GAUGE, (), "Number of the newest generation of models.", Merge.HIGHEST
 )
 JOBS = Family("model_service_jobs", Kind.GAUGE, ("state",), "Jobs that are kept.", Merge.HIGHEST)
+DRIFTED = Family(
+    "model_service_drifted_fields",
+    Kind.GAUGE,
+    _MODEL,
+    "Fields that have drifted from training, by the log of predictions.",
+    Merge.HIGHEST,
+)
+DRIFT_PSI = Family(
+    "model_service_drift_psi",
+    Kind.GAUGE,
+    (*_MODEL, "place", "field"),
+    "Population stability index of a field.",
+    Merge.HIGHEST,
+)
+DRIFT_ROWS = Family(
+    "model_service_drift_rows",
+    Kind.GAUGE,
+    _MODEL,
+    "Rows of the log that were compared with training.",
+    Merge.HIGHEST,
+)
 BUILD = Family(
     "model_service_build_info", Kind.GAUGE, ("version", "python"), "Always 1; the labels say what runs.", Merge.HIGHEST
 )
@@ -134,6 +155,6 @@ BUILD = Family(
 FAMILIES = (
     *(REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, BATCH_ROWS, ROWS_TOTAL, ERRORS, QUEUE_ROWS, IN_FLIGHT),
     *(LOAD_SECONDS, MODEL_READY, MODEL_MEMORY, MODEL_RESTARTS, WORKERS, WORKER_MEMORY, WORKER_RESTARTS),
-    *(LOOP_LAG, GENERATION, JOBS, BUILD),
+    *(LOOP_LAG, GENERATION, JOBS, DRIFTED, DRIFT_PSI, DRIFT_ROWS, BUILD),
 )
 BY_NAME = {family.name: family for family in FAMILIES}

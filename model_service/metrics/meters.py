@@ -1,7 +1,7 @@
 """`Meters`: everything that one process counts, and the sum of it over all processes of the service."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from model_service.metrics import families
@@ -95,6 +95,12 @@ class Meters:
         """Set a gauge that changes seldom."""
         with self._lock:
             self._gauges[family.name, *labels] = value
+
+    def replace_gauges(self, replaced: Iterable[Family], values: Mapping[Key, float]) -> None:
+        """Set all gauges of some families; what is not among the values is no longer told."""
+        names = {family.name for family in replaced}
+        with self._lock:
+            self._gauges = {key: value for key, value in self._gauges.items() if key[0] not in names} | dict(values)
 
     def watch(self, read: Reader) -> None:
         """Ask for gauges whenever they are wanted, until `unwatch`."""

@@ -2,19 +2,20 @@
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from models import DoubleModel, RaisingModel
 
 
 class CountingModel(RaisingModel):
-    """Counts its predictions."""
+    """Counts its predictions by payload: the service asks its example now and then."""
 
     qualified_name = "counting_model"
-    count = 0
+    counts: Counter[float] = Counter()
 
     def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
-        type(self).count += 1
+        type(self).counts[payload["x"]] += 1
         return super().predict(payload)
 
 

@@ -18,6 +18,7 @@ class ServiceRate:
         self._seconds = 0.0
         self._rows = 0.0
         self._batches = 0
+        self._is_expected = False
 
     @property
     def is_known(self) -> bool:
@@ -25,12 +26,12 @@ class ServiceRate:
         return self._batches >= LEAST_BATCHES
 
     def expect(self, row_s: float) -> None:
-        """Take a row to last so many seconds until some have run."""
-        self._seconds, self._rows = row_s, 1.0
+        """Take a row to last so many seconds; batches that run lead away from it step by step."""
+        self._seconds, self._rows, self._is_expected = row_s, 1.0, True
 
     def learn(self, took_s: float, rows: int) -> None:
         """Count a batch."""
-        kept = 0.0 if self._batches == 1 else 0.5
+        kept = 0.0 if self._batches == 1 and not self._is_expected else 0.5
         self._seconds = self._seconds * kept + took_s
         self._rows = self._rows * kept + rows
         self._batches += 1

@@ -147,6 +147,7 @@ def test_the_first_key_leads_past_the_navigation(page, site, path):
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("#content")).to_be_focused()
+    expect(page.locator("#content").locator("a[href], button, input, select").first).to_be_visible()
     page.keyboard.press("Tab")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
 

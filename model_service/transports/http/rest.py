@@ -1,5 +1,7 @@
 """The native REST routes: list the models, describe one, predict."""
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -17,10 +19,14 @@ from model_service.transports.http.forms import explain_form
 from model_service.transports.http.handing import find_handed_on
 from model_service.transports.http.schemas import ModelListSchema, ModelMetadataSchema, metadata_fields, model_fields
 
+#: Larger bodies that are refused are explained one after another: decoded, they take up to 25 times as much memory.
+_HEAVY_BYTES = 2**20
+
 
 def build_blueprint(manager: ModelManager, service: PredictionService, config: ServerConfig) -> Blueprint:
     """Return the routes below ``/api/models``; each model route has a twin that names the version."""
     blueprint = Blueprint("rest", __name__, url_prefix=urls.MODELS)
+    heavy = threading.Lock()
     list_schema, metadata_schema = ModelListSchema(), ModelMetadataSchema()
 
     def write_list(models: list[ModelStatus]) -> Response:
@@ -53,25 +59,41 @@ def build_blueprint(manager: ModelManager, service: PredictionService, config: S
             outputs = service.settle(handed.target, handed.ticket, is_many=handed.is_many)
             return write_outputs(outputs, handed.target.info.version, is_many=handed.is_many)
         if handed is not None:
-            return _answer(service, handed.target, config, handed.context)
+            is_light = request.content_length is not None and request.content_length <= _HEAVY_BYTES
+            turn = nullcontext() if is_light else heavy
+            return _answer(service, handed.target, config, handed.context, turn)
         with service.lease(qualified_name, version, request.headers.get) as target:
-            return _answer(service, target, config, None)
+            return _answer(service, target, config)
 
     return blueprint
 
 
 def _answer(
-    service: PredictionService, target: ServedModel, config: ServerConfig, context: RequestContext | None
+    service: PredictionService,
+    target: ServedModel,
+    config: ServerConfig,
+    context: RequestContext | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Response:
-    """Return the answer to the predict request that is under way."""
+    """Return the answer to the predict request that is under way.
+
+    Args:
+        service: The road.
+        target: The model.
+        config: The bounds.
+        context: Of a request that the loop has handed on: its payload is hardly valid.
+        turn: Held while such a payload is read and explained.
+    """
     if (pairing := find_pairing(request)) is not None:
         return answer_file(request, pairing, service, target, config)
-    document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
-    is_many = isinstance(document, list)
     try:
-        if not is_acceptable(request):  # what is wrong with the payload is the more urgent news
-            service.check(target, document)
+        with turn or nullcontext():
+            document: Any = read_json(request, max_bytes=config.max_body_bytes, max_values=config.max_body_values)
+            # What is wrong with the payload is more urgent news than what the caller accepts.
+            if turn is not None or not is_acceptable(request):
+                service.check(target, document)
         require_acceptable(request)
+        is_many = isinstance(document, list)
         if is_many and prefers_lenient(request):
             return answer_rows(service, target, document, context)
         prediction = (service.predict_many if is_many else service.predict)(target, document, context)

@@ -103,8 +103,11 @@ class ShortWay(HttpToolsProtocol):
         except PayloadMalformed:
             return False
         request.is_many = type(document) is list
-        request.payloads = document if request.is_many else [document]
-        return self.front.service.accepts(request.target, request.payloads)
+        payloads = document if request.is_many else [document]
+        if not self.front.service.accepts(request.target, payloads):
+            return False  # whoever explains decodes it again: two copies of a large one would not fit the bounds
+        request.payloads = payloads
+        return True
 
     def _submit(self, request: PlainRequest) -> None:
         front = self.front

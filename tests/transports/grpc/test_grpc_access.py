@@ -102,7 +102,7 @@ def test_a_key_asks_only_the_models_that_it_is_for(site):
     for name in ("meter", "echo"):
         assert found[name][0] is grpc.StatusCode.PERMISSION_DENIED
         assert found[name][1]["error-code"] == "forbidden"
-    site.server.wait_for_log('"status":7,"key":"echo"')
+    site.server.wait_for_log('"status":7,"code":"forbidden","key":"echo"')
     log = site.server.wait_for_log('"key":"all"')
     assert not any(key in log for key in site.keys.values())
 

@@ -3,35 +3,35 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-from serving import find_free_port
+#: It takes a free port itself: one that was found for it could be taken by another test's server meanwhile.
+_SERVER = """
+import threading
+from moto.server import ThreadedMotoServer
 
-START_S = 30
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+threading.Event().wait()
+"""
 
 
 @contextmanager
 def serve_buckets() -> Iterator[dict[str, str]]:
     """Run a server for the length of a block; yield the environment that leads S3 clients to it."""
-    port = find_free_port()
-    url = f"http://127.0.0.1:{port}"
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen(command, stdout=quiet, stderr=quiet, env={**os.environ, **keys})
-    try:
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                httpx.get(url)
-                break
-            except httpx.TransportError:
-                assert time.monotonic() < deadline, "the server of buckets did not start"
-                time.sleep(0.1)
-        yield {**keys, "AWS_ENDPOINT_URL": url}
-    finally:
-        server.kill()
-        server.wait()
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **keys},
+    ) as server:
+        try:
+            port = server.stdout.readline().strip()
+            assert port, "the server of buckets did not start"
+            yield {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+        finally:
+            server.kill()

@@ -1,6 +1,7 @@
 """A real server in a process of its own, for tests on the wire."""
 
 import os
+import random
 import signal
 import socket
 import ssl
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ START_TIMEOUT_S = 60
 #: Bounds of the server that the tests of ``transports/http`` share: small, so that they are easily crossed.
 MAX_BODY_BYTES = 100_000
 MAX_ROWS = 50
+_PORTS = random.SystemRandom()  # not the generator that tests seed alike in every process
 
 
 class Server:
@@ -133,11 +135,12 @@ def list_children(pid: int) -> list[int]:
 
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on at the moment, and that the system gives to nobody who asks for any."""
+    while True:
+        port = _PORTS.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def make_toys():

@@ -86,7 +86,15 @@ class PredictionService:
 
     def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
-        return 0 < len(documents) <= self._max_rows and self._validate(target, documents)
+        if not 0 < len(documents) <= self._max_rows:
+            return False
+        meter = target.meter
+        if meter is None:
+            return target.input_validator.accepts_all(documents)
+        began = self._clock()
+        is_sound = target.input_validator.accepts_all(documents)
+        meter.validations.append(self._clock() - began)
+        return is_sound
 
     def find_refusal(self, target: ServedModel, rows: int, deadline: float) -> CapacityError | None:
         """Return why so many rows would not be admitted now, if they would not: to be asked before they are decoded."""
@@ -291,22 +299,12 @@ class PredictionService:
         """Begin to copy requests for the versions that are shadows."""
         self.shadows = Shadows(self._manager, _run_rows)
 
-    def _validate(self, target: ServedModel, documents: list[Any]) -> bool:
-        """Whether the input schema accepts all rows of a request."""
-        meter = target.meter
-        if meter is None:
-            return target.input_validator.accepts_all(documents)
-        began = self._clock()
-        is_sound = target.input_validator.accepts_all(documents)
-        meter.validations.append(self._clock() - began)
-        return is_sound
-
     def _predict(
         self, target: ServedModel, documents: list[Any], context: RequestContext | None, *, is_many: bool
     ) -> Prediction:
         started = self._clock()
         target = self.pin(target, documents)
-        if not self._validate(target, documents):
+        if not self.accepts(target, documents):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
         ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))

@@ -161,7 +161,7 @@ class ShortWay(HttpToolsProtocol):
             raw = write_happy(body, request.target.info.version, request.request_id, self.date(), lines)
             self._write(request, 200, raw, is_last, None)
             service = self.front.service
-            if service.is_watched:
+            if service.log is not None or service.shadows is not None:
                 rows, size = request.payloads, request.received
                 service.watch(request.target, request.context, rows, request.outputs, size_bytes=size)
 
@@ -189,11 +189,12 @@ class ShortWay(HttpToolsProtocol):
         target, head = request.target, request.head
         info, took_s = target.info, time.monotonic() - request.arrived
         key = request.key.name if request.key is not None else None
-        names = "POST", head.path, status, info.qualified_name, info.version, took_s, request.request_id, key
+        name, version, request_id = info.qualified_name, info.version, request.request_id
         if code is None and target.meter is not None:  # by far the most: noted now, counted later
             target.meter.answers[head.route].append(took_s)
-            self.front.log.write_line(*names)
+            self.front.log.write_line("POST", head.path, status, name, version, took_s, request_id, key)
         else:
+            names = "POST", head.path, status, name, version, took_s, request_id, key
             self.front.log.write(*names, route=head.route, code=code)
         if is_last:
             self.transport.close()

@@ -104,7 +104,7 @@ class ShortWay(HttpToolsProtocol):
             return False
         request.is_many = type(document) is list
         request.payloads = document if request.is_many else [document]
-        return self.front.service.accepts(request.target, request.payloads)
+        return self.front.service.accepts(request.target, request.payloads, request.trace)
 
     def _submit(self, request: PlainRequest) -> None:
         front = self.front
@@ -189,9 +189,12 @@ class ShortWay(HttpToolsProtocol):
         names = "POST", head.path, status, info.qualified_name, info.version, took_s, request.request_id, key
         if code is None and target.meter is not None:  # by far the most: noted now, counted later
             target.meter.answers[head.route].append(took_s)
-            self.front.log.write_line(*names)
+            if request.trace is None:
+                self.front.log.write_line(*names)
+            else:
+                self.front.log.write_line(*names, route=head.route, trace=request.trace)
         else:
-            self.front.log.write(*names, route=head.route, code=code)
+            self.front.log.write(*names, route=head.route, code=code, trace=request.trace)
         if is_last:
             self.transport.close()
         self.on_response_complete()

@@ -17,6 +17,7 @@ from model_service.config_jobs import JobsConfig
 from model_service.config_metrics import MetricsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
 from model_service.config_setting import MIB, setting
+from model_service.config_tracing import TracingConfig
 from model_service.config_traffic import TrafficConfig
 
 #: It begins with one slash, has no dots to climb by, and ends without a slash.
@@ -323,6 +324,9 @@ class ServiceConfig:
     )
     logging: LoggingConfig = setting(factory=LoggingConfig, help="What is logged to standard error, and how.")
     metrics: MetricsConfig = setting(factory=MetricsConfig, help="What is counted, and shown at `/metrics`.")
+    tracing: TracingConfig = setting(
+        factory=TracingConfig, help="Which requests are traced, and where their spans are sent."
+    )
 
 
 #: What an empty configuration is told: it is valid, and hardly ever meant.

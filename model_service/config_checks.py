@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from model_service.config import PATH_PREFIX, BackendName, InvocationsConfig, ModelConfig, ServerConfig, ServiceConfig
 from model_service.config_jobs import SECRET_PREFIX, JobsConfig
 from model_service.config_keys import list_keys
+from model_service.config_tracing import TracingConfig
 from model_service.errors import ConfigInvalid
 from model_service.files.formats import find_format
 
@@ -19,6 +20,8 @@ _TAKEN = ("/api/", "/docs", "/endpoints/", "/jobs", "/models", "/openapi", "/sta
 ANSWERED = ("json", "csv", "ndjson")
 #: What a browser calls an origin: scheme, host and perhaps a port, and nothing behind them.
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@,*:\[\]]+)(?::[0-9]+)?")
+#: Where spans are sent. What lets the service in belongs into the environment: OTEL_EXPORTER_OTLP_HEADERS.
+_COLLECTOR = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::[0-9]{1,5})?(?:/[^\s?#]*)?")
 #: As the part of a name behind the at sign.
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -36,6 +39,7 @@ def check_config(config: ServiceConfig) -> None:
     _check_callbacks(config.jobs)
     _check_invocations(config.invocations)
     _check_origins(config.server)
+    _check_collector(config.tracing)
     for place, model in enumerate(config.models):
         _check_backend(model, f"models[{place}]")
         _check_traffic(model, f"models[{place}]")
@@ -102,6 +106,15 @@ def _check_origins(server: ServerConfig) -> None:
             )
     if server.cors_credentials and (not server.cors_origins or "*" in server.cors_origins):
         raise ConfigInvalid("'server.cors_credentials' needs 'server.cors_origins' that are listed one by one")
+
+
+def _check_collector(tracing: TracingConfig) -> None:
+    endpoint = tracing.endpoint
+    if endpoint is not None and not _COLLECTOR.fullmatch(endpoint):
+        raise ConfigInvalid(
+            "'tracing.endpoint' must be an address of http or https without a user or a query, such as "
+            "'http://localhost:4318'"
+        )
 
 
 def _check_backend(model: ModelConfig, path: str) -> None:

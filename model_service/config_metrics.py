@@ -1,4 +1,4 @@
-"""The keys below ``metrics`` and ``tracing``: what is counted, and where spans are sent."""
+"""The keys below ``metrics``: what is counted."""
 
 from dataclasses import dataclass
 

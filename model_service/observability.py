@@ -1,4 +1,4 @@
-"""Request ids and structured logs. It never sees a payload.
+"""Request ids, traces and structured logs. It never sees a payload.
 
 A request id is bound to the current thread or task with `bind_request_id`; every log
 line written meanwhile carries it, so that an answer's id finds the lines of its request.
@@ -19,9 +19,11 @@ from typing import Any, TextIO
 
 from model_service.config import LogFormat, LoggingConfig
 from model_service.records import ModelInfo
+from model_service.tracing.context import Trace
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _target: ContextVar[ModelInfo | None] = ContextVar("target", default=None)
+_trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 #: Visible ASCII without the blank at the ends: what a header can carry and a log line can show.
 _ACCEPTABLE_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,126}[\x21-\x7e])?")
@@ -52,6 +54,16 @@ def get_request_id() -> str | None:
     return _request_id.get()
 
 
+def bind_trace(trace: Trace | None) -> None:
+    """Put the id of a trace into every log line that this thread or task writes from now on; ``None`` ends it."""
+    _trace.set(trace)
+
+
+def get_trace() -> Trace | None:
+    """Return the trace that is bound now."""
+    return _trace.get()
+
+
 def bind_target(info: ModelInfo | None) -> None:
     """Remember which model answers the request of this thread or task; ``None`` ends it."""
     _target.set(info)
@@ -63,7 +75,7 @@ def get_target() -> ModelInfo | None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time, level, logger, message, request_id, then the fields of `extra`."""
+    """One JSON object per line: time, level, logger, message, request_id, trace_id, then the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -165,7 +177,13 @@ def build_logging_settings(config: LoggingConfig, stream: TextIO | None = None) 
 
 
 def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
-    fields = {"request_id": get_request_id(), **{name: getattr(record, name, None) for name in _FIELDS}}
+    trace = _trace.get()
+    trace_id = trace.trace_id if trace is not None else getattr(record, "trace_id", None)
+    fields = {
+        "request_id": get_request_id(),
+        "trace_id": trace_id,
+        **{name: getattr(record, name, None) for name in _FIELDS},
+    }
     return {name: value for name, value in fields.items() if value is not None}
 
 

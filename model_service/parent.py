@@ -38,6 +38,7 @@ from model_service.observability import build_logging_settings
 from model_service.reloading import Reloader
 from model_service.service_status import describe_fleet
 from model_service.threads import count_cores, limit_threads
+from model_service.tracing.tracer import check_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def serve(read: Callable[[], ServiceConfig], path: Path) -> None:
     logging.config.dictConfig(build_logging_settings(config.logging))
     limit_threads(config.server.model_threads, os.environ)  # workers and model processes inherit it
     check_access(config)
+    check_tracing(config.tracing)
     workers = config.server.workers or count_cores()
     with _signals_held():  # from the moment somebody can connect, a signal is an end in good order
         listener = Listener(config.server, workers)

@@ -18,12 +18,13 @@ from model_service.access.caller import check_model
 from model_service.backends.ticket import RowOutcome, TableTicket, Ticket, Waiter
 from model_service.errors import CapacityError, PayloadMalformed, PayloadTooLarge
 from model_service.manager import ModelManager
-from model_service.observability import get_request_id
+from model_service.observability import get_request_id, get_trace
 from model_service.prediction_log.writer import PredictionLog
 from model_service.records import Output, Prediction, RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import FindHeader
 from model_service.shadows import Shadows
+from model_service.tracing.context import VALIDATE, Trace
 
 if TYPE_CHECKING:
     from model_service.tables import Table
@@ -84,16 +85,20 @@ class PredictionService:
         """Return the version that answers a request with these rows; the target itself unless its rows decide."""
         return target if target.split is None else target.split.choose_for(documents[0] if documents else None)
 
-    def accepts(self, target: ServedModel, documents: list[Any]) -> bool:
+    def accepts(self, target: ServedModel, documents: list[Any], trace: Trace | None = None) -> bool:
         """Whether documents are plainly payloads of a model, and not too many; else `predict` explains."""
         if not 0 < len(documents) <= self._max_rows:
             return False
-        meter = target.meter
-        if meter is None:
+        if target.meter is None and trace is None:
             return target.input_validator.accepts_all(documents)
         began = self._clock()
         is_sound = target.input_validator.accepts_all(documents)
-        meter.validations.append(self._clock() - began)
+        ended = self._clock()
+        if target.meter is not None:
+            target.meter.validations.append(ended - began)
+        if trace is not None:
+            trace.rows = len(documents)  # perhaps once more
+            trace.note(VALIDATE, began, ended)
         return is_sound
 
     def find_refusal(self, target: ServedModel, rows: int, deadline: float) -> CapacityError | None:
@@ -293,7 +298,7 @@ class PredictionService:
             log = target.log
             self.log.note(target.info, log, context, documents, found, size_bytes=size_bytes, numbers=numbers)
         if self.shadows is not None:
-            self.shadows.copy(target, context.request_id, documents, found)
+            self.shadows.copy(target, context.request_id, documents, found, context.trace)
 
     def copy_for_shadows(self) -> None:
         """Begin to copy requests for the versions that are shadows."""
@@ -304,10 +309,11 @@ class PredictionService:
     ) -> Prediction:
         started = self._clock()
         target = self.pin(target, documents)
-        if not self.accepts(target, documents):
+        context = context or _make_context(target, started)
+        if not self.accepts(target, documents, context.trace):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
-        ticket = target.backend.wait_for(Waiter(documents, context or _make_context(target, started)))
+        ticket = target.backend.wait_for(Waiter(documents, context))
         outputs = self.settle(target, ticket, is_many=is_many)
         return Prediction(target.info.qualified_name, target.info.version, outputs, self._clock() - started)
 
@@ -318,6 +324,9 @@ def _run_rows(target: ServedModel, documents: list[Any], context: RequestContext
     found = outcomes.find_schema_faults(target, documents)
     if target.meter is not None:
         target.meter.validations.append(time.monotonic() - began)
+    if context.trace is not None:
+        context.trace.rows += len(documents)  # of a file, a chunk
+        context.trace.note(VALIDATE, began, time.monotonic())
     if not any(found):
         return _run_sound(target, documents, context)
     sound = [document for document, violations in zip(documents, found, strict=True) if not violations]
@@ -333,4 +342,4 @@ def _run_sound(target: ServedModel, payloads: list[Any], context: RequestContext
 
 def _make_context(target: ServedModel, now: float) -> RequestContext:
     """Return the context of a call that has none: who asks is there, in this process."""
-    return RequestContext(get_request_id() or "", now, now + target.timeout_s)
+    return RequestContext(get_request_id() or "", now, now + target.timeout_s, trace=get_trace())

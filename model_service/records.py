@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from model_service.tracing.context import Trace
+
 #: One input object of a model, and one output object: JSON types only.
 Payload = dict[str, Any]
 Output = dict[str, Any]
@@ -41,14 +43,14 @@ class RequestContext(NamedTuple):
         arrived: When its headers had arrived, on the clock of `time.monotonic`.
         deadline: When its caller stops waiting, on the same clock, which all processes of a machine share.
         caller: Who asks, by the name that a door has found true; ``None`` where doors ask nobody.
-        trace: Its place in a distributed trace, as the header ``traceparent`` says it (W3C Trace Context).
+        trace: Its place in a distributed trace, and where its stages are noted; ``None`` where it has none.
     """
 
     request_id: str
     arrived: float
     deadline: float
     caller: str | None = None
-    trace: str | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from model_service.observability import build_logging_settings
 from model_service.records import ModelState
 from model_service.reload_plan import SAME, Served, find_refusal, keep_fixed, make_plan
 from model_service.reporting import ModelReport, WorkerReport
+from model_service.tracing.tracer import check_tracing
 from model_service.worker_place import name_end
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Reloader:
             server, notes = keep_fixed(self.serving.config.server, wanted.server)
             config = replace(wanted, server=server)
             check_listening(config.server)
+            check_tracing(config.tracing)
             for note in notes:
                 say(note)
             failed = _list_failed(self._read_serving())

@@ -23,6 +23,8 @@ from model_service.config import LoggingConfig
 from model_service.metrics.families import NONE
 from model_service.metrics.meters import Meters
 from model_service.observability import bind_request_id, writes_text
+from model_service.tracing.context import Trace
+from model_service.tracing.requests import end_request
 
 _NAME = "model_service.requests"
 #: What every line says, as JSON.
@@ -37,9 +39,9 @@ NOTES_AT_ONCE = 32
 MOST_NOTES = 20_000
 
 
-#: Time, request id, method, path, status, code, model, version, seconds, name of the key: what is known of a request
-#: when it has been answered. A tuple, because one is made in every request.
-_Note = tuple[float, str | None, str, str, int, str | None, str | None, str | None, float, str | None]
+#: Time, request id, trace id, method, path, status, code, model, version, seconds, name of the key: what is known of a
+#: request when it has been answered. A tuple, because one is made in every request.
+_Note = tuple[float, str | None, str | None, str, str, int, str | None, str | None, str | None, float, str | None]
 #: Its fields, as a line names them.
 _FIELDS = ("method", "path", "status", "code", "model", "version", "key")
 
@@ -84,6 +86,7 @@ class RequestLog:
         route: str = NONE,
         code: str | None = None,
         outcome: str | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Count an answered request, and have its line written soon; it never blocks.
 
@@ -99,10 +102,12 @@ class RequestLog:
             route: The template of the path.
             code: Of the error that is answered.
             outcome: The name of the status, where that is gRPC's.
+            trace: Of the request, which ends with it.
         """
         if self._meters is not None:
             self._meters.note_answer(method, route, outcome or str(status), (model, version), duration_s, code)
-        self.write_line(method, path, status, model, version, duration_s, request_id, key, code)
+        names = method, path, status, model, version, duration_s, request_id, key
+        self.write_line(*names, route=route, code=code, outcome=outcome, trace=trace)
 
     def write_line(
         self,
@@ -114,15 +119,26 @@ class RequestLog:
         duration_s: float,
         request_id: str | None,
         key: str | None = None,
+        *,
+        route: str = NONE,
         code: str | None = None,
+        outcome: str | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Do the same for a request that has been counted."""
+        trace_id = None
+        if trace is not None:
+            trace_id = trace.trace_id
+            known_route = route if route != NONE else None
+            end_request(trace, method, known_route, status, (model, version), request_id, code, outcome)
         if not self._logger.isEnabledFor(logging.INFO):
             return
         if len(self._notes) >= MOST_NOTES:
             self._dropped += 1
             return
-        self._notes.append((time.time(), request_id, method, path, status, code, model, version, duration_s, key))
+        self._notes.append(
+            (time.time(), request_id, trace_id, method, path, status, code, model, version, duration_s, key)
+        )
         if not self._has_notes.is_set():
             self._rouse()
 
@@ -143,10 +159,10 @@ class RequestLog:
                 self._logger.warning("%d lines of requests were dropped: the log is read too slowly", dropped)
 
     def _write_text(self, note: _Note) -> None:
-        _, request_id, method, path, status, code, model, version, duration_s, key = note
+        _, request_id, trace_id, method, path, status, code, model, version, duration_s, key = note
         bind_request_id(request_id)  # of this thread, which writes nothing else
         fields = _list_fields(method, path, status, code, model, version, key)
-        self._logger.info("request", extra={**fields, "duration_ms": _to_ms(duration_s)})
+        self._logger.info("request", extra={"trace_id": trace_id, **fields, "duration_ms": _to_ms(duration_s)})
         bind_request_id(None)
 
     def _rouse(self) -> None:
@@ -173,14 +189,15 @@ class _LineMaker:
         self._text = ""
 
     def make_line(self, note: _Note) -> bytes:
-        time_s, request_id, method, path, status, code, model, version, duration_s, key = note
+        time_s, request_id, trace_id, method, path, status, code, model, version, duration_s, key = note
         millisecond = int(time_s * 1000)
         if millisecond != self._millisecond:
             moment = datetime.fromtimestamp(millisecond / 1000, UTC)
             self._millisecond, self._text = millisecond, moment.isoformat(timespec="milliseconds")
         name = f'"{request_id}"' if request_id and request_id.isalnum() else _encode(request_id)
         fields = _encode_fields(method, path, status, code, model, version, key)
-        start = f'{{"time":"{self._text}",{_SAME}"request_id":{name},'
+        trace = f'"trace_id":"{trace_id}",' if trace_id is not None else ""
+        start = f'{{"time":"{self._text}",{_SAME}"request_id":{name},{trace}'
         return f'{start}{fields},"duration_ms":{_to_ms(duration_s)}}}\n'.encode()
 
 

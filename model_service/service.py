@@ -28,6 +28,7 @@ from model_service.records import ModelStatus
 from model_service.registry.health_watch import HealthWatch
 from model_service.request_log import RequestLog
 from model_service.threads import count_cores
+from model_service.tracing.tracer import open_tracer
 from model_service.transports.http.app import build_app
 
 
@@ -48,6 +49,7 @@ class Service:
         self.manager = ModelManager()
         self.predictions = PredictionService(self.manager, max_rows=config.server.max_request_rows)
         self.meters = _make_meters(config, home)
+        self.tracer = open_tracer(config.tracing)
         self.log = RequestLog(config.logging, meters=self.meters)
         # Files travel in the loop of a server; there is none in a notebook, or behind another server.
         self.jobs = JobAccess(config.jobs) if loop is not None else None
@@ -77,6 +79,7 @@ class Service:
             self.gate,
             control=control,
             meters=self.meters,
+            tracer=self.tracer,
         )
 
     def announce(self) -> None:
@@ -106,6 +109,11 @@ class Service:
         if self.predictions.log is not None:
             self.predictions.log.close()
 
+    def end_traces(self) -> None:
+        """Send the traces that wait, for a short while, and trace nothing more."""
+        if self.tracer is not None:
+            self.tracer.close()
+
     def watch_health(self) -> None:
         """Ask the models their own examples now and then, from now until the end."""
         if self.config.health.self_test_interval_s:
@@ -122,6 +130,7 @@ class Service:
         if self.jobs is not None:
             self.jobs.close()
         self.end_watch()
+        self.end_traces()
         self.log.flush()
         if self.meters is not None:
             self.meters.close()

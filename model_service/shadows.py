@@ -21,6 +21,8 @@ from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import is_next
 from model_service.testing import find_difference
+from model_service.tracing.context import Trace, Value
+from model_service.tracing.requests import ERROR, MODEL, REQUEST_ID, VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class _Copy(NamedTuple):
     request_id: str
     documents: list[Any]
     outcomes: list[RowOutcome]
+    trace: Trace | None
 
 
 class Shadows:
@@ -71,7 +74,12 @@ class Shadows:
         self._told_at = -_SILENCE_S
 
     def copy(
-        self, target: ServedModel, request_id: str, documents: Sequence[Any], outcomes: Sequence[RowOutcome]
+        self,
+        target: ServedModel,
+        request_id: str,
+        documents: Sequence[Any],
+        outcomes: Sequence[RowOutcome],
+        trace: Trace | None = None,
     ) -> None:
         """Have shadows of a model predict what it has answered; it never blocks.
 
@@ -80,6 +88,7 @@ class Shadows:
             request_id: Finds its line in the log.
             documents: The rows; nobody changes them any more.
             outcomes: One per row.
+            trace: Of the request; what a shadow makes of it is a child of its span.
         """
         for shadow, share in self._manager.generation.find_shadows(target.info.qualified_name):
             if shadow.leases is target.leases or not is_next(next(self._turns), share):
@@ -89,7 +98,8 @@ class Shadows:
                     self._count(shadow, "dropped", len(documents))
                     continue
                 self._held_rows += len(documents)
-                copy = _Copy(shadow, target.info.version, request_id, list(documents), list(outcomes))
+                rows = list(documents), list(outcomes)
+                copy = _Copy(shadow, target.info.version, request_id, *rows, trace)
                 self._copies.append(copy)
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._work, name="shadows", daemon=True)
@@ -111,14 +121,18 @@ class Shadows:
                     return
                 copies = self._take()
             rows = sum(len(copy.documents) for copy in copies)
+            traces = _Traces(copies)
             try:
-                self._compare(copies)
+                self._compare(copies, traces.first)
             except ServiceError as error:  # it is not ready, has no room, or takes too long
+                traces.code = error.code
                 self._tell(copies[0], rows, "failed", error.code)
             except Exception:
                 logger.exception("a shadow of %s failed", copies[0].shadow.info.qualified_name)
+                traces.code = "internal_error"
                 self._tell(copies[0], rows, "failed", "internal_error")
             finally:
+                traces.end()
                 with self._change:
                     self._held_rows -= rows
 
@@ -133,9 +147,9 @@ class Shadows:
             copies.append(self._copies.popleft())
         return copies
 
-    def _compare(self, copies: list[_Copy]) -> None:
+    def _compare(self, copies: list[_Copy], trace: Trace | None) -> None:
         now, shadow = time.monotonic(), copies[0].shadow
-        context = RequestContext(copies[0].request_id, now, now + shadow.timeout_s)
+        context = RequestContext(copies[0].request_id, now, now + shadow.timeout_s, trace=trace)
         answers = iter(self._run(shadow, [row for copy in copies for row in copy.documents], context))
         for copy in copies:
             kinds = Counter(_judge(answered, next(answers)) for answered in copy.outcomes)
@@ -159,6 +173,33 @@ class Shadows:
 
     def _count(self, shadow: ServedModel, kind: str, rows: int) -> None:
         self.counts[shadow.info.qualified_name, shadow.info.version, kind] += rows
+
+
+class _Traces:
+    """The spans of copies that are predicted together, each a child of the request that it is a copy of.
+
+    Attributes:
+        first: One of them, which has the stages of all; ``None`` where none of the requests is traced.
+        code: Of the error that ended them.
+    """
+
+    def __init__(self, copies: list[_Copy]) -> None:
+        now = time.monotonic()
+        traced = [(copy, copy.trace) for copy in copies if copy.trace is not None and copy.trace.is_sampled]
+        self._pairs = [(copy, trace.branch(now)) for copy, trace in traced]
+        self.first = self._pairs[0][1] if self._pairs else None
+        self.code: str | None = None
+
+    def end(self) -> None:
+        """End them."""
+        for copy, trace in self._pairs:
+            info = copy.shadow.info
+            attributes: dict[str, Value] = {MODEL: info.qualified_name, VERSION: info.version}
+            attributes[REQUEST_ID] = copy.request_id
+            if self.code is not None:
+                attributes[ERROR] = self.code
+            trace.rows = len(copy.documents)
+            trace.end("shadow", time.monotonic(), attributes, has_failed=self.code is not None)
 
 
 def _judge(answered: RowOutcome, shadowed: RowOutcome) -> str:

@@ -17,6 +17,7 @@ from model_service.config_file import DEFAULT_FILE, load_config
 from model_service.observability import build_logging_settings
 from model_service.service import Service
 from model_service.threads import limit_threads
+from model_service.tracing.tracer import check_tracing
 
 
 def create_app(config_path: str | os.PathLike[str] = DEFAULT_FILE) -> Flask:
@@ -26,6 +27,7 @@ def create_app(config_path: str | os.PathLike[str] = DEFAULT_FILE) -> Flask:
     """
     config = load_config(config_path, os.environ)
     configure_logging(config)
+    check_tracing(config.tracing)
     limit_threads(config.server.model_threads, os.environ)
     service = Service(config).start()
     service.watch_predictions()

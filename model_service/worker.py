@@ -60,6 +60,8 @@ _LOOK_S = 0.02
 _CLOSE_S = 5.0
 #: Time that the last lines of requests have to be read.
 _FLUSH_S = 0.5
+#: Time that the last traces have to be sent.
+_TRACES_S = 2.5
 #: Time that the last predictions have to be logged.
 _LOG_S = 5.0
 
@@ -114,6 +116,7 @@ class Worker:
             service.jobs,
             service.gate,
             service.meters,
+            service.tracer,
         )
         if service.meters is not None:
             service.meters.watch(partial(measure_worker, self._loop, post.number))
@@ -154,7 +157,13 @@ class Worker:
         build_server = importlib.import_module(_GRPC_SERVER).build_server  # which most services have no use for
         try:
             server = build_server(
-                self._loop, service.manager, service.predictions, service.log, self._config.server, service.gate
+                self._loop,
+                service.manager,
+                service.predictions,
+                service.log,
+                self._config.server,
+                service.gate,
+                service.tracer,
             )
         except ServiceError as error:
             logger.error("the worker cannot start: %s", error.message, extra={"code": error.code})
@@ -196,6 +205,8 @@ class Worker:
             logger.exception("the worker cannot load its models")
             self._end(1)
             return
+        if self._service.tracer is not None:
+            self._service.tracer.open()
         tune_interpreter()
         self._service.watch_health()
         self._reporter.note_loaded()
@@ -233,7 +244,10 @@ class Worker:
     def _close(self) -> None:
         """Close what is served with; neither a model that hangs in it nor a log that nobody reads keeps the worker."""
         service = self._service
-        ends = (service.manager.close, _CLOSE_S), (service.end_watch, _LOG_S), (service.log.flush, _FLUSH_S)
+        ends = (
+            *((service.manager.close, _CLOSE_S), (service.end_watch, _LOG_S)),
+            *((service.end_traces, _TRACES_S), (service.log.flush, _FLUSH_S)),
+        )
         if service.meters is not None:
             service.meters.close()
         for end, most_s in ends:

@@ -8,7 +8,7 @@ PACKAGE = "model_service"
 
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "naming"),
+    ("errors", "records", "naming", "tracing.context"),
     ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),
@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "config_traffic",
         "config_predictions",
         "config_metrics",
+        "config_tracing",
         "config",
         "config_keys",
         "config_platforms",
@@ -28,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "observability",
         "metrics",
         "request_log",
+        "tracing",
     ),
     ("access", "loading", "home", "listening", "last_call", "testing", "audit"),
     ("control", "worker_place"),
@@ -53,6 +55,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 #: Places of one row that may import each other, because they are parts of one thing.
 SIBLINGS = {
     ("errors", "records"),
+    ("records", "tracing.context"),
     ("artifacts", "model"),
     ("onnx", "arrays"),
     ("training", "arrays"),
@@ -74,6 +77,11 @@ SIBLINGS = {
     ("config", "config_predictions"),
     ("config", "config_access"),
     ("request_log", "metrics"),
+    ("request_log", "tracing"),
+    ("tracing", "config_tracing"),
+    ("config_tracing", "config_setting"),
+    ("config", "config_tracing"),
+    ("config_checks", "config_tracing"),
     ("config_jobs", "config_setting"),
     ("config_metrics", "config_setting"),
     ("config", "config_metrics"),
@@ -118,6 +126,7 @@ ONLY_IN = {
     "grpc_health": ("transports.grpc",),
     "grpc_reflection": ("transports.grpc",),
     "google": ("transports.grpc",),
+    "opentelemetry": ("tracing.export",),
     "ray": ("backends.ray_serve",),
 }
 #: Calls that read YAML or the environment; `os.environ` may also be handed on by those who call `load_config`.

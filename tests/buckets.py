@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from s3fs import S3FileSystem
+
 #: It takes a free port itself: one that was found for it could be taken by another test's server meanwhile.
 _SERVER = """
 import threading
@@ -35,3 +37,5 @@ def serve_buckets() -> Iterator[dict[str, str]]:
             yield {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
         finally:
             server.kill()
+            # Clients are kept for those who ask with the same words, and would ask this server for ever.
+            S3FileSystem.clear_instance_cache()

@@ -23,6 +23,7 @@ from model_service.config_jobs import JobsConfig
 from model_service.config_keys import describe_settings
 from model_service.config_metrics import MetricsConfig
 from model_service.config_predictions import ModelLogConfig, PredictionLogConfig
+from model_service.config_tracing import TracingConfig
 from model_service.config_traffic import TrafficConfig
 from model_service.errors import ConfigInvalid
 
@@ -209,7 +210,7 @@ def test_a_configuration_cannot_be_changed(part):
         pytest.param(
             "zzz: 1",
             "FILE, line 1: unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging, metrics",
+            "invocations, logging, metrics, tracing",
             id="without-a-suggestion",
         ),
         pytest.param(
@@ -225,13 +226,13 @@ def test_a_configuration_cannot_be_changed(part):
         pytest.param(
             "1: 2",
             "FILE, line 1: unknown key '1'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging, metrics",
+            "invocations, logging, metrics, tracing",
             id="a-number",
         ),
         pytest.param(
             "<<: {server: {port: 1}}",
             "FILE, line 1: unknown key '<<'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging, metrics",
+            "invocations, logging, metrics, tracing",
             id="a-merge-key",
         ),
     ],
@@ -642,14 +643,14 @@ def test_the_environment_of_the_process_is_not_read_unasked(write, monkeypatch):
             "ZZZ",
             "1",
             "unknown key 'zzz'; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging, metrics",
+            "invocations, logging, metrics, tracing",
             id="an-unknown-one",
         ),
         pytest.param(
             "",
             "1",
             "unknown key ''; known keys: server, models, access, jobs, prediction_log, health, "
-            "invocations, logging, metrics",
+            "invocations, logging, metrics, tracing",
             id="the-prefix-alone",
         ),
         pytest.param(
@@ -702,6 +703,7 @@ def collect_keys(kind: type, prefix: str) -> list[str]:
             "InvocationsConfig": InvocationsConfig,
             "LoggingConfig": LoggingConfig,
             "MetricsConfig": MetricsConfig,
+            "TracingConfig": TracingConfig,
             "ModelConfig": ModelConfig,
             "TrafficConfig": TrafficConfig,
             "ModelLogConfig": ModelLogConfig,

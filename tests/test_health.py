@@ -189,7 +189,8 @@ def test_readiness_notices_that_models_have_stopped_to_work_in_workers_and_in_th
         assert time.monotonic() < deadline
     assert [model["last_failure_code"] for model in wait_for_ready(server, 503)] == ["self_test_failed"] * 2
     assert "ZeroDivisionError" not in httpx.get(f"{server.url}/health/ready").text
-    assert {model["state"] for model in describe(server)["generations"][0]["models"]} == {"failed"}
+    while {model["state"] for model in describe(server)["generations"][0]["models"]} != {"failed"}:
+        assert time.monotonic() < deadline
     assert httpx.get(f"{server.url}/health/live").status_code == 200
     (tmp_path / "ill").unlink()
     wait_for_ready(server, 200)

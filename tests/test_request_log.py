@@ -14,8 +14,9 @@ from queue import SimpleQueue
 import pytest
 
 from model_service.config import LogFormat, LoggingConfig
-from model_service.observability import JsonFormatter, TextFormatter, bind_request_id, get_request_id
+from model_service.observability import JsonFormatter, TextFormatter, bind_request_id, bind_trace, get_request_id
 from model_service.request_log import RequestLog
+from model_service.tracing.context import Parent, Trace
 
 REQUEST = ("POST", "/api/models/iris_model/predict", 200, "iris_model", "1.0.0", 0.0015, "r-1")
 
@@ -74,6 +75,24 @@ def test_a_line_has_the_fields_of_every_other_in_their_order():
     record = logging.getLogger("model_service.requests").makeRecord("n", logging.INFO, "", 1, "request", (), None)
     record.__dict__.update(extra)
     assert list(line) == list(json.loads(JsonFormatter().format(record)))
+
+
+def test_a_line_of_a_request_with_a_trace_has_its_id_as_every_other_line_has():
+    trace = Trace(Parent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"), 1.0, None)
+    output = io.StringIO()
+    log = make_log(output)
+    log.write(*REQUEST, trace=trace)
+    log.flush()
+    (line,) = read_lines(output)
+    assert line["trace_id"] == trace.trace_id
+    bind_request_id("r-1")
+    bind_trace(trace)
+    try:
+        record = logging.getLogger("n").makeRecord("n", logging.INFO, "", 1, "request", (), None)
+        names = list(json.loads(JsonFormatter().format(record)))
+    finally:
+        bind_trace(None)
+    assert list(line)[: len(names)] == names
 
 
 @pytest.mark.parametrize("model", [None, "iris_model"])

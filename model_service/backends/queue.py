@@ -102,7 +102,7 @@ class RowQueue:
             QueueFull: As many rows wait as may, or more than can be answered in time.
         """
         rows = len(ticket.payloads)
-        if self.meter is not None:
+        if self.meter is not None or ticket.trace is not None:
             ticket.submitted = self._clock()
         with self.lock:
             if not self._is_open:
@@ -178,6 +178,8 @@ class RowQueue:
                     is_whole = False
                     ticket.outputs = share[:]  # type: ignore[assignment]  # a list that grows must not be the model's
                 if ticket.taken == len(ticket.payloads):
+                    if ticket.trace is not None:
+                        ticket.trace.note_run(ticket.submitted, ticket.began, self._clock())
                     ticket.is_over = True
                     over.append(ticket)
                 elif self._is_open:
@@ -249,6 +251,8 @@ class RowQueue:
         self.admission.rows -= ticket.left
         ticket.taken = len(ticket.payloads)
         ticket.error = error
+        if ticket.trace is not None:
+            ticket.trace.note_run(ticket.submitted, ticket.began, self._clock())
         ticket.is_over = True
         return [ticket]
 

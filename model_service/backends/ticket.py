@@ -48,6 +48,7 @@ class Ticket:
         error: Why there are no outputs.
         taken: How many rows have been taken into batches.
         submitted: When it was admitted, where anybody asks.
+        trace: Of its request, where stages are noted.
         began: When the first of its rows was taken.
         is_over: Set, under the lock of whoever runs it, before `done` is called.
         is_lenient: Whether a row that fails, fails alone.
@@ -56,7 +57,7 @@ class Ticket:
 
     __slots__ = (
         *("_context", "began", "deadline", "done", "error", "is_apart", "is_lenient", "is_over", "outputs"),
-        *("payloads", "submitted", "taken"),
+        *("payloads", "submitted", "taken", "trace"),
     )
     #: Whether its rows are columns: a `TableTicket`.
     is_table: ClassVar[bool] = False
@@ -72,6 +73,7 @@ class Ticket:
         self.payloads = payloads
         self._context = context
         self.deadline = context.deadline
+        self.trace = context.trace
         self.done = done
         self.outputs: list[RowOutcome] = []
         self.error: ServiceError | None = None
@@ -101,6 +103,8 @@ class TableTicket(Ticket):
     def __init__(self, table: "Table", context: RequestContext, done: "Callable[[Any], object]") -> None:
         super().__init__(table, context, done)  # type: ignore[arg-type]  # it is cut and counted as a list is
         self.is_apart = True
+        if context.trace is not None:
+            context.trace.rows = len(table)
 
     @property
     def answer(self) -> "Table":

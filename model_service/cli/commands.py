@@ -22,6 +22,7 @@ from model_service.registry.routing import split_alias
 from model_service.schema.columns import parse_columns
 from model_service.service import Service
 from model_service.strict_json import decode_json, encode_json
+from model_service.tracing.tracer import check_tracing
 from model_service.transports.http.docs import build_document, write_yaml
 
 _SETTINGS_HEAD = f"""# Configuration
@@ -126,6 +127,7 @@ def check_config(context: click.Context) -> None:
     source: ConfigSource = context.obj
     config = source.load()
     check_listening(config.server)
+    check_tracing(config.tracing)
     if not config.models:
         raise ConfigInvalid(NO_MODELS)
     check_access(config)

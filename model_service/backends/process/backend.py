@@ -30,6 +30,7 @@ from model_service.errors import (
 from model_service.metrics.meters import Meters
 from model_service.metrics.model_meter import ModelMeter
 from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
+from model_service.tracing.calls import SentCall
 
 STATUS_POLL_S = 0.02
 #: Between a process's own time to start and the moment nobody expects a word of the supervisor any more.
@@ -162,16 +163,19 @@ class ProcessBackend(AsyncBackend):
             self._loop.post(self._end, ticket, error)
             return
         began = time.monotonic()
+        frame: Frame = {
+            "op": "run",
+            "payloads": ticket.payloads,
+            "is_lenient": ticket.is_lenient,
+            "request_id": ticket.context.request_id,
+        }
+        sent: SentCall | None = None
+        if ticket.trace is not None and ticket.trace.is_sampled:
+            sent = SentCall(ticket.trace, began)
+            frame["trace"] = sent.link
         try:
             call = make_call(
-                {
-                    "op": "run",
-                    "payloads": ticket.payloads,
-                    "is_lenient": ticket.is_lenient,
-                    "request_id": ticket.context.request_id,
-                },
-                ticket.deadline,
-                lambda answer, error: self._finish(ticket, began, answer, error),
+                frame, ticket.deadline, lambda answer, error: self._finish(ticket, began, answer, error, sent)
             )
         except BaseException:  # no frame can carry it
             self._leave(rows)
@@ -233,8 +237,17 @@ class ProcessBackend(AsyncBackend):
             if call.connection is not None:
                 call.connection.cancel(call)
 
-    def _finish(self, ticket: Ticket, began: float, answer: Frame | None, error: ServiceError | None) -> None:
+    def _finish(
+        self,
+        ticket: Ticket,
+        began: float,
+        answer: Frame | None,
+        error: ServiceError | None,
+        sent: SentCall | None = None,
+    ) -> None:
         call = self._calls.pop(ticket, None)
+        if sent is not None:
+            sent.note(answer)
         if call is not None and call.has_crashed:
             with self._lock:
                 self._suspects.add(ticket.payloads)

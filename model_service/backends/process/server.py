@@ -29,6 +29,7 @@ from model_service.observability import bind_request_id
 from model_service.records import RequestContext, Violation
 from model_service.schema.json_values import is_representable
 from model_service.schema.validation import SchemaValidator, word_violations
+from model_service.tracing.calls import CallSpans
 
 #: A worker that does not read its answers for so long is given up.
 SEND_TIMEOUT_S = 10
@@ -47,6 +48,7 @@ class _Call(Ticket):
         self.connection = connection
         self.id: int = frame["id"]
         self.is_apart = frame.get("is_apart", False)
+        self.link: Frame | None = frame.get("trace")
 
     def measure(self) -> float:
         """Return for how many seconds it has been running."""
@@ -60,13 +62,14 @@ class ModelServer:
         backend: Started.
         config: Of the model: how many rows a batch may have, and how long a call may take.
         listener: The listening socket.
+        spans: Of calls whose requests are traced, if any are.
 
     Attributes:
         is_busy: Whether the model's code is running.
         is_ending: Whether to end after the batch that runs.
     """
 
-    def __init__(self, backend: Backend, config: ModelConfig, listener: socket.socket) -> None:
+    def __init__(self, backend: Backend, config: ModelConfig, listener: socket.socket, spans: CallSpans) -> None:
         self.is_busy = False
         self.is_ending = False
         self._backend = backend
@@ -80,6 +83,7 @@ class ModelServer:
         self._checks: deque[_Call] = deque()
         self._calls: dict[tuple[socket.socket, int], _Call] = {}
         self._listener = listener
+        self._spans = spans
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._readers: dict[socket.socket, FrameReader] = {}
@@ -197,11 +201,18 @@ class ModelServer:
 
     def _finish(self, call: _Call, answer: Frame) -> None:
         self._calls.pop((call.connection, call.id), None)
+        times: Frame = (
+            {"ran_s": call.measure()} if call.link is None else {"ran_s": call.measure(), "began": call.began}
+        )
         try:
-            raw = encode_frame({"id": call.id, "ran_s": call.measure(), **answer})
+            raw = encode_frame({"id": call.id, **times, **answer})
         except (ValueError, TypeError, RecursionError, FrameBroken) as error:
-            raw = encode_frame({"id": call.id, "error": write_error(_explain_unfit(call.outputs, error))})
+            answer = {"error": write_error(_explain_unfit(call.outputs, error))}
+            raw = encode_frame({"id": call.id, **times, **answer})
         self._write(call.connection, raw)
+        if call.link is not None and call.began:
+            code = answer["error"]["code"] if "error" in answer else None
+            self._spans.note(call.link, (call.began, time.monotonic()), len(call.payloads), code)
 
     def _send(self, connection: socket.socket, frame: Frame) -> None:
         self._write(connection, encode_frame(frame))

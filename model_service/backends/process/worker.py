@@ -20,6 +20,7 @@ from model_service.config import ModelConfig
 from model_service.errors import PackageError
 from model_service.observability import get_request_id
 from model_service.records import ModelInfo, ModelState, Problem
+from model_service.tracing.calls import CallSpans
 
 #: How often the process looks whether its parent still lives.
 PARENT_POLL_S = 0.5
@@ -54,13 +55,15 @@ class ModelProcess:
                 traceback.print_exception(error.__cause__)
             self._publish(ModelState.FAILED, info, error.describe())
             sys.exit(EXIT_PACKAGE_BROKEN)
+        spans = CallSpans(info)
         try:
-            self._server = ModelServer(self._backend, self._config, listener)
+            self._server = ModelServer(self._backend, self._config, listener, spans)
             self._publish(ModelState.READY, info)
             self._server.serve()
         finally:
             signal.signal(STOP_SIGNAL, signal.SIG_IGN)  # it may be sent twice
             self._backend.stop()
+            spans.close()
 
     def watch_parent(self, parent: int, linger_s: float) -> None:
         """End when the parent has ended and nobody is connected any more, or a while after it."""

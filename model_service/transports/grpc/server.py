@@ -23,6 +23,7 @@ from model_service.listening import join_address
 from model_service.manager import ModelManager
 from model_service.prediction import PredictionService
 from model_service.request_log import RequestLog
+from model_service.tracing.tracer import Tracer
 from model_service.transports.grpc.guard import Guard
 from model_service.transports.grpc.messages import POOL, SERVICE, find_classes
 from model_service.transports.grpc.servicer import Servicer
@@ -46,13 +47,15 @@ def build_server(
     log: RequestLog,
     config: ServerConfig,
     gate: Gate | None = None,
+    tracer: Tracer | None = None,
 ) -> "GrpcServer":
     """Return the server of a worker, which listens, and accepts once it is started.
 
     Raises:
         ConfigInvalid: From `GrpcServer`.
     """
-    return GrpcServer(config, Servicer(loop, manager, predictions, log, config, gate), manager.is_ready, gate)
+    servicer = Servicer(loop, manager, predictions, log, config, gate, tracer)
+    return GrpcServer(config, servicer, manager.is_ready, gate)
 
 
 class GrpcServer:

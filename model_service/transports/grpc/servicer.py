@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +17,6 @@ from model_service.backends.ticket import TableTicket, Ticket
 from model_service.config import ServerConfig
 from model_service.errors import Forbidden, ModelNotReady, PayloadMalformed, RateLimited, ServerBusy, ServiceError
 from model_service.manager import ModelManager
-from model_service.observability import choose_request_id
 from model_service.prediction import PredictionService
 from model_service.records import ModelState, Payload, RequestContext
 from model_service.registry.entry import ServedModel
@@ -27,10 +25,13 @@ from model_service.schema.tensor_columns import write_table
 from model_service.schema.tensor_rows import read_payloads, write_outputs
 from model_service.schema.tensor_specs import Signatures
 from model_service.schema.tensors import Tensor
+from model_service.tracing.context import Trace
+from model_service.tracing.tracer import Tracer
+from model_service.transports.grpc.call import Call
 from model_service.transports.grpc.codec import describe, read_tensors, write_answer
 from model_service.transports.grpc.errors import UNEXPECTED_CODE, find_status, make_metadata, word_error
 from model_service.transports.grpc.guard import find_address
-from model_service.transports.grpc.messages import SERVICE, message
+from model_service.transports.grpc.messages import message
 from model_service.transports.inference import (
     EXTENSIONS,
     NOT_OFFERED,
@@ -40,7 +41,6 @@ from model_service.transports.inference import (
     list_model,
     read_table,
 )
-from model_service.transports.notices import list_notices
 
 if TYPE_CHECKING:
     from model_service.tables import Table
@@ -68,6 +68,7 @@ class Servicer:
         log: Gets a line per call.
         config: Bounds.
         gate: Has the limits on how often somebody may call.
+        tracer: Begins the traces of calls; ``None`` where nothing is traced.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Servicer:
         log: RequestLog,
         config: ServerConfig,
         gate: Gate | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._loop = loop
         self._manager = manager
@@ -85,6 +87,7 @@ class Servicer:
         self._log = log
         self._config = config
         self._gate = gate
+        self._tracer = tracer
         self._signatures = Signatures()
         self._held_bytes = 0
         self._calls = 0
@@ -103,7 +106,7 @@ class Servicer:
         self, name: str, classes: tuple[Any, Any], raw: bytes, context: ServicerContext[Any, Any]
     ) -> bytes:
         """Return the answer to one call, or abort it with a status."""
-        call = Call(name, context)
+        call = Call(name, context, self._tracer)
         self._calls += 1
         try:
             if self._calls > MOST_CALLS:
@@ -138,7 +141,7 @@ class Servicer:
             self._calls -= 1
             call.write(self._log)
 
-    async def _infer(self, raw: bytes, call: "Call") -> bytes:
+    async def _infer(self, raw: bytes, call: Call) -> bytes:
         if self._held_bytes + len(raw) > self._config.max_pending_bytes:
             raise ServerBusy("the server holds as many large requests as it may", retry_after_s=2)
         self._held_bytes += len(raw)
@@ -158,7 +161,7 @@ class Servicer:
                     if answer is not None:
                         call.tell(target)
                         return answer
-                read = await self._run(lambda: self._read_rows(target, tensors), is_apart=is_large)
+                read = await self._run(lambda: self._read_rows(target, tensors, context.trace), is_apart=is_large)
                 chosen, payloads = read
                 call.model = chosen.info
                 answer = await self._predict(chosen, request, payloads, context, is_apart=is_large)
@@ -178,12 +181,14 @@ class Servicer:
         check_call(self._predictions, signature, tensors, [output.name for output in request.outputs])
         return tensors, read_table(self._predictions, target, signature, tensors)
 
-    def _read_rows(self, target: ServedModel, tensors: list[Tensor]) -> tuple[ServedModel, list[Any]]:
+    def _read_rows(
+        self, target: ServedModel, tensors: list[Tensor], trace: Trace | None
+    ) -> tuple[ServedModel, list[Any]]:
         """Return the version that tensors go to, and their rows, all of them valid."""
         signature = self._signatures.find(target.info)
         payloads = read_payloads(signature, tensors, max_values=self._config.max_body_values)
         target = self._predictions.pin(target, payloads)
-        if not self._predictions.accepts(target, payloads):
+        if not self._predictions.accepts(target, payloads, trace):
             self._predictions.check(target, payloads)
         return target, payloads
 
@@ -247,14 +252,14 @@ class Servicer:
         self._loop.compute(run)
         return await over
 
-    def _tell_server(self, request: Any, call: "Call") -> dict[str, Any]:
+    def _tell_server(self, request: Any, call: Call) -> dict[str, Any]:
         return {"name": model_service.__name__, "version": model_service.__version__, "extensions": EXTENSIONS}
 
-    def _tell_model(self, request: Any, call: "Call") -> dict[str, Any]:
+    def _tell_model(self, request: Any, call: Call) -> dict[str, Any]:
         status = self._manager.get_model_metadata(request.name, request.version or None)
         return {"ready": status.state is ModelState.READY}
 
-    def _describe_model(self, request: Any, call: "Call") -> Any:
+    def _describe_model(self, request: Any, call: Call) -> Any:
         status = self._manager.get_model_metadata(request.name, request.version or None)
         if status.info is None:
             raise ModelNotReady(
@@ -267,78 +272,15 @@ class Servicer:
         describe(answer.outputs, signature.outputs.values())
         return answer
 
-    def _list_models(self, request: Any, call: "Call") -> Any:
+    def _list_models(self, request: Any, call: Call) -> Any:
         answer = message("RepositoryIndexResponse")()
         for status in self._manager.get_models():
             if status.state is ModelState.READY or not request.ready:
                 answer.models.add(**list_model(status))
         return answer
 
-    def _refuse(self, request: Any, call: "Call") -> Any:
+    def _refuse(self, request: Any, call: Call) -> Any:
         raise NotImplementedError(NOT_OFFERED)
-
-
-class Call:
-    """One call, from its arrival to its line in the log.
-
-    Args:
-        name: Of the method.
-        context: gRPC's own.
-
-    Attributes:
-        request_id: The caller's, or a new one.
-        status: What it ended with.
-        model: The model that it asked, once that is known.
-        code: Of the error that it ended with.
-    """
-
-    def __init__(self, name: str, context: ServicerContext[Any, Any]) -> None:
-        self._name = name
-        self._context = context
-        self._arrived = time.monotonic()
-        self.request_id = choose_request_id(self.find_header("x-request-id"))
-        self.status = StatusCode.OK
-        self.model: Any = None
-        self.code: str | None = None
-
-    def make_context(self, target: ServedModel) -> RequestContext:
-        """Return the context of a prediction: the deadline is the earlier one of caller and model."""
-        left = self._context.time_remaining()
-        patience = target.timeout_s if left is None else min(target.timeout_s, left)
-        return RequestContext(self.request_id, self._arrived, self._arrived + patience, name_caller())
-
-    def find_header(self, name: str) -> str | None:
-        """Return what the caller's metadata has under a name."""
-        found = (value for key, value in self._context.invocation_metadata() or () if key == name.lower())
-        value = next(found, None)
-        return value if isinstance(value, str) else None
-
-    def is_late(self) -> bool:
-        """Whether the caller's deadline has passed."""
-        left = self._context.time_remaining()
-        return left is not None and left <= 0
-
-    def tell(self, target: ServedModel) -> None:
-        """Say in the trailing metadata which model has answered."""
-        told = (("x-request-id", self.request_id), ("x-model-version", target.info.version))
-        self._context.set_trailing_metadata((*told, *list_notices(target.notice)))
-
-    def write(self, log: RequestLog) -> None:
-        """Write its line."""
-        model, path = self.model, f"/{SERVICE.full_name}/{self._name}"
-        log.write(
-            "GRPC",
-            path,
-            int(self.status.value[0]),
-            model.qualified_name if model is not None else None,
-            model.version if model is not None else None,
-            time.monotonic() - self._arrived,
-            self.request_id,
-            name_caller(),
-            route=path,
-            code=self.code,
-            outcome=self.status.name,
-        )
 
 
 def _parse(kind: Any, raw: bytes) -> Any:

@@ -19,10 +19,20 @@ from model_service.jobs.places import JobAccess
 from model_service.manager import ModelManager
 from model_service.metrics.families import NONE
 from model_service.metrics.meters import Meters
-from model_service.observability import bind_request_id, bind_target, choose_request_id, get_request_id, get_target
+from model_service.observability import (
+    bind_request_id,
+    bind_target,
+    bind_trace,
+    choose_request_id,
+    get_request_id,
+    get_target,
+    get_trace,
+)
 from model_service.prediction import PredictionService
 from model_service.registry.routing import split_alias
 from model_service.request_log import RequestLog
+from model_service.tracing.context import Trace
+from model_service.tracing.tracer import Tracer
 from model_service.transports.http import (
     docs,
     drift_page,
@@ -39,13 +49,13 @@ from model_service.transports.http import (
 from model_service.transports.http import jobs as job_routes
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.errors import HostNotAllowed, register_error_handlers
-from model_service.transports.http.handing import find_handed_on
+from model_service.transports.http.handing import TRACE, find_handed_on
 from model_service.transports.http.headers import add_headers, digest_files
 from model_service.transports.http.hosts import AllowedHosts
 from model_service.transports.http.ping import list_paths
 from model_service.transports.http.proxies import TrustedProxies
 from model_service.transports.http.sign_in import build_blueprint as build_sign_in
-from model_service.transports.http.wsgi_guard import add_guard
+from model_service.transports.http.wsgi_guard import add_guard, list_headers
 from model_service.transports.notices import list_notices
 
 if TYPE_CHECKING:
@@ -68,6 +78,7 @@ def build_app(
     *,
     control: Path | None = None,
     meters: Meters | None = None,
+    tracer: Tracer | None = None,
 ) -> Flask:
     """Return the WSGI application of a configured service; it loads no model and starts nothing."""
     server = config.server
@@ -82,7 +93,7 @@ def build_app(
     has_jobs = jobs is not None and jobs.are_offered()
     has_keys = gate is not None and gate.keyring is not None
     Bootstrap5(app)
-    _add_frame(app, manager, config, log, gate)
+    _add_frame(app, manager, config, log, gate, tracer)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, server))
     app.register_blueprint(platforms.build_blueprint(manager, service, config))
@@ -106,11 +117,18 @@ def build_app(
     return app
 
 
-def _add_frame(app: Flask, manager: ModelManager, config: ServiceConfig, log: RequestLog, gate: Gate | None) -> None:
+def _add_frame(
+    app: Flask,
+    manager: ModelManager,
+    config: ServiceConfig,
+    log: RequestLog,
+    gate: Gate | None,
+    tracer: Tracer | None,
+) -> None:
     """Add what goes before and after every view."""
     hosts, cors = AllowedHosts(config.server), CrossOrigin(config.server, config.invocations)
     probes = frozenset((health.LIVE, health.READY, *list_paths(config.invocations)[0]))
-    app.before_request(lambda: _start_request(hosts, probes))
+    app.before_request(lambda: _start_request(hosts, probes, tracer))
     if gate is not None:
         add_guard(app, gate, config)
     if cors.is_on:
@@ -144,16 +162,26 @@ class _Mounted:
         return self._proxies.find_prefix(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_PREFIX"))
 
 
-def _start_request(hosts: AllowedHosts, probes: frozenset[str]) -> None:
+def _start_request(hosts: AllowedHosts, probes: frozenset[str], tracer: Tracer | None) -> None:
     handed = find_handed_on(request.environ)
     g.started = handed.context.arrived if handed else time.monotonic()
     bind_request_id(handed.context.request_id if handed else choose_request_id(request.headers.get("X-Request-ID")))
+    bind_trace(_find_trace(tracer, probes) if tracer is not None else None)
     # Where another server listens is not known here, so it is only held to hosts that are listed. Probes go to
     # addresses, and what they are told is no secret.
     if hosts.is_listed or "asgi.scope" in request.environ:
         host = request.headers.get("Host")  # only HTTP/1.0 may leave it out, and no browser does
         if host is not None and not hosts.allow(host) and request.path not in probes:
             raise HostNotAllowed
+
+
+def _find_trace(tracer: Tracer, probes: frozenset[str]) -> Trace | None:
+    """Return the trace of the current request: of our own server, or begun here under another one."""
+    if request.path in probes or request.blueprint in _UNTIMED or (request.endpoint or "").endswith("static"):
+        return None
+    state = (request.environ.get("asgi.scope") or {}).get("state") or {}
+    trace: Trace | None = state[TRACE] if TRACE in state else tracer.begin(list_headers(), g.started)
+    return trace
 
 
 def _answer_preflight(cors: CrossOrigin) -> Response | None:
@@ -189,6 +217,7 @@ def _finish_request(response: Response, log: RequestLog) -> Response:
         name_caller(),
         route=_name_route(),
         code=g.get("code"),
+        trace=get_trace(),
     )
     return response
 
@@ -220,6 +249,7 @@ def _release_request(error: BaseException | None) -> None:
     bind_request_id(None)
     bind_caller(None)
     bind_target(None)
+    bind_trace(None)
     wrong_address = request.routing_exception
     if wrong_address is not None:  # its frames hold the request, and the request holds it
         wrong_address.__traceback__ = wrong_address.__context__ = None

@@ -29,7 +29,7 @@ from model_service.transports.http.asgi import (
     send_start,
 )
 from model_service.transports.http.front import LARGE_BYTES, Front, service_ended
-from model_service.transports.http.handing import HANDED_ON, HandedOn
+from model_service.transports.http.handing import HANDED_ON, TRACE, HandedOn
 from model_service.transports.http.job_doors import JobDoors
 from model_service.transports.http.metrics import METRICS, answer_scrape
 from model_service.transports.http.ping import TARGET_MODEL, answer_ping, list_paths, name_target
@@ -84,6 +84,7 @@ class Application:
         send = self._front.cors.dress(path, origin, bare)
         if (probe := self._find_probe(scope) or await self._scrape(scope)) is not None:
             scope["state"][ROUTE] = find_path(scope)
+            scope["state"].pop(TRACE, None)  # too many, and nobody's
             await send_answer(self._front, scope, send, probe)
             return
         body, model = _Body(self._front), ""

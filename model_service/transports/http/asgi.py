@@ -10,7 +10,7 @@ from model_service.observability import choose_request_id
 from model_service.strict_json import encode_json
 from model_service.transports.http.codec import JSON, PROBLEM_JSON
 from model_service.transports.http.front import Front
-from model_service.transports.http.handing import HANDED_ON, HandedOn
+from model_service.transports.http.handing import HANDED_ON, TRACE, HandedOn
 from model_service.transports.http.inference_errors import add_error, is_of_protocol
 from model_service.transports.http.platforms import add_members
 from model_service.transports.http.problems import (
@@ -102,6 +102,7 @@ async def send_answer(
         name_caller(),
         route=scope["state"].get(ROUTE, NONE),
         code=code,
+        trace=scope["state"].get(TRACE),
     )
 
 

@@ -21,7 +21,7 @@ from model_service.errors import MediaTypeUnsupported, ServiceError
 from model_service.files.formats import FORMATS, WRITTEN, Format, find_format
 from model_service.files.opening import open_rows, open_writer
 from model_service.files.rows import Bounds
-from model_service.observability import get_request_id
+from model_service.observability import get_request_id, get_trace
 from model_service.prediction import PredictionService
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
@@ -107,7 +107,7 @@ def answer_file(
     """
     arrived = time.monotonic()
     info = target.info
-    context = RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller())
+    context = RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller(), get_trace())
     bounds = Bounds(
         **_CHUNK,
         max_row_bytes=config.max_body_bytes,

@@ -11,6 +11,7 @@ from model_service.prediction import PredictionService
 from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
 from model_service.request_log import RequestLog
+from model_service.tracing.tracer import Tracer
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.freed import FreedMemory
 from model_service.transports.http.hosts import AllowedHosts
@@ -38,6 +39,7 @@ class Front:
         invocations: How the routes of hosting platforms answer.
         jobs: The way to the jobs; ``None`` for a service without.
         meters: Count; ``None`` where nothing is counted.
+        tracer: Begins the traces of requests; ``None`` where nothing is traced.
         hosts: For which hosts requests are answered.
         cors: Which pages of other origins may call.
         proxies: Whose word counts for the path prefix.
@@ -62,6 +64,7 @@ class Front:
         jobs: JobAccess | None = None,
         gate: Gate | None = None,
         meters: Meters | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.loop = loop
         self.manager = manager
@@ -71,6 +74,7 @@ class Front:
         self.invocations = config.invocations
         self.jobs = jobs
         self.meters = meters
+        self.tracer = tracer
         self.hosts = AllowedHosts(server)
         self.proxies = TrustedProxies(server)
         self.cors = CrossOrigin(server, config.invocations)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Key of the ASGI state, which a2wsgi's environment leads to.
 HANDED_ON = "model_service.handed_on"
+#: The trace of a request, where requests are traced.
+TRACE = "model_service.trace"
 #: Whose key a request has that was let through; and what is to be told to a person who is not let through.
 CALLER, REFUSAL = "model_service.caller", "model_service.refusal"
 
@@ -56,6 +58,7 @@ def make_scope(connection: HttpToolsProtocol, request: PlainRequest) -> dict[str
         "state": {
             HANDED_ON: HandedOn(request.context, request.target, ticket, is_many=request.is_many),
             CALLER: request.key,
+            TRACE: request.trace,
         },
     }
 

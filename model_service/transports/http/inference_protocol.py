@@ -14,7 +14,7 @@ from model_service.access.caller import name_caller
 from model_service.config import ServerConfig
 from model_service.errors import ModelNotReady, PayloadMalformed
 from model_service.manager import ModelManager
-from model_service.observability import get_request_id
+from model_service.observability import get_request_id, get_trace
 from model_service.prediction import PredictionService
 from model_service.records import ModelInfo, ModelState, ModelStatus, RequestContext
 from model_service.registry.entry import ServedModel
@@ -157,7 +157,7 @@ def _name_fields(signature: Signature, instances: list[Any]) -> list[Any]:
 
 def _make_context(target: ServedModel) -> RequestContext:
     arrived = g.get("started", time.monotonic())
-    return RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller())
+    return RequestContext(get_request_id() or "", arrived, arrived + target.timeout_s, name_caller(), get_trace())
 
 
 def _tell_model(status: ModelStatus) -> Response:

@@ -29,7 +29,7 @@ from model_service.files.csv_writing import PredictionsWriter
 from model_service.files.formats import FORMATS, Format, find_format
 from model_service.files.opening import open_rows
 from model_service.files.rows import Bounds, Row
-from model_service.observability import get_request_id
+from model_service.observability import get_request_id, get_trace
 from model_service.prediction import PredictionService
 from model_service.records import RequestContext, Schema
 from model_service.registry.entry import ServedModel
@@ -84,7 +84,9 @@ def answer_invocation(
         NotAcceptable: `Accept` names no format that is written, and nothing else is wrong.
         PredictionFailed, OutputInvalid, CapacityError: As the native route.
     """
-    context = RequestContext(get_request_id() or "", g.started, g.started + target.timeout_s, name_caller())
+    context = RequestContext(
+        get_request_id() or "", g.started, g.started + target.timeout_s, name_caller(), get_trace()
+    )
     invocation = _read(request, target.info.input_schema, config.server)
     target = pin_rows(service, target, invocation.rows)
     info = target.info

@@ -36,6 +36,7 @@ from model_service.transports.http.asgi import (
 )
 from model_service.transports.http.codec import JSON
 from model_service.transports.http.front import Front
+from model_service.transports.http.handing import TRACE
 from model_service.transports.http.headers import API_HEADERS
 from model_service.transports.http.job_events import JobEvents
 from model_service.transports.http.job_files import IncomingFile, read_request
@@ -164,7 +165,7 @@ class JobDoors:
         show = self._output.send if names["what"] == "output" else self._events.send
         state, path = scope["state"], find_path(scope)[:200]
         known = scope["method"], path, 200, None, None, 0.0, state["request_id"], name_caller()
-        self._front.log.write(*known, route=state[ROUTE])
+        self._front.log.write(*known, route=state[ROUTE], trace=state.get(TRACE))
         await show(desk, names["id"], scope, receive, send)
 
 

@@ -14,6 +14,7 @@ from model_service.errors import ServiceError
 from model_service.observability import choose_request_id
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
+from model_service.tracing.context import Trace
 from model_service.transports.http.cors import CrossOrigin
 from model_service.transports.http.credentials import API_KEY, AUTHORIZATION, read_bearer
 from model_service.transports.http.hosts import AllowedHosts
@@ -86,6 +87,7 @@ class PlainRequest(Ticket):
     #: Whose it is, and whether it has been held against the limits.
     key: Key | None = None
     is_counted = False
+    trace: Trace | None = None
 
     def __init__(
         self,
@@ -109,7 +111,8 @@ class PlainRequest(Ticket):
     @property
     def context(self) -> RequestContext:
         """What doors know of a request."""
-        return RequestContext(self.request_id, self.arrived, self.deadline, self.key.name if self.key else None)
+        caller = self.key.name if self.key else None
+        return RequestContext(self.request_id, self.arrived, self.deadline, caller, self.trace)
 
 
 def read_head(

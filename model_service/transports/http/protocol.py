@@ -28,7 +28,7 @@ from model_service.registry.entry import ServedModel
 from model_service.registry.generation import Generation
 from model_service.transports.http.codec import body_too_large
 from model_service.transports.http.front import LARGE_BYTES, Front
-from model_service.transports.http.handing import make_scope
+from model_service.transports.http.handing import TRACE, make_scope
 from model_service.transports.http.plain import (
     Headers,
     PlainHead,
@@ -241,6 +241,8 @@ class PredictProtocol(ShortWay):
         self.headers.extend((name.lower(), value) for name, value in headers)
         self.expect_100_continue = (b"expect", b"100-continue") in [(name, each.lower()) for name, each in self.headers]
         self.scope["state"]["is_surplus"] = self.is_surplus
+        if self.front.tracer is not None:
+            self.scope["state"][TRACE] = self.front.tracer.begin(headers, time.monotonic())
         self.is_upload = self._is_upload()
         super().on_headers_complete()
         if self.front.is_draining:
@@ -293,6 +295,8 @@ class PredictProtocol(ShortWay):
             request.key = key = front.keyring.snapshot.known.get(head.sent)
             if key is None or not key.may_ask(target.info.qualified_name):
                 return None
+        if front.tracer is not None:
+            request.trace = front.tracer.begin(headers, request.arrived)
         return request
 
     def _make_current(self, request: PlainRequest) -> None:

@@ -104,7 +104,7 @@ class ShortWay(HttpToolsProtocol):
             return False
         request.is_many = type(document) is list
         payloads = document if request.is_many else [document]
-        if not self.front.service.accepts(request.target, payloads):
+        if not self.front.service.accepts(request.target, payloads, request.trace):
             return False  # whoever explains decodes it again: two copies of a large one would not fit the bounds
         request.payloads = payloads
         return True
@@ -189,13 +189,16 @@ class ShortWay(HttpToolsProtocol):
         target, head = request.target, request.head
         info, took_s = target.info, time.monotonic() - request.arrived
         key = request.key.name if request.key is not None else None
-        name, version, request_id = info.qualified_name, info.version, request.request_id
-        if code is None and target.meter is not None:  # by far the most: noted now, counted later
-            target.meter.answers[head.route].append(took_s)
+        name, version, request_id, trace = info.qualified_name, info.version, request.request_id, request.trace
+        is_counted = code is None and target.meter is not None
+        if is_counted:  # by far the most: noted now, counted later
+            target.meter.answers[head.route].append(took_s)  # type: ignore[union-attr]  # there is one
+        if is_counted and trace is None:
             self.front.log.write_line("POST", head.path, status, name, version, took_s, request_id, key)
         else:
+            write = self.front.log.write_line if is_counted else self.front.log.write
             names = "POST", head.path, status, name, version, took_s, request_id, key
-            self.front.log.write(*names, route=head.route, code=code)
+            write(*names, route=head.route, code=code, trace=trace)
         if is_last:
             self.transport.close()
         self.on_response_complete()

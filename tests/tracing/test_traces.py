@@ -181,7 +181,7 @@ def test_what_a_caller_does_not_sample_is_not_sent_but_can_be_found_in_the_log(t
 @pytest.mark.parametrize(
     ("path", "document", "status", "code", "has_failed", "count"),
     [
-        ("/api/models/double_model/predict", {"x": SECRET}, 422, "payload_invalid", False, 3),
+        ("/api/models/double_model/predict", {"x": SECRET}, 422, "payload_invalid", False, 2),
         ("/api/models/fussy_model/predict", {"x": 1}, 422, "payload_invalid", False, 5),
         ("/api/models/raising_model/predict", {"x": -1}, 500, "prediction_failed", True, 4),
         ("/api/models/no_model/predict", {}, 404, "model_not_found", False, 1),

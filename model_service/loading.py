@@ -78,6 +78,33 @@ def import_model_class(class_path: str) -> type[MLModel]:
     )
 
 
+def find_only_model(package: str) -> str:
+    """Return the path of the class that an installed package is about: the only `MLModel` that it names.
+
+    Raises:
+        ModelImportFailed: The package cannot be imported, or names none or several.
+    """
+    try:
+        module = importlib.import_module(package)
+    except (Exception, SystemExit) as error:
+        raise ModelImportFailed(
+            f"there is no model and no package '{package}'",
+            cause=_cause(error),
+            remedy="name a model of the configuration, an installed package, or a class as package.Class",
+        ) from error
+    names = [*dict.fromkeys([*getattr(module, "__all__", ()), *vars(module)])]
+    found = {name: getattr(module, name, None) for name in names}
+    models = [name for name, value in found.items() if isinstance(value, type) and issubclass(value, MLModel)]
+    named = [name for name in models if not inspect.isabstract(found[name]) and found[name] is not MLModel]
+    if len(named) != 1:
+        raise ModelImportFailed(
+            f"the package '{package}' is not about one model",
+            cause=f"it names {', '.join(named) or 'none'}",
+            remedy=f"name the class, as {package}.{named[0] if named else 'Class'}",
+        )
+    return f"{package}:{named[0]}"
+
+
 def describe_model(model_class: type[MLModel]) -> ModelInfo:
     """Return what a class says of itself, after the contract was checked; loads no weights.
 

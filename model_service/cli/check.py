@@ -37,7 +37,7 @@ _DEFAULTS = Options()
 @click.option("--wheel", is_flag=True, help="Build and install the wheel, and ask what was installed.")
 @config_option
 @click.pass_context
-def check(context: click.Context, name_or_class: str, as_json: bool, html: Path | None, **options: Any) -> None:
+def check(context: click.Context, /, name_or_class: str, as_json: bool, html: Path | None, **options: Any) -> None:
     """Judge whether a model is fit to serve, and print its score card.
 
     NAME_OR_CLASS is a model of the configuration, an installed package with one model, or package.Class. Nothing is

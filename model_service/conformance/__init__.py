@@ -16,7 +16,7 @@ schema_rules.py    rules: the two schemas
 artifact_rules.py  rules: the files of the package
 loading_rules.py   rules: bringing a model up
 answer_rules.py    rules: one row at a time
-company_rules.py   rules: the same row again, in batches, threads and processes
+company_rules.py   rules: the same row in batches, threads and processes
 input_rules.py     rules: which inputs reach the answer
 resource_rules.py  rules: memory and speed
 wheel_rules.py     the rule: what others install

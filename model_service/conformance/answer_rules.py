@@ -66,7 +66,7 @@ def expected(subject: Subject) -> str:
 def untouched(subject: Subject) -> str:
     """`predict` and `predict_batch` change neither a payload nor the list of them."""
     model, rows = subject.build(), subject.rows
-    for payload in subject.within_budget(rows, share=0.5):
+    for payload in subject.rows_within_budget(0.5):
         given = deepcopy(payload)
         model.predict(given)
         if repr(given) != repr(payload):  # by what they look like: 1 and 1.0 and True are not the same
@@ -107,6 +107,26 @@ def generated(subject: Subject) -> str:
 
 
 @rule(
+    "repeatable",
+    _FAMILY,
+    "the same row has the same answer, asked again",
+    remedy="Take out what changes from call to call: chance without a seed, dropout (call eval()), the time, and what "
+    "predict leaves behind.",
+    needs=("answers",),
+    uses_rows=True,
+)
+def repeatable(subject: Subject) -> str:
+    """Rows are asked twice, forward and then backward."""
+    rows = list(subject.rows_within_budget(0.1))
+    first = [subject.predict(row) for row in rows]
+    second = [subject.predict(row) for row in reversed(rows)][::-1]
+    for row, one, other in zip(rows, first, second, strict=True):
+        if found := _compare(subject, one, other):
+            raise Broken(f"{show(row)} is answered differently when it is asked again: {found}")
+    return f"{len(rows)} rows, twice"
+
+
+@rule(
     "nulls",
     _FAMILY,
     "null and absent mean the same",
@@ -117,7 +137,7 @@ def generated(subject: Subject) -> str:
 def nulls(subject: Subject) -> str:
     """A field that may be null and may be absent is answered alike both ways."""
     names, judged = list(subject.model_class.input_schema.get("properties", {})), 0
-    for payload in subject.within_budget(subject.rows):
+    for payload in subject.rows_within_budget():
         for name in names:
             null = {**payload, name: None}
             absent = {key: value for key, value in payload.items() if key != name}
@@ -142,7 +162,7 @@ def nulls(subject: Subject) -> str:
 def integers(subject: Subject) -> str:
     """An integer that comes as a float is answered as the integer is."""
     judged = 0
-    for payload in subject.within_budget(subject.rows):
+    for payload in subject.rows_within_budget():
         other = _write_floats(payload)
         if repr(other) == repr(payload) or not subject.is_fit(other):
             continue
@@ -165,7 +185,7 @@ def integers(subject: Subject) -> str:
 def round_trip(subject: Subject) -> str:
     """An output that is written as JSON and read again is the same; a payload that was, is answered the same."""
     done = 0
-    for payload in subject.within_budget(subject.rows):
+    for payload in subject.rows_within_budget():
         output = subject.predict(payload)
         again = decode_json(encode_json(output))
         if again != output or _list_kinds(again) != _list_kinds(output):
@@ -176,7 +196,7 @@ def round_trip(subject: Subject) -> str:
     return f"{done} payloads and outputs"
 
 
-RULES = (answers, expected, untouched, generated, nulls, integers, round_trip)
+RULES = (answers, expected, untouched, generated, repeatable, nulls, integers, round_trip)
 
 
 def check_answer(subject: Subject, payload: Payload) -> Output:

@@ -28,6 +28,8 @@ RULES: tuple[Rule, ...] = (
 )
 #: Others ask about generated payloads only while this one holds.
 GENERATED = answer_rules.generated.id
+#: Judged only where it is asked for.
+WHEEL = wheel_rules.wheel.id
 _BY_ID = {rule.id: rule for rule in RULES}
 
 

@@ -1,6 +1,7 @@
-"""Rules about the same row asked again: twice, in a batch, in any company, from threads, in another process."""
+"""Rules about the same row asked elsewhere: in a batch, in any company, from threads, in another process."""
 
 import importlib
+import itertools
 import json
 import sys
 import threading
@@ -20,7 +21,7 @@ from model_service.schema.difference import find_difference
 from model_service.schema.tensor_columns import find_disagreement
 
 _FAMILY = "company"
-_ORDERS = 6
+_LEAST_ORDERS, _MORE_ORDERS = 3, 3
 _THREADS = 8
 #: Seconds after which another thread may go on: so rarely switched threads, as by default, hide what they share.
 _SWITCH_S = 1e-5
@@ -30,24 +31,6 @@ _RACED_ROWS = 20
 #: Loaded only for a model that predicts columns.
 _TABLES = "model_service.schema.table_validation"
 _Result = TypeVar("_Result")
-
-
-@rule(
-    "repeatable",
-    _FAMILY,
-    "the same row has the same answer, asked again",
-    remedy="Take out what changes from call to call: chance without a seed, dropout (call eval()), the time, and what "
-    "predict leaves behind.",
-    needs=("answers",),
-    uses_rows=True,
-)
-def repeatable(subject: Subject) -> str:
-    """Rows are asked twice, forward and then backward."""
-    rows = list(subject.within_budget(subject.rows, share=0.1))
-    first = [subject.predict(row) for row in rows]
-    second = [subject.predict(row) for row in reversed(rows)][::-1]
-    _compare(subject, rows, first, second, "asked again")
-    return f"{len(rows)} rows, twice"
 
 
 @rule(
@@ -65,7 +48,7 @@ def batch(subject: Subject) -> str:
     rows = subject.rows[: len(alone)]
     order, batches = [*range(len(rows)), *range(len(rows))], 0
     chance = subject.shuffle(seed=1)
-    for _ in subject.within_budget(range(_ORDERS), share=0.6):
+    for _ in itertools.chain(range(_LEAST_ORDERS), subject.within_budget(range(_MORE_ORDERS), share=0.3)):
         for size in (len(order), 7, 2):
             for start in range(0, len(order), size):
                 places = order[start : start + size]
@@ -120,13 +103,14 @@ def threads(subject: Subject) -> str:
     """
     alone = _answer_alone(subject)
     rows = subject.rows[: len(alone)]
-    for start in range(0, len(rows), max(1, len(rows) // _THREADS)):
-        places = range(start, min(len(rows), start + max(1, len(rows) // _THREADS)))
-        outputs = _run_in_thread(lambda places=places: [subject.predict(rows[place]) for place in places])
-        part = [rows[place] for place in places]
-        _compare(subject, part, [alone[place] for place in places], outputs, "in another thread")
+    size = max(1, len(rows) // _THREADS)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        with ThreadPoolExecutor(1) as pool:
+            outputs = [*pool.map(subject.predict, part)]
+        _compare(subject, part, alone[start : start + size], outputs, "in another thread")
     _race_rules(subject)
-    if not getattr(subject.model_class, "thread_safe", False):
+    if not subject.model_class.thread_safe:
         return f"{len(rows)} rows, one thread at a time"
     for places, outputs in _run_at_once(subject, len(rows), lambda place: subject.predict(rows[place])):
         part = [rows[place] for place in places]
@@ -153,7 +137,7 @@ def process(subject: Subject) -> str:
     return f"{len(rows)} rows"
 
 
-RULES = (repeatable, batch, columns, threads, process)
+RULES = (batch, columns, threads, process)
 
 
 def ask_fresh_process(subject: Subject, rows: Sequence[Payload], **where: Any) -> dict[str, Any]:
@@ -180,7 +164,7 @@ def ask_fresh_process(subject: Subject, rows: Sequence[Payload], **where: Any) -
 
 def _answer_alone(subject: Subject) -> list[Output]:
     """Return the answers to as many rows as there is time for, each asked alone."""
-    return [subject.predict(row) for row in subject.within_budget(subject.rows, share=0.2)]
+    return [subject.predict(row) for row in subject.rows_within_budget(0.2)]
 
 
 def _compare(
@@ -189,11 +173,6 @@ def _compare(
     for row, one, other in zip(rows, expected, found, strict=True):
         if difference := find_difference(one, other, tolerance=subject.options.tolerance):
             raise Broken(f"{show(row)} is answered differently {how}: {difference}")
-
-
-def _run_in_thread(call: Callable[[], list[Output]]) -> list[Output]:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(call).result()
 
 
 def _race_rules(subject: Subject) -> None:

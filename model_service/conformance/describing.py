@@ -47,7 +47,7 @@ def contract(subject: Subject) -> str:
     _FAMILY,
     "names, description, titles and licence are complete",
     remedy="Write what is named: people choose a model by it, and an auditor asks for the licence.",
-    needs=("contract", "schemas"),
+    needs=("contract",),
 )
 def metadata(subject: Subject) -> str:
     """The description is a sentence, the display name is one for people, both schemas have a title, and the
@@ -58,7 +58,9 @@ def metadata(subject: Subject) -> str:
         faults.append(f"description is no sentence of {_LEAST_DESCRIPTION} characters or more")
     if model.display_name == model.qualified_name:
         faults.append("display_name is the qualified_name, not a name for people")
-    faults += [f"{name} has no title" for name in _SCHEMAS if not getattr(model, name).get("title")]
+    for name in _SCHEMAS:
+        schema = getattr(model, name)  # whether it is one at all, a rule of its own tells
+        faults += [f"{name} has no title"] if isinstance(schema, dict) and not schema.get("title") else []
     distribution, licence = find_distribution(model.__module__.partition(".")[0])
     if distribution and not licence:
         faults.append(f"the distribution {distribution} states no licence")
@@ -94,14 +96,16 @@ def card(subject: Subject) -> str:
     _FAMILY,
     "each figure of quality in the card was measured",
     remedy="Copy the figures from artifacts/metrics.json, which the training script writes, or leave them out.",
-    needs=("card",),
+    needs=("contract",),
 )
 def figures(subject: Subject) -> str:
     """Every figure with a decimal point, and every number in a table, below "Quality" is one of ``metrics.json``."""
     section = subject.options.section
+    if not subject.card:
+        raise NotJudged("there is no model card")
     found = find_unmeasured(subject.card, read_metrics(subject.model_class), section)
     if found:
-        raise Broken(f"nobody measured {', '.join(found)}")
+        raise Broken(f"nobody measured these of the card's {section.lower()}: {', '.join(found)}")
     if not re.search(rf"^#+ {re.escape(section)}\s*$", subject.card, re.MULTILINE):
         raise NotJudged(f"the card has no heading '{section}'")
     return "every figure is in metrics.json"

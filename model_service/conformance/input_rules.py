@@ -60,17 +60,18 @@ class Place:
 def inputs(subject: Subject) -> str:
     """Each field, and each stretch of a sequence, changes some answer when it alone gets another value."""
     places = [place for place in _find_places(subject) if not place.node.is_set(UNUSED)]
-    dead, unjudged = [], []
+    dead: list[str] = []
+    unjudged: list[str] = []
     trial = Trial(subject)
     for place in places:
         tried, change = trial.find_change(place, share=1.0 / len(places))
         if not change:
-            (dead if tried else unjudged).append(place if not tried else f"{place} ({tried} other values)")
+            (dead if tried else unjudged).append(f"{place} ({tried} other values)" if tried else str(place))
     if dead:
-        raise Broken(f"no answer changes with {', '.join(map(str, dead))}")
+        raise Broken(f"no answer changes with {', '.join(dead)}")
     if len(unjudged) == len(places):
         raise NotJudged("no place of a payload could be given another value")
-    named = f"; no other value was found for {', '.join(map(str, unjudged))}" if unjudged else ""
+    named = f"; no other value was found for {', '.join(unjudged)}" if unjudged else ""
     return f"{len(places) - len(unjudged)} fields and stretches{named}"
 
 

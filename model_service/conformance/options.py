@@ -19,6 +19,7 @@ class Options:
         tolerance: How far floats of one row may differ between batches, threads and processes, relative or absolute.
         deadline_s: After so long a rule that has not come back is broken, and its process is ended.
         payloads: Valid payloads beside the examples of the schema.
+        card: Path of the model card; empty for the ``README.md`` of the package.
         section: The heading of the card below which every figure must have been measured.
         builds_wheel: Whether the wheel is built, installed and asked, which takes a while.
     """
@@ -30,6 +31,7 @@ class Options:
     tolerance: float = TOLERANCE
     deadline_s: float = 60.0
     payloads: tuple[Payload, ...] = ()
+    card: str = ""
     section: str = "Quality"
     builds_wheel: bool = False
 

@@ -71,6 +71,11 @@ class Rule:
     uses_rows: bool = False
     patience: float = 1.0
 
+    @property
+    def explanation(self) -> str:
+        """What is looked at, in a sentence or two."""
+        return " ".join((self.check.__doc__ or "").split())
+
     def judge(self, subject: "Subject") -> "Verdict":
         """Return what comes of it for a model; whatever the model raises is a failure."""
         began = time.perf_counter()

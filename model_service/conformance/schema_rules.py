@@ -97,9 +97,9 @@ def examples(subject: Subject) -> str:
     rows = subject.examples
     if not subject.model_class.input_schema.get("examples"):
         raise Broken("input_schema has no examples")
-    faults = [
-        f"example {i} is refused, {word_violations('by its schema', found)}" for i, found in _refuse(subject, rows)
-    ]
+    own = len(subject.model_class.input_schema["examples"])
+    names = [*(f"example {i}" for i in range(own)), *(f"payload {i}" for i in range(len(rows) - own))]
+    faults = [word_violations(f"{names[i]} is refused", found) for i, found in _refuse(subject, rows)]
     answers = subject.model_class.output_schema.get("examples", ())
     for i, answer in enumerate(answers):
         if found := subject.promises.find_violations(answer):

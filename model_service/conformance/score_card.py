@@ -51,8 +51,8 @@ class ScoreCard:
         rules = []
         for verdict in self.verdicts:
             rule = find_rule(verdict.rule)
-            told = {"rule": rule.id, "family": rule.family, "title": rule.title, "state": str(verdict.state)}
-            told |= {"evidence": verdict.evidence, "duration_s": verdict.duration_s}
+            told: dict[str, Any] = {"rule": rule.id, "family": rule.family, "title": rule.title}
+            told |= {"state": verdict.state.value, "evidence": verdict.evidence, "duration_s": verdict.duration_s}
             rules.append(told | ({"remedy": rule.remedy} if verdict.state is State.FAILED else {}))
         options = {**self.options.as_dict(), "payloads": len(self.options.payloads)}
         return {

@@ -46,7 +46,8 @@ class Subject:
         self.network = network or NetworkWatch()
         self.is_generating = True
         self.loading: dict[str, float] = {}
-        self._class, self._model = model_class, None
+        self._class = model_class
+        self._model: MLModel | None = None
         self._failure: ServiceError | None = None
 
     # What is known without weights.
@@ -83,7 +84,7 @@ class Subject:
     def card(self) -> str:
         """The model card: what was installed, or the ``README.md`` of the sources; empty where there is none."""
         source = self.source
-        path = source / _CARD if source else None
+        path = Path(self.options.card) if self.options.card else source / _CARD if source else None
         return path.read_text(encoding="utf-8") if path and path.is_file() else read_card(self.model_class)
 
     @cached_property
@@ -163,6 +164,13 @@ class Subject:
             drawn = self.draw(min(self.options.cases, 4 * _MOST_ROWS))
             found += [payload for payload in drawn if self.is_fit(payload)][:_MOST_ROWS]
         return found
+
+    def rows_within_budget(self, share: float = 1.0) -> Iterator[Payload]:
+        """Yield every row that the author gave, and of the generated ones as many as there is time for."""
+        given = len(self.examples)
+        yield from self.rows[:given]
+        if self.rows[given:]:
+            yield from self.within_budget(self.rows[given:], share=share)
 
     def within_budget(self, cases: Iterable[_Case], *, share: float = 1.0) -> Iterator[_Case]:
         """Yield cases until the seconds of a rule are over; the first always."""

@@ -54,6 +54,8 @@ def find_browser_faults(pattern: str) -> Iterator[str]:
     for inside in _CLASS.findall(plain):
         if found := _BARE_IN_CLASS.search(inside):
             yield f"'{found.group()}' in a class must be escaped"
+    if r"\-" in outside:
+        yield r"\-, an escape that browsers refuse outside a class"
     if re.search(r"(?<!\\)\]|(?<!\\)\{(?!\d+(?:,\d*)?\})|(?<![\\\d,])\}", outside):
         yield "a bracket that opens or closes nothing must be escaped"
     if _repeats_repeats(_parser.parse(pattern)):

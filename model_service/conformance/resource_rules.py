@@ -48,21 +48,25 @@ def leak(subject: Subject) -> str:
     for row in rows[:_WARM_UP]:
         subject.predict(row)
     affordable = int(subject.options.seconds * min(_WARM_UP, len(rows)) / (time.perf_counter() - began))
-    calls = min(subject.options.calls, affordable) // _PARTS
-    if calls * _PARTS < min(_LEAST_CALLS, subject.options.calls):
+    calls = max(1, min(subject.options.calls, affordable) // _PARTS)
+    if calls * _PARTS < _LEAST_CALLS:
         raise NotJudged(f"{subject.options.seconds:g} s are too few for {_LEAST_CALLS} calls; give more --seconds")
-    stream, counts = itertools.cycle(rows), [_count()]
-    for _ in range(_PARTS):
-        for row in itertools.islice(stream, calls):
-            subject.predict(row)
-        counts.append(_count())
+    stream, counts = itertools.cycle(rows), []
+    gc.freeze()  # what was there before is not looked through again, at every count
+    try:
+        for _ in range(_PARTS):
+            for row in itertools.islice(stream, calls):
+                subject.predict(row)
+            counts.append(_count())
+    finally:
+        gc.unfreeze()
     bounds = {"blocks of Python": _MOST_BLOCKS, "bytes of the process": _MOST_BYTES}
     bounds |= {"open files": _MOST_HANDLES, "threads": _MOST_HANDLES}
     for place, (what, most) in enumerate(bounds.items()):
-        growth = [(after[place] - before[place]) / calls for before, after in itertools.pairwise(counts[1:])]
+        growth = [(after[place] - before[place]) / calls for before, after in itertools.pairwise(counts)]
         if min(growth) > most:
             raise Broken(f"each call leaves {statistics.mean(growth):,.1f} {what}, over {calls * _PARTS} calls")
-    grown = (counts[-1][1] - counts[1][1]) / 1e6
+    grown = (counts[-1][1] - counts[0][1]) / 1e6
     return f"{calls * _PARTS} calls, {grown:+.1f} MB"
 
 
@@ -119,7 +123,6 @@ def _pick_short(subject: Subject) -> list[Payload]:
 
 def _count() -> Sequence[float]:
     """Return blocks of Python's memory, resident bytes, open files and threads, now."""
-    gc.collect()
     give_back()
     handles = Path("/proc/self/fd")
     files = len(os.listdir(handles)) if handles.is_dir() else 0

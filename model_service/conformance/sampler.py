@@ -28,19 +28,19 @@ _EDGES = 0.15
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.,'"
 _ODD_LETTERS = 'äßλЖ中🙂\u0301\n\t"\\<&'
 _FORMATS = {
-    "date": "2024-02-29",
-    "date-time": "2024-02-29T23:59:59.5+02:00",
-    "time": "23:59:59Z",
-    "duration": "P1DT2H",
-    "email": "ada@example.org",
-    "hostname": "example.org",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "uri": "https://example.org/a?b=c",
-    "uri-reference": "/a?b=c",
-    "uuid": "123e4567-e89b-12d3-a456-426614174000",
-    "json-pointer": "/a/0",
-    "regex": "^a+$",
+    "date": ("2024-02-29", "1999-12-31", "2031-07-04"),
+    "date-time": ("2024-02-29T23:59:59.5+02:00", "1999-12-31T00:00:00Z", "2031-07-04T12:30:00-08:00"),
+    "time": ("23:59:59Z", "00:00:00+02:00", "12:30:15.25Z"),
+    "duration": ("P1DT2H", "PT30S", "P2Y"),
+    "email": ("ada@example.org", "grace.hopper+navy@example.com"),
+    "hostname": ("example.org", "a.b.example.com"),
+    "ipv4": ("192.0.2.1", "203.0.113.77"),
+    "ipv6": ("2001:db8::1", "::1"),
+    "uri": ("https://example.org/a?b=c", "urn:isbn:0451450523"),
+    "uri-reference": ("/a?b=c", "#top"),
+    "uuid": ("123e4567-e89b-12d3-a456-426614174000", "00000000-0000-4000-8000-000000000001"),
+    "json-pointer": ("/a/0", ""),
+    "regex": ("^a+$", "."),
 }
 
 
@@ -154,8 +154,8 @@ class Sampler:
     def _draw_string(self, node: Node) -> str:
         if node.patterns:
             return draw_text(self.chance.choice([*node.patterns]), self.chance)
-        if (known := _FORMATS.get(node.text("format"))) is not None:
-            return known
+        if known := _FORMATS.get(node.text("format")):
+            return self.chance.choice(known)
         least, most = node.bound("minLength") or 0, node.bound("maxLength")
         if alphabet := node.text("x-alphabet"):
             length = self._draw_length(least, most, usual=LONGEST_TEXT)

@@ -487,7 +487,7 @@ class SaysThreadSafe(Sound):
 
     def weigh(self, payload):
         self.row = payload
-        time.sleep(0.0005)
+        time.sleep(0.0001)
         return super().weigh(self.row)
 
 

@@ -118,6 +118,8 @@ def describe_error(error: BaseException) -> str:
 
 
 def shorten(text: str, most: int = _MAX_CHARACTERS) -> str:
-    """Return a text as one line of bounded length."""
+    """Return a text as one line of bounded length, of characters that every terminal shows."""
     line = " ".join(text.split())
+    if not (line.isascii() and line.isprintable()):
+        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return line if len(line) <= most else f"{line[: most // 2]} ... {line[-most // 2 :]}"

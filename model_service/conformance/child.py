@@ -31,10 +31,12 @@ def main(arguments: list[str]) -> None:
 def _judge(requests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     first = next(requests)
     subject = Subject(first["class_path"], Options.from_dict(first["options"]))
+    yield {}  # it is there: from now on the time of rules counts
     for request in requests:
-        subject.is_generating = request["is_generating"]
+        subject.generated = request["generated"]
         verdict = find_rule(request["rule"]).judge(subject)
-        yield {"state": verdict.state, "evidence": verdict.evidence, "duration_s": verdict.duration_s}
+        told = {"state": verdict.state, "evidence": verdict.evidence, "duration_s": verdict.duration_s}
+        yield told | {"generated": subject.generated}
 
 
 def _answer_once(requests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ import itertools
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -21,7 +22,7 @@ from model_service.schema.difference import find_difference
 from model_service.schema.tensor_columns import find_disagreement
 
 _FAMILY = "company"
-_LEAST_ORDERS, _MORE_ORDERS = 3, 3
+_ORDERS = 6
 _THREADS = 8
 #: Seconds after which another thread may go on: so rarely switched threads, as by default, hide what they share.
 _SWITCH_S = 1e-5
@@ -46,19 +47,18 @@ def batch(subject: Subject) -> str:
     """Rows are predicted alone, then in batches of all, of some and of two, each row twice, in several orders."""
     alone = _answer_alone(subject)
     rows = subject.rows[: len(alone)]
-    order, batches = [*range(len(rows)), *range(len(rows))], 0
+    places, batches = [*range(len(rows)), *range(len(rows))], 0
     chance = subject.shuffle(seed=1)
-    for _ in itertools.chain(range(_LEAST_ORDERS), subject.within_budget(range(_MORE_ORDERS), share=0.3)):
-        for size in (len(order), 7, 2):
-            for start in range(0, len(order), size):
-                places = order[start : start + size]
-                outputs = subject.predict_batch([rows[place] for place in places])
-                if len(outputs) != len(places):
-                    raise Broken(f"a batch of {len(places)} payloads has {len(outputs)} outputs")
-                together = [rows[place] for place in places]
-                _compare(subject, together, [alone[place] for place in places], outputs, "in a batch")
-                batches += 1
-        chance.shuffle(order)
+    for _, size in subject.within_budget(itertools.product(range(_ORDERS), (len(places), 7, 2)), share=0.6):
+        for start in range(0, len(places), size):
+            part = places[start : start + size]
+            together = [rows[place] for place in part]
+            outputs = subject.predict_batch(together)
+            if len(outputs) != len(part):
+                raise Broken(f"a batch of {len(part)} payloads has {len(outputs)} outputs")
+            _compare(subject, together, [alone[place] for place in part], outputs, "in a batch")
+            batches += 1
+        chance.shuffle(places)
     return f"{len(rows)} rows in {batches} batches, within {subject.options.tolerance:g}"
 
 
@@ -101,7 +101,9 @@ def threads(subject: Subject) -> str:
     """Rows are asked from other threads, one at a time; `find_violations`, and a model that says ``thread_safe``,
     from several at once.
     """
+    began = time.perf_counter()
     alone = _answer_alone(subject)
+    row_s = (time.perf_counter() - began) / len(alone)
     rows = subject.rows[: len(alone)]
     size = max(1, len(rows) // _THREADS)
     for start in range(0, len(rows), size):
@@ -112,11 +114,13 @@ def threads(subject: Subject) -> str:
     _race_rules(subject)
     if not subject.model_class.thread_safe:
         return f"{len(rows)} rows, one thread at a time"
-    for places, outputs in _run_at_once(subject, len(rows), lambda place: subject.predict(rows[place])):
+    # As many rows as all threads get through in time, were they to wait for each other.
+    count = max(2, min(len(rows), int(subject.options.seconds / (row_s * _THREADS))))
+    for places, outputs in _run_at_once(subject, min(len(rows), count), lambda place: subject.predict(rows[place])):
         part = [rows[place] for place in places]
         how = "while other threads predict, and the class says thread_safe"
         _compare(subject, part, [alone[place] for place in places], outputs, how)
-    return f"{len(rows)} rows, {_THREADS} threads at once"
+    return f"{len(rows)} rows, one thread at a time; {count} rows, {_THREADS} threads at once"
 
 
 @rule(
@@ -177,7 +181,7 @@ def _compare(
 
 def _race_rules(subject: Subject) -> None:
     """Ask `find_violations` from several threads at once: about what it refuses, too."""
-    rows = [*subject.rows, *subject.draw(_RACED_ROWS if subject.is_generating else 0, seed=5)]
+    rows = [*subject.rows, *subject.draw(_RACED_ROWS if subject.generated else 0, seed=5)]
     find = subject.model_class.find_violations
     alone = [find(deepcopy(row)) for row in rows]
     for places, found in _run_at_once(subject, len(rows), lambda place: find(deepcopy(rows[place]))):

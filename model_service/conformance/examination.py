@@ -16,6 +16,9 @@ from model_service.conformance.score_card import ScoreCard
 from model_service.conformance.subject import Subject
 from model_service.model import MLModel
 
+#: Until a child process is there, on however busy a machine.
+_START_S = 120.0
+
 
 class Examination:
     """Judges rules about one model, in any order; what a rule needs is judged first, and everything once.
@@ -32,6 +35,7 @@ class Examination:
         self._subject = subject
         self._verdicts: dict[str, Verdict] = {}
         self._process: Process | None = None
+        self._generated = 0
 
     def judge(self, rule_id: str) -> Verdict:
         """Return what comes of a rule."""
@@ -62,23 +66,24 @@ class Examination:
         for need in rule.needs:
             if self.judge(need).state in (State.FAILED, State.SKIPPED):
                 return Verdict(rule.id, State.SKIPPED, f"not judged: it needs '{need}'")
-        # A model that fails on generated payloads fails one rule for it, not all.
-        is_generating = not rule.uses_rows or self.judge(GENERATED).state is not State.FAILED
-        if self._subject is not None:
-            self._subject.is_generating = is_generating
-            return rule.judge(self._subject)
-        return self._ask_process(rule, is_generating=is_generating)
+        if rule.uses_rows:
+            self.judge(GENERATED)  # a model that fails on generated payloads fails one rule for it, not all
+        return rule.judge(self._subject) if self._subject is not None else self._ask_process(rule)
 
-    def _ask_process(self, rule: Rule, *, is_generating: bool) -> Verdict:
-        if self._process is None:
-            self._process = Process()
-            self._process.tell({"class_path": self.class_path, "options": self.options.as_dict()})
+    def _ask_process(self, rule: Rule) -> Verdict:
         try:
-            request = {"rule": rule.id, "is_generating": is_generating}
-            answer = self._process.ask(request, deadline_s=self.options.deadline_s * rule.patience)
+            if self._process is None:
+                self._process = Process()
+                first = {"class_path": self.class_path, "options": self.options.as_dict()}
+                self._process.ask(first, deadline_s=_START_S)
+            request = {"rule": rule.id, "generated": self._generated}
+            answer = self._process.ask(
+                request, deadline_s=self.options.deadline_s * rule.patience + self.options.seconds
+            )
         except ProcessLost as error:
             self.close()
             return Verdict(rule.id, State.FAILED, shorten(str(error)))
+        self._generated = answer["generated"]
         return Verdict(rule.id, State(answer["state"]), answer["evidence"], answer["duration_s"])
 
 

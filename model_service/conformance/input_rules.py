@@ -59,7 +59,7 @@ class Place:
 )
 def inputs(subject: Subject) -> str:
     """Each field, and each stretch of a sequence, changes some answer when it alone gets another value."""
-    places = [place for place in _find_places(subject) if not place.node.is_set(UNUSED)]
+    places = [place for place in _require_places(subject) if not place.node.is_set(UNUSED)]
     dead: list[str] = []
     unjudged: list[str] = []
     trial = Trial(subject)
@@ -85,7 +85,7 @@ def inputs(subject: Subject) -> str:
 )
 def unused(subject: Subject) -> str:
     """A field with ``"x-unused": true`` changes no answer."""
-    places = [place for place in _find_places(subject) if place.node.is_set(UNUSED) and place.stretch is None]
+    places = [place for place in _require_places(subject) if place.node.is_set(UNUSED) and place.stretch is None]
     if not places:
         raise NotJudged('no field says "x-unused"')
     trial, total = Trial(subject), 0
@@ -163,6 +163,12 @@ class Trial:
         entry = place.node.entry()
         drawn = [self._sampler.value(entry) if entry is not None else self._chance.random() for _ in range(start, end)]
         return old[:start] + drawn + old[end:]
+
+
+def _require_places(subject: Subject) -> Iterator[Place]:
+    if not subject.generated:
+        raise NotJudged("not judged: it needs 'generated'")
+    return _find_places(subject)
 
 
 def _find_places(subject: Subject) -> Iterator[Place]:

@@ -17,7 +17,7 @@ class Options:
         calls: Predictions in which memory must not grow.
         seed: Of everything that is drawn.
         tolerance: How far floats of one row may differ between batches, threads and processes, relative or absolute.
-        deadline_s: After so long a rule that has not come back is broken, and its process is ended.
+        deadline_s: A rule that comes back so long after its `seconds`, or never, is broken, and its process is ended.
         payloads: Valid payloads beside the examples of the schema.
         card: Path of the model card; empty for the ``README.md`` of the package.
         section: The heading of the card below which every figure must have been measured.

@@ -71,7 +71,9 @@ class Process:
         while b"\n" not in self._rest:
             if not self._poll.poll(max(0.0, end - time.monotonic()) * 1000):
                 self.close()
-                raise ProcessLost(f"it did not come back within {deadline_s:g} s, and was ended")
+                raise ProcessLost(
+                    f"it did not come back within {deadline_s:g} s, and was ended; --deadline gives it longer"
+                )
             block = os.read(self._reader, _BLOCK)
             if not block:
                 raise ProcessLost(self._describe_end())

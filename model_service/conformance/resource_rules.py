@@ -112,7 +112,7 @@ def _pick_short(subject: Subject) -> list[Payload]:
     examples, calls = subject.examples, subject.options.calls
     longest = max(len(repr(row)) for row in examples)
     found = {repr(row): row for row in examples}
-    drawn = subject.draw(calls * _TRIES if subject.is_generating else 0, seed=4)
+    drawn = subject.draw(calls * _TRIES if subject.generated else 0, seed=4)
     for row in subject.within_budget(drawn, share=0.3):
         if len(text := repr(row)) <= longest and subject.is_fit(row):
             found[text] = row

@@ -22,6 +22,8 @@ from model_service.schema.validation import SchemaValidator
 #: Generated payloads that other rules ask the model about as well.
 _MOST_ROWS = 40
 _CARD = "README.md"
+#: Share of the deadline that goes to payloads which the author gave: a slow model is not broken for their number.
+_GIVEN_SHARE = 0.2
 _Case = TypeVar("_Case")
 
 
@@ -29,7 +31,8 @@ class Subject:
     """One model under the rules.
 
     Attributes:
-        is_generating: Whether rules may use generated payloads: not once the model has failed on them.
+        generated: How many generated payloads the model has answered, one after the other: other rules ask about
+            those, and about none that nobody has tried. None, once it has failed on one.
         loading: Seconds and bytes that importing and building took; empty before `build`.
     """
 
@@ -44,7 +47,7 @@ class Subject:
         self.class_path = class_path
         self.options = options or Options()
         self.network = network or NetworkWatch()
-        self.is_generating = True
+        self.generated = 0
         self.loading: dict[str, float] = {}
         self._class = model_class
         self._model: MLModel | None = None
@@ -159,23 +162,24 @@ class Subject:
     @cached_property
     def rows(self) -> list[Payload]:
         """The examples, and generated payloads that the model's rules accept, the same in every process."""
-        found = self.examples
-        if self.is_generating:
-            drawn = self.draw(min(self.options.cases, 4 * _MOST_ROWS))
-            found += [payload for payload in drawn if self.is_fit(payload)][:_MOST_ROWS]
-        return found
+        drawn = self.draw(min(self.generated, 4 * _MOST_ROWS))
+        return self.examples + [payload for payload in drawn if self.is_fit(payload)][:_MOST_ROWS]
 
     def rows_within_budget(self, share: float = 1.0) -> Iterator[Payload]:
-        """Yield every row that the author gave, and of the generated ones as many as there is time for."""
+        """Yield the rows that the author gave, unless the deadline is near, and generated ones while there is time."""
         given = len(self.examples)
-        yield from self.rows[:given]
+        yield from _bound(self.rows[:given], self.options.deadline_s * _GIVEN_SHARE)
         if self.rows[given:]:
             yield from self.within_budget(self.rows[given:], share=share)
 
     def within_budget(self, cases: Iterable[_Case], *, share: float = 1.0) -> Iterator[_Case]:
         """Yield cases until the seconds of a rule are over; the first always."""
-        end = time.perf_counter() + self.options.seconds * share
-        for number, case in enumerate(cases):
-            if number and time.perf_counter() > end:
-                return
-            yield case
+        yield from _bound(cases, self.options.seconds * share)
+
+
+def _bound(cases: Iterable[_Case], seconds: float) -> Iterator[_Case]:
+    end = time.perf_counter() + seconds
+    for number, case in enumerate(cases):
+        if number and time.perf_counter() > end:
+            return
+        yield case

@@ -9,7 +9,8 @@ from model_service.conformance.examination import name_class
 from model_service.conformance.rule import State
 from model_service.conformance.subject import Subject
 
-OPTIONS = Options(seconds=2.0, cases=40, calls=200)
+#: The counts bound them; seconds that end before would make a busy machine judge by less.
+OPTIONS = Options(seconds=30.0, cases=40, calls=200)
 #: Rules that report only, and the one whose pieces are folders: test_wheel.py.
 WITHOUT_PIECE = {"load", "speed", "wheel"}
 
@@ -17,7 +18,7 @@ WITHOUT_PIECE = {"load", "speed", "wheel"}
 @pytest.mark.parametrize("piece", museum.PIECES, ids=lambda piece: piece.__name__)
 def test_a_piece_breaks_its_rule_and_no_other(piece):
     if piece in museum.VIOLENT:
-        options = Options(seconds=1.0, cases=40, calls=100, deadline_s=2.0)
+        options = Options(seconds=1.0, cases=40, calls=100, deadline_s=4.0)
         verdicts = check_model(piece, options).verdicts
     else:
         path = name_class(piece)

@@ -68,7 +68,7 @@ def generate_payloads(count, *, seed):
 
 #: More than one chunk.
 PAYLOADS = [BARE, *classic_payloads(), *generate_payloads(BikeModel.chunk_rows, seed=1)]
-test_conformance = conformance(BikeModel, payloads=PAYLOADS, seconds=2, calls=200)
+test_conformance = conformance(BikeModel, payloads=PAYLOADS, calls=200)
 
 
 def test_the_estimate_lies_between_the_ends_of_its_interval(model):

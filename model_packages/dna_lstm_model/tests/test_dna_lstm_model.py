@@ -53,7 +53,7 @@ def find_messages(sequence: str) -> list[tuple[str, str]]:
     return [(violation.rule, violation.message) for violation in violations]
 
 
-test_conformance = conformance(DnaLstmModel, payloads=draw_payloads(200, seed=1), seconds=2, calls=200)
+test_conformance = conformance(DnaLstmModel, payloads=draw_payloads(200, seed=1), calls=200)
 
 
 def test_the_two_known_sequences_are_answered_as_they_always_were(model: DnaLstmModel) -> None:

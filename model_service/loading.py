@@ -92,10 +92,11 @@ def find_only_model(package: str) -> str:
             cause=_cause(error),
             remedy="name a model of the configuration, an installed package, or a class as package.Class",
         ) from error
-    names = [*dict.fromkeys([*getattr(module, "__all__", ()), *vars(module)])]
-    found = {name: getattr(module, name, None) for name in names}
-    models = [name for name, value in found.items() if isinstance(value, type) and issubclass(value, MLModel)]
-    named = [name for name in models if not inspect.isabstract(found[name]) and found[name] is not MLModel]
+    values = {name: getattr(module, name, None) for name in [*vars(module), *getattr(module, "__all__", ())]}
+    models = {name: each for name, each in values.items() if isinstance(each, type) and issubclass(each, MLModel)}
+    # Not what the package imports only to inherit from.
+    bases = {base for each in models.values() for base in each.__mro__[1:]} | {MLModel}
+    named = [name for name, each in models.items() if each not in bases and not inspect.isabstract(each)]
     if len(named) != 1:
         raise ModelImportFailed(
             f"the package '{package}' is not about one model",

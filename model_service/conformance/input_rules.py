@@ -24,6 +24,8 @@ UNUSED = "x-unused"
 _STRETCHES = 8
 #: How often another value of one place is tried before it counts as dead, at most.
 _TRIES = 60
+#: Fewer tries accuse nothing.
+_LEAST_TRIES = 5
 #: Of a sequence that has no alphabet.
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -42,10 +44,7 @@ class Place:
     stretch: int | None = None
 
     def __str__(self) -> str:
-        name = self.node.path or "/".join(self.keys)
-        if self.stretch is None:
-            return f"'{name}'"
-        return f"part {self.stretch + 1} of {_STRETCHES} of '{name}'"
+        return f"'{self.node.path or '/'.join(self.keys)}'"
 
 
 @rule(
@@ -60,18 +59,19 @@ class Place:
 def inputs(subject: Subject) -> str:
     """Each field, and each stretch of a sequence, changes some answer when it alone gets another value."""
     places = [place for place in _require_places(subject) if not place.node.is_set(UNUSED)]
-    dead: list[str] = []
-    unjudged: list[str] = []
-    trial = Trial(subject)
+    dead: list[Place] = []
+    unjudged: list[Place] = []
+    trial, total = Trial(subject), 0
     for place in places:
         tried, change = trial.find_change(place, share=1.0 / len(places))
         if not change:
-            (dead if tried else unjudged).append(f"{place} ({tried} other values)" if tried else str(place))
+            (dead if tried >= _LEAST_TRIES else unjudged).append(place)
+            total += tried
     if dead:
-        raise Broken(f"no answer changes with {', '.join(dead)}")
+        raise Broken(f"no answer changes with {_name(dead)} ({total} other values)")
     if len(unjudged) == len(places):
-        raise NotJudged("no place of a payload could be given another value")
-    named = f"; no other value was found for {', '.join(unjudged)}" if unjudged else ""
+        raise NotJudged("no place of a payload could be given enough other values")
+    named = f"; too few other values could be tried of {_name(unjudged)}" if unjudged else ""
     return f"{len(places) - len(unjudged)} fields and stretches{named}"
 
 
@@ -163,6 +163,17 @@ class Trial:
         entry = place.node.entry()
         drawn = [self._sampler.value(entry) if entry is not None else self._chance.random() for _ in range(start, end)]
         return old[:start] + drawn + old[end:]
+
+
+def _name(places: list[Place]) -> str:
+    """Return the fields, and of sequences the numbers of the stretches together."""
+    stretches: dict[str, list[int]] = {}
+    for place in places:
+        stretches.setdefault(str(place), []).extend([] if place.stretch is None else [place.stretch + 1])
+    return ", ".join(
+        f"{name} (in parts {', '.join(map(str, numbers))} of {_STRETCHES})" if numbers else name
+        for name, numbers in stretches.items()
+    )
 
 
 def _require_places(subject: Subject) -> Iterator[Place]:

@@ -6,8 +6,9 @@ looks at names and, where a name says nothing, into the files. Nothing is opened
 
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class PackageAudit:
 def audit_model(config: ModelConfig) -> PackageAudit:
     """Return what there is to say of one entry of the configuration; its model is not built."""
     top = config.class_path.replace(":", ".").partition(".")[0]
-    distribution, licence = _find_distribution(top)
+    distribution, licence = find_distribution(top)
     try:
         model_class = import_model_class(config.class_path)
         info = describe_model(model_class)
@@ -82,6 +83,13 @@ def find_pickles(folder: Path) -> Iterator[tuple[str, str]]:
             yield path.relative_to(folder).as_posix(), kind
 
 
+def find_package_pickles(model_class: type[MLModel]) -> Iterator[tuple[str, str]]:
+    """Yield what `find_pickles` finds in the package of a class."""
+    top = Path(getattr(sys.modules.get(model_class.__module__.partition(".")[0]), "__file__", None) or "")
+    # Around a module that is no package stand the files of others.
+    return find_pickles(top.parent if top.name == "__init__.py" else model_class.artifact_path(""))
+
+
 def _find_faults(model_class: type[MLModel]) -> Iterator[str]:
     try:
         verify_artifacts(model_class)
@@ -93,9 +101,7 @@ def _find_faults(model_class: type[MLModel]) -> Iterator[str]:
         there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         for name in sorted(there - listed - {"manifest.json"}):
             yield f"artifacts/{name} is in no manifest, so that nothing vouches for it"
-    top = Path(getattr(sys.modules.get(model_class.__module__.partition(".")[0]), "__file__", None) or "")
-    # Around a module that is no package stand the files of others.
-    for name, kind in find_pickles(top.parent if top.name == "__init__.py" else folder):
+    for name, kind in find_package_pickles(model_class):
         yield f"{name} is {kind}, which can run any code when it is opened: use ONNX, safetensors or JSON"
 
 
@@ -146,9 +152,15 @@ def _look_into_zip(path: Path) -> str:
     return ""
 
 
-def _find_distribution(package: str) -> tuple[str, str]:
+@cache
+def _list_distributions() -> Mapping[str, list[str]]:
+    """Return the distributions by package; it reads what every distribution of the environment has installed."""
+    return metadata.packages_distributions()
+
+
+def find_distribution(package: str) -> tuple[str, str]:
     """Return name and version of the distribution that has a package, and its licence."""
-    names = metadata.packages_distributions().get(package, [package])
+    names = _list_distributions().get(package, [package])
     try:
         found = metadata.distribution(names[0])
     except metadata.PackageNotFoundError:

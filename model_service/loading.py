@@ -78,6 +78,34 @@ def import_model_class(class_path: str) -> type[MLModel]:
     )
 
 
+def find_only_model(package: str) -> str:
+    """Return the path of the class that an installed package is about: the only `MLModel` that it names.
+
+    Raises:
+        ModelImportFailed: The package cannot be imported, or names none or several.
+    """
+    try:
+        module = importlib.import_module(package)
+    except (Exception, SystemExit) as error:
+        raise ModelImportFailed(
+            f"there is no model and no package '{package}'",
+            cause=_cause(error),
+            remedy="name a model of the configuration, an installed package, or a class as package.Class",
+        ) from error
+    values = {name: getattr(module, name, None) for name in [*vars(module), *getattr(module, "__all__", ())]}
+    models = {name: each for name, each in values.items() if isinstance(each, type) and issubclass(each, MLModel)}
+    # Not what the package imports only to inherit from.
+    bases = {base for each in models.values() for base in each.__mro__[1:]} | {MLModel}
+    named = [name for name, each in models.items() if each not in bases and not inspect.isabstract(each)]
+    if len(named) != 1:
+        raise ModelImportFailed(
+            f"the package '{package}' is not about one model",
+            cause=f"it names {', '.join(named) or 'none'}",
+            remedy=f"name the class, as {package}.{named[0] if named else 'Class'}",
+        )
+    return f"{package}:{named[0]}"
+
+
 def describe_model(model_class: type[MLModel]) -> ModelInfo:
     """Return what a class says of itself, after the contract was checked; loads no weights.
 

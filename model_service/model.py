@@ -46,7 +46,11 @@ class MLModel(ABC):
             ``description`` and ``examples`` are shown to people; its ``examples`` are the
             self-test that runs before the model takes requests. A subschema may carry
             ``x-error-messages``, ``{keyword: sentence}``, to speak the author's words.
-        output_schema: JSON Schema 2020-12 of one output, ``type: object``.
+            A field that is accepted and plays no part says ``x-unused: true``.
+        output_schema: JSON Schema 2020-12 of one output, ``type: object``. Its ``examples``, where it has
+            some, are the outputs of the examples of ``input_schema``, in their order.
+        thread_safe: Whether several threads may predict at once. The platform runs one batch at a time
+            either way; the conformance kit holds a class to it.
     """
 
     qualified_name: ClassVar[str]
@@ -55,6 +59,7 @@ class MLModel(ABC):
     version: ClassVar[str]
     input_schema: ClassVar[Schema]
     output_schema: ClassVar[Schema]
+    thread_safe: ClassVar[bool] = False
 
     def __init__(self) -> None:  # noqa: B027 - a model without parameters needs none
         """Load the parameters from the package's own artifacts; called once."""

@@ -58,6 +58,7 @@ class OnnxModel(ArrayModel):
         outputs: Names of the arrays that `decode` reads; the graph may have more, which are not copied out.
     """
 
+    thread_safe: ClassVar[bool] = True
     graph: ClassVar[str] = "model.onnx"
     inputs: ClassVar[tuple[str, ...]]
     outputs: ClassVar[tuple[str, ...]]

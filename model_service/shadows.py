@@ -20,7 +20,7 @@ from model_service.manager import ModelManager
 from model_service.records import RequestContext
 from model_service.registry.entry import ServedModel
 from model_service.registry.routing import is_next
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 from model_service.tracing.context import Trace, Value
 from model_service.tracing.requests import ERROR, MODEL, REQUEST_ID, VERSION
 

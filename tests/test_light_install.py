@@ -134,8 +134,8 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:
                 missing.append(f"{path.relative_to(ROOT)}: {library}")
-    # Flask stands on the first two and brings them; torch is for those who export from it.
-    assert {entry.partition(": ")[2] for entry in missing} == {"markupsafe", "werkzeug", "torch"}, missing
+    # Flask stands on the first two and brings them; torch is for those who export from it, pytest for those who test.
+    assert {entry.partition(": ")[2] for entry in missing} == {"markupsafe", "werkzeug", "torch", "pytest"}, missing
 
 
 def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(requirements):

@@ -10,6 +10,7 @@ from model_service.loading import (
     build_model,
     describe_model,
     find_contract_faults,
+    find_only_model,
     import_model_class,
 )
 
@@ -389,3 +390,18 @@ def test_a_package_that_was_not_installed_has_an_empty_card():
 def test_a_long_card_is_cut(make_package):
     readme = README.format(name="carded-package", kind="text/markdown") + "x" * MAX_CARD_CHARACTERS
     assert len(describe_package(make_package, {"METADATA": readme}).card) == MAX_CARD_CHARACTERS
+
+
+def test_a_package_is_about_the_only_model_that_it_names(make_package):
+    make_package("only_package", {"__init__.py": MODEL.format(name="OnlyModel", qualified_name="only_model")})
+    assert find_only_model("only_package") == "only_package:OnlyModel"  # not the class that it inherits from
+    two = "from models import EchoModel\nfrom only_package import OnlyModel\n"
+    make_package("pair_package", {"__init__.py": two})
+    with pytest.raises(ModelImportFailed, match="not about one model") as caught:
+        find_only_model("pair_package")
+    assert caught.value.remedy == "name the class, as pair_package.EchoModel"
+    make_package("modelless_package", {"__init__.py": ""})
+    with pytest.raises(ModelImportFailed, match="'modelless_package' is not about one model"):
+        find_only_model("modelless_package")
+    with pytest.raises(ModelImportFailed, match="there is no model and no package 'absent_package'"):
+        find_only_model("absent_package")

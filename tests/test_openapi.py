@@ -18,8 +18,8 @@ from serving import TESTS, Server
 
 from model_service.config import InvocationsConfig, ModelConfig
 from model_service.config_file import load_config
+from model_service.schema.difference import find_difference
 from model_service.service import Service
-from model_service.testing import find_difference
 from model_service.transports.http.docs import build_document, write_yaml
 from model_service.transports.http.key_docs import add_keys
 

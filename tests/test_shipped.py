@@ -7,7 +7,7 @@ import httpx
 import pytest
 from serving import TESTS, Server
 
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 
 PACKAGES = TESTS.parent / "model_packages"
 FLOWER = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}

@@ -13,7 +13,7 @@ from model_service.artifacts import write_manifest
 from model_service.fields import answer, number, optional, record
 from model_service.schema.validation import SchemaValidator
 from model_service.strict_json import decode_json, encode_document
-from model_service.testing import check_package, find_unmeasured
+from model_service.testing import check_package
 
 METRICS = {"data": {"rows": 1492}, "results": [{"value": 0.81749, "spread": 0.0008}, {"value": 387.2, "spread": None}]}
 
@@ -87,23 +87,23 @@ def turn_round(self, payloads):
     [
         (
             {"predict": predict_numpy},
-            "not plain JSON: /sum expected a value of a JSON type, got numpy.float32: convert it with",
+            "not plain JSON: '/sum' expected a value of a JSON type, got numpy.float32: convert it with",
         ),
-        ({"predict": lambda self, payload: {"sum": float("nan")}}, "not plain JSON: /sum expected a finite number"),
+        ({"predict": lambda self, payload: {"sum": float("nan")}}, "not plain JSON: '/sum' expected a finite number"),
         (
             {"predict": lambda self, payload: {"sum": (1,)}},
-            "/sum expected a value of a JSON type, got tuple: make it a list",
+            "'/sum' expected a value of a JSON type, got tuple: make it a list",
         ),
-        ({"predict": predict_and_change}, "predict changed its payload"),
-        ({"predict": lambda self, payload: {"total": 1.0}}, "breaks output_schema"),
+        ({"predict": predict_and_change}, 'predict changed {"x": 1, "y": 2}'),
+        ({"predict": lambda self, payload: {"total": 1.0}}, "output_schema refuses the output of"),
         ({"predict": predict_without_default}, "'y' null is answered differently from absent: /sum: 1.0 and 0.0"),
         ({"predict_batch": mix_rows}, "is answered differently in a batch: /sum"),
         ({"predict_batch": lambda self, payloads: []}, "has 0 outputs"),
         (
             {"predict_batch": pop_rows},
-            "predict_batch changed the list of payloads that it was given: 6 before, 0 after",
+            "predict_batch changed the list that it was given: 3 payloads before, 0 after",
         ),
-        ({"predict_batch": fill_in}, "predict_batch changed its payloads or their order; the first was {'x': 2.5}"),
+        ({"predict_batch": fill_in}, 'predict_batch changed its payloads or their order; the first was {"x": 2.5}'),
         ({"predict_batch": turn_round}, "predict_batch changed its payloads or their order"),
         ({"input_schema": {**Good.input_schema, "examples": []}}, "no examples"),
     ],
@@ -170,24 +170,8 @@ def test_pytest_shows_which_rule_of_the_contract_is_broken_and_what_to_mend(tmp_
 
 
 def test_a_payload_that_the_model_refuses_and_a_figure_nobody_measured_are_named(package):
-    with pytest.raises(AssertionError, match="is refused: "):
+    with pytest.raises(AssertionError, match="payload 0 is refused: "):
         check_package(Good, payloads=[{"x": "1"}])
     (package / "card.md").write_text("## Quality\n\nIts accuracy is 0.99.\n")
-    with pytest.raises(AssertionError, match=r"card.md states what quality nobody measured: 0\.99"):
+    with pytest.raises(AssertionError, match=r"nobody measured these of the card's quality: 0\.99"):
         check_package(Good, card=package / "card.md")
-
-
-@pytest.mark.parametrize(
-    ("written", "unmeasured"),
-    [
-        ("accuracy 0.817, or 82 %, or 81.7 %, ± 0.0008", []),
-        ("accuracy 0.818 and 81.8 %", ["0.818", "81.8 %"]),
-        ("of 1,492 rows, an error of 387 or 387.2 bikes, seed 0, version 1.20.0", []),
-        ("| model | 0.8175 | 387 |\n| model of 5 trees | 0.8175 ± 0.0008 | 386 |", ["386"]),
-        ("`--rate 0.5` and [a link of 0.7](x.md)", []),
-        ("a gain of **-0.0008** and \u22120.0009", ["\u22120.0009"]),
-    ],
-)
-def test_figures_of_the_section_must_be_measured_to_the_digits_that_are_shown(written, unmeasured):
-    card = f"# Card 9.9\n\n## Quality\n\n{written}\n\n## Limits\n\n0.123\n"
-    assert find_unmeasured(card, METRICS) == unmeasured

@@ -30,6 +30,7 @@ COMMANDS = {
     "drift": "model_service.cli.drift:drift",
     "audit": "model_service.cli.audit:audit",
     "openapi": "model_service.cli.commands:openapi",
+    "check": "model_service.cli.check:check",
     "check-config": "model_service.cli.commands:check_config",
     "settings": "model_service.cli.commands:list_settings",
 }
@@ -60,9 +61,9 @@ def cli(context: click.Context, config_path: Path) -> None:
     """Serve trained models: REST, OpenAPI, health and more from one MLModel class.
 
     \b
-    Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 configuration or environment,
-    4 model package, 5 payload, file or name, 6 model, 7 try again later, 8 done, and rows of a file failed,
-    9 done, and drift or something wrong with a package was found.
+    Exit codes: 0 done, 1 unexpected, or a rule of `check` is broken, 2 wrong command line,
+    3 configuration or environment, 4 model package, 5 payload, file or name, 6 model, 7 try again later,
+    8 done, and rows of a file failed, 9 done, and drift or something wrong with a package was found.
     """
     context.obj = ConfigSource(config_path, os.environ)
 

@@ -13,6 +13,7 @@ form.py             schema -> tree of form fields
 outline.py          schema -> rows that people read
 compatibility.py    two schemas -> whether the payloads of one fit the other
 columns.py          schema -> columns; texts by column -> typed payload
+difference.py       two documents -> where they differ, but for the last bits of numbers
 cells.py            columns of a file -> places in a payload; cells -> values there
 tensors.py          a typed array, checked
 tensor_specs.py     schemas -> the tensors that a model takes and gives

@@ -15,7 +15,7 @@ import pytest
 from serving import Server
 
 import model_service_client
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 from model_service_client import AsyncModelServiceClient, ModelServiceClient, PayloadInvalid
 from model_service_client.errors import MediaTypeUnsupported, ModelNotFound, PayloadMalformed, PayloadTooLarge
 from model_service_client.values import to_json

@@ -13,7 +13,7 @@ from configurations import SHIPPED
 from serving import TESTS, find_free_port, starting
 from tensor_doors import make_tensors, read_outputs
 
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 
 ENVIRONMENTS = TESTS.parent / ".clients"
 

@@ -12,7 +12,7 @@ from configurations import SHIPPED
 from serving import TESTS, Server, starting
 
 import model_service
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 
 PYTHON = TESTS.parent / ".clients/mlflow/bin/python"
 

@@ -17,7 +17,7 @@ from tensor_doors import V2BinaryDoor
 
 from model_service.config import BackendName, ModelConfig
 from model_service.prediction import LEAST_TABLE_ROWS
-from model_service.testing import find_difference
+from model_service.schema.difference import find_difference
 
 COLUMNS, ROWS = "sum_model", "sum_rows_model"
 HEADER = "Inference-Header-Content-Length"

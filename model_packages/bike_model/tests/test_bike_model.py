@@ -1,5 +1,4 @@
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,8 +8,8 @@ from jsonschema import Draft202012Validator
 from bike_model import BikeModel
 from bike_model.days import DATE_PATTERN, find_holidays, is_holiday, read_date, season_of, weekday_of
 from bike_model.features import COLUMNS, NATURAL, build_features
+from model_service.conformance.pytest_plugin import conformance
 from model_service.schema.validation import SchemaValidator
-from model_service.testing import check_package
 
 WEATHER = {"weathersit": 1, "temp": 0.6, "hum": 0.55, "windspeed": 0.2}
 BARE = {"dteday": "2012-05-16", **WEATHER}
@@ -67,17 +66,14 @@ def generate_payloads(count, *, seed):
     return payloads
 
 
-def test_the_package_keeps_its_promises_over_several_chunks_too():
-    payloads = [BARE, *classic_payloads(), *generate_payloads(BikeModel.chunk_rows, seed=1)]
-    for output in check_package(BikeModel, payloads=payloads).predict_batch(payloads):
+#: More than one chunk.
+PAYLOADS = [BARE, *classic_payloads(), *generate_payloads(BikeModel.chunk_rows, seed=1)]
+test_conformance = conformance(BikeModel, payloads=PAYLOADS, calls=200)
+
+
+def test_the_estimate_lies_between_the_ends_of_its_interval(model):
+    for output in model.predict_batch(PAYLOADS):
         assert output["interval"]["lower"] <= output["cnt"] <= output["interval"]["upper"]
-
-
-def test_threads_that_predict_at_once_get_the_answers_of_one(model):
-    payloads = generate_payloads(200, seed=3)
-    expected = model.predict_batch(payloads)
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(model.predict, payloads * 5)) == expected * 5
 
 
 def test_the_intervals_of_the_first_three_days_hold_the_true_counts(model):

@@ -10,6 +10,8 @@ from model_service.onnx import open_session
 class CircRnaModel(CircRnaBase):
     """The transformer, run by ONNX Runtime."""
 
+    thread_safe = True
+
     def __init__(self) -> None:
         self._session = open_session(self.artifact_path("model.onnx"))
 

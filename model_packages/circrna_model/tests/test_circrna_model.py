@@ -30,7 +30,8 @@ from circrna_model.features import (
 )
 from circrna_model.sequences import clean_sequence
 from model_service.artifacts import read_metrics
-from model_service.testing import check_answers, check_package
+from model_service.conformance.pytest_plugin import conformance
+from model_service.schema.validation import SchemaValidator
 
 TOLERANCE = 1e-5
 EXON = CircRnaModel.input_schema["examples"][0]["rna_sequence"]
@@ -86,13 +87,21 @@ def find_message(text):
     return violation.message
 
 
-def test_the_package_keeps_its_promises_at_every_edge_of_length_and_for_odd_compositions():
-    drawn = np.random.default_rng(1).integers(200, 4000, size=20).tolist()
-    edges = [200, 201, 202, 239, 240, 241, 3071, 3072, 3073, 3120, 7000]
-    texts = [make_sequence(length, seed=length) for length in (*drawn, *edges)]
-    texts += [make_sequence(250, seed=3, letters=letters) for letters in ("N", "A", "ACGTN", "TAA")]
-    model = check_package(CircRnaModel, payloads=[{"rna_sequence": text} for text in texts])
-    check_answers(model, [{"rna_sequence": make_sequence(MAX_LENGTH)}])
+#: Every edge of length, and odd compositions.
+LENGTHS = [
+    *np.random.default_rng(1).integers(200, 4000, size=20).tolist(),
+    *(200, 201, 202, 239, 240, 241, 3071, 3072, 3073, 3120, 7000),
+]
+TEXTS = [
+    *(make_sequence(length, seed=length) for length in LENGTHS),
+    *(make_sequence(250, seed=3, letters=letters) for letters in ("N", "A", "ACGTN", "TAA")),
+]
+test_conformance = conformance(CircRnaModel, payloads=[{"rna_sequence": text} for text in TEXTS], calls=200)
+
+
+def test_the_longest_sequence_is_answered_as_the_schema_promises(model):
+    output = model.predict({"rna_sequence": make_sequence(MAX_LENGTH)})
+    assert SchemaValidator(model.output_schema).find_violations(output) == []
 
 
 def test_the_metrics_hold_an_evaluation_by_group(model):

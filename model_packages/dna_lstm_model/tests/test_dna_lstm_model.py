@@ -12,7 +12,7 @@ from dna_lstm_model import DnaLstmModel
 from dna_lstm_model.cases import SIMULATED_SITE, encode_site
 from dna_lstm_model.evaluation import measure_attribution, measure_drawn
 from dna_lstm_model.features import LENGTH, MAX_LENGTH, SITE_LENGTH, Codes, number_words, read_words
-from model_service.testing import check_package
+from model_service.conformance.pytest_plugin import conformance
 
 ACCEPTS = Draft202012Validator(DnaLstmModel.input_schema)
 UNBOUND = "ACTCGCTGTCCACGTCTATTCCTAGGGGTTTTATTTCGCAAGGTGATACT"
@@ -53,8 +53,7 @@ def find_messages(sequence: str) -> list[tuple[str, str]]:
     return [(violation.rule, violation.message) for violation in violations]
 
 
-def test_the_package_keeps_its_promises() -> None:
-    check_package(DnaLstmModel, payloads=draw_payloads(200, seed=1))
+test_conformance = conformance(DnaLstmModel, payloads=draw_payloads(200, seed=1), calls=200)
 
 
 def test_the_two_known_sequences_are_answered_as_they_always_were(model: DnaLstmModel) -> None:

@@ -10,7 +10,8 @@ from dna_lstm_model.cases import SIMULATED_SITE, draw_cases, draw_unseen, encode
 from dna_lstm_model.features import number_words
 from dna_lstm_model.native import WEIGHTS_NAME, DnaLstmTensorFlowModel
 from dna_lstm_model.sequences import spell
-from model_service.testing import check_package, find_difference
+from model_service.schema.difference import find_difference
+from model_service.testing import check_package
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 hands TensorFlow's variables to NumPy 2 in the old way.

@@ -27,7 +27,7 @@ _PAID = {1: "Debts paid as agreed", 0: "Debts not paid as agreed"}
 _income = partial(number, unit="a month", least=0, most=MAX_INCOME)
 FIELDS = {
     "Loan_ID": optional(_LOAN_ID),
-    **{name: optional(choice(name, values, _UNUSED)) for name, values in UNUSED.items()},
+    **{name: optional(choice(name, values, _UNUSED)) | {"x-unused": True} for name, values in UNUSED.items()},
     "Education": choice("Education", CATEGORIES["Education"], "Education of the applicant."),
     "Self_Employed": optional(choice("Self-employed", CATEGORIES["Self_Employed"], "Whether the applicant is.")),
     "ApplicantIncome": _income("Applicant's income", "In the currency of the application."),

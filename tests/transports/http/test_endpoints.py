@@ -12,8 +12,8 @@ from configurations import make_config
 from platform_doors import make_runtime
 from serving import MAX_BODY_BYTES, Server
 
+from model_service.schema.difference import find_difference
 from model_service.service import Service
-from model_service.testing import find_difference
 
 #: The rows of one request may run in several batches, and the last bits of a float depend on who shares one.
 _LAST_BITS = 1e-6

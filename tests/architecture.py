@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "tracing",
     ),
     ("access", "loading", "home", "listening", "last_call", "testing", "audit", "conformance"),
-    ("control", "worker_place"),
+    ("control", "worker_place", "scaffold"),
     ("backends",),
     ("prediction_log",),
     ("drift",),
@@ -99,6 +99,8 @@ SIBLINGS = {
     ("listening", "last_call"),
     ("__main__", "cli"),
 }
+#: Of `model-service new`, what runs as a process of its own and has the libraries of the training.
+PROGRAMS = ("scaffold.pickled", "scaffold.graphs", "scaffold.conversion")
 #: Who may import a library: module prefixes below the package.
 ONLY_IN = {
     "flask": ("transports.http", "service", "wiring"),
@@ -118,8 +120,9 @@ ONLY_IN = {
     "orjson": ("strict_json",),
     "pyarrow": ("files.arrow_rows", "files.arrow_writing"),
     "onnxruntime": ("onnx",),
-    "numpy": ("arrays", "columns", "tables", "schema.table_validation", "training"),
-    "sklearn": ("training.sklearn",),
+    "numpy": ("arrays", "columns", "tables", "schema.table_validation", "training", *PROGRAMS),
+    "sklearn": ("training.sklearn", "training.pipelines", "training.doubles", "scaffold.pickled"),
+    "joblib": ("scaffold.pickled",),
     "torch": ("training.torch",),
     "click": ("cli",),
     "pytest": ("conformance.pytest_plugin",),

@@ -173,3 +173,19 @@ def test_a_pickled_pipeline_is_served_by_an_interpreter_of_its_own(environment, 
 def test_a_torch_module_is_served_as_a_graph_and_as_itself(environment):
     pytest.importorskip("torch", reason="the guide is for those who have torch")
     follow(environment, write_files(DOCS / "serving-a-torch-module.md", environment.folder))
+
+
+def test_a_trained_pipeline_and_its_table_are_served_after_one_command(environment):
+    follow(environment, write_files(DOCS / "new.md", environment.folder))
+    server = make_server_class(environment.bin / "python")(
+        (environment.folder / "config.yaml").read_text(), environment.folder, environment={"PYTHONPATH": ""}
+    )
+    try:
+        server.wait_until_ready()
+        form = httpx.get(f"{server.url}/models/churn_model/predict", headers={"accept": "text/html"}).text
+        assert "Months" in form
+        payload = {"months": 3, "fee": None, "plan": "pro"}
+        output = httpx.post(f"{server.url}/api/models/churn_model/predict", json=payload).json()
+        assert output["left"] == "yes"
+    finally:
+        server.stop()

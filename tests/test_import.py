@@ -12,7 +12,8 @@ import model_service
 #: For model packages only; onnxruntime writes a cache into the home folder when it is imported.
 OPTIONAL = {
     "model_service.onnx",
-    *(f"model_service.training.{name}" for name in ("parity", "sklearn", "torch", "keras")),
+    *(f"model_service.training.{name}" for name in ("parity", "sklearn", "doubles", "pipelines", "torch", "keras")),
+    *(f"model_service.scaffold.{name}" for name in ("graphs", "conversion", "pickled")),  # programs of `new`
 }
 MODULES = sorted({module.name for module in pkgutil.walk_packages(model_service.__path__, "model_service.")} - OPTIONAL)
 

@@ -115,7 +115,9 @@ def requirements(light) -> dict[str, list[str]]:
 
 
 def test_the_wheel_alone_requires_nothing_and_has_extras_for_what_few_need(requirements):
-    assert set(requirements) == {"arrow", "grpc", "jobs", "limits", "onnx", "postgresql", "s3", "serve", "train"}
+    assert set(requirements) == {
+        *("arrow", "grpc", "jobs", "limits", "onnx", "otel", "postgresql", "s3", "serve", "train")
+    }
     assert requirements["arrow"] == ["pyarrow"]
     assert requirements["onnx"] == ["numpy", "onnxruntime"]
 
@@ -127,15 +129,20 @@ def test_the_extras_bring_every_library_that_the_package_imports(requirements):
         place = path.relative_to(ROOT / "model_service").parts[0]
         extra = "train" if place == "training" else "onnx" if place in GRAPH_MODULES else "serve"
         extra = "arrow" if path.stem in ("arrow_rows", "arrow_writing") else extra
+        extra = "otel" if path.parent.name == "tracing" else extra
         extra = "onnx" if path.stem == "table_validation" else extra  # loaded for models that have NumPy alone
+        is_program = place == "scaffold" and path.stem in ("pickled", "graphs", "conversion")
+        extra = "train" if is_program else extra  # run for a trained model alone, in its environment
         is_grpc = path.parent.name == "grpc"
         extras = ("serve", "jobs") if place == "jobs" else ("serve", "grpc") if is_grpc else (extra,)
         known = {name.replace("_", "-") for each in extras for name in requirements[each]}
         for library in _imported_libraries(path):
             if not known & {name.lower().replace("_", "-") for name in providers[library]}:
                 missing.append(f"{path.relative_to(ROOT)}: {library}")
-    # Flask stands on the first two and brings them; torch is for those who export from it, pytest for those who test.
-    assert {entry.partition(": ")[2] for entry in missing} == {"markupsafe", "werkzeug", "torch", "pytest"}, missing
+    # Flask stands on the first two and brings them, as scikit-learn does joblib; torch is for those who export from it,
+    # pytest for those who test.
+    brought = {"joblib", "markupsafe", "pytest", "torch", "werkzeug"}
+    assert {entry.partition(": ")[2] for entry in missing} == brought, missing
 
 
 def test_the_pinned_list_of_the_server_holds_every_library_of_the_extras(requirements):

@@ -2,6 +2,7 @@
 
 main.py      the group, its options, errors to exit codes
 commands.py  models, predict, openapi, check-config, settings
+new.py       new: a model package
 serve.py     serve
 sagemaker.py  serve as SageMaker calls it
 manage.py    reload, rollback, status: orders to a running service

@@ -16,6 +16,7 @@ from model_service.errors import ServiceError
 
 #: Name to ``module:command``; a module is imported when its command is asked for.
 COMMANDS = {
+    "new": "model_service.cli.new:new",
     "serve": "model_service.cli.serve:serve",
     "reload": "model_service.cli.manage:reload_service",
     "rollback": "model_service.cli.manage:rollback",

@@ -2,8 +2,11 @@
 
     runs.py       the command line of a training, and what it leaves: metrics, reference, manifest
     reference.py  what the training rows looked like, for later comparisons
+    rows.py       a CSV file as payloads and labels, typed by the schema
     parity.py     whether a graph answers as the model that it was made from
     sklearn.py    export_sklearn: a scikit-learn pipeline as a graph
+    missing_texts.py, doubles.py   what is changed in a copy of a pipeline for that
+    pipelines.py  what a trained pipeline says of itself
     torch.py      export_torch: a PyTorch module as a graph
     keras.py      export_keras: a Keras model as a graph
 
@@ -18,7 +21,7 @@ A package's ``train.py``:
     def main(arguments: list[str] | None = None) -> None:
         run(train, IrisModel, task="classification", made_with=("scikit-learn",), arguments=arguments)
 
-`runs.py` and `reference.py` need Python alone; the others need the extra ``train`` and their framework.
+`runs.py`, `rows.py` and `reference.py` need Python alone; the others need the extra ``train`` and their framework.
 """
 
 from model_service.training.runs import Training, run

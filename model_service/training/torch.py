@@ -71,6 +71,37 @@ def _trace(module: torch.nn.Module, tensors: dict[str, Any], shapes: dict[str, A
         )
 
 
+def export_program(source: Path, path: Path, *, tolerance: float = 1e-4) -> Parity:
+    """Write a program of `torch.export.save` as a graph, and compare both on its own example inputs.
+
+    The file may hold pickles, which run when it is opened.
+
+    Args:
+        source: A file of ``.pt2``, exported with an axis of rows that varies.
+        path: Where the graph goes.
+        tolerance: Largest difference that counts as none.
+
+    Raises:
+        ExportFailed: Says why the program cannot be converted, or that the graph is not the program.
+    """
+    program = torch.export.load(source)
+    if program.example_inputs is None or program.example_inputs[1]:
+        raise ExportFailed("the program has no example inputs, or has them by name: export it with a tuple of tensors")
+    count = len(program.graph_signature.user_outputs)
+    outputs = [f"output_{number}" for number in range(1, count + 1)] if count > 1 else ["output"]
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+        made: Any = torch.onnx.export(
+            program, (), output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False
+        )
+        said = program.module()(*program.example_inputs[0])
+    _write_plain(made.model_proto, path)
+    names = [entry.name for entry in made.model_proto.graph.input]
+    inputs = {name: tensor.numpy() for name, tensor in zip(names, program.example_inputs[0], strict=True)}
+    first = said if isinstance(said, torch.Tensor) else said[0]
+    return compare(path, inputs, first.numpy(), outputs[0], tolerance=tolerance)
+
+
 def _write_plain(graph: Any, path: Path) -> None:
     """Write a graph without the source paths of this machine, which the exporter leaves in every node."""
     for node in graph.graph.node:

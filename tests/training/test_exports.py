@@ -3,8 +3,8 @@
 import numpy as np
 import pandas
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from model_service.columns import read_columns
 from model_service.onnx import open_session
+from model_service.training.missing_texts import walk_fitted
 from model_service.training.parity import ExportFailed
 from model_service.training.sklearn import export_sklearn
 
@@ -92,10 +93,49 @@ def test_an_imputer_that_adds_an_indicator_is_named_with_its_place(frame, labels
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_a_missing_text_and_a_date_are_refused_by_their_column(frame, labels, tmp_path):
+@pytest.mark.parametrize("steps", [[SimpleImputer(strategy="most_frequent")], []])
+def test_a_pipeline_that_was_trained_with_missing_texts_is_a_graph_with_empty_ones(frame, labels, tmp_path, steps):
+    colours = ["green" if colour == "" else colour for colour in frame["colour"]]
+    colours = [np.nan if row % 7 == 0 else colour for row, colour in enumerate(colours)]
+    partial = frame.assign(colour=np.array(colours, object))
+    texts = make_pipeline(*steps, OneHotEncoder(handle_unknown="ignore"))
+    prepare = make_column_transformer((texts, ["colour"]), (SimpleImputer(), ["age"]))
+    pipeline = make_pipeline(prepare, LogisticRegression()).fit(partial, labels)
+    parity = export_sklearn(pipeline, partial[["age", "colour"]], tmp_path / "model.onnx")
+    assert (parity.rows, parity.rows_that_differ) == (len(frame), 0)
+    row = {"age": np.array([[30]], np.float32), "colour": np.array([[""]], object)}
+    (said,) = open_session(tmp_path / "model.onnx").run(["probabilities"], row)
+    expected = pipeline.predict_proba(pandas.DataFrame({"age": [30.0], "colour": np.array([np.nan], object)}))
+    np.testing.assert_allclose(said, expected, atol=1e-5)
+    assert "" not in [value for step in walk_fitted(pipeline) for value in getattr(step, "categories_", [[]])[0]]
+
+
+def test_a_forest_whose_rows_lie_on_thresholds_is_exact_in_double_precision(tmp_path):
+    chance = np.random.default_rng(0)
+    rows = pandas.DataFrame({"a": chance.integers(0, 40, 600).astype(float), "b": chance.integers(0, 9, 600) * 1.0})
+    rows.loc[::11, "a"] = np.nan
+    labels = (rows["a"].fillna(3) * 3 + rows["b"] + chance.normal(0, 9, 600) > 60).astype(int)
+    steps = make_column_transformer((make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["a", "b"]))
+    pipeline = make_pipeline(steps, RandomForestClassifier(60, random_state=0)).fit(rows[::3], labels[::3])
+    with pytest.raises(ExportFailed, match=r"is not the model.*is_double=True"):
+        export_sklearn(pipeline, rows, tmp_path / "model.onnx")
+    parity = export_sklearn(pipeline, rows, tmp_path / "model.onnx", is_double=True)
+    assert (parity.rows, parity.rows_that_differ) == (600, 0)
+
+
+def test_columns_keep_their_names_whatever_is_in_them(frame, labels, tmp_path):
+    odd = frame.rename(columns={"age": "age (years)", "colour": 'colour "of"\ncar'}).fillna({"age (years)": 40.0})
+    columns = ColumnTransformer([("n", "passthrough", ["age (years)"]), ("w", OneHotEncoder(), ['colour "of"\ncar'])])
+    pipeline = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(odd, labels)
+    odd = odd[["age (years)", 'colour "of"\ncar']]
+    assert export_sklearn(pipeline, odd, tmp_path / "model.onnx").rows_that_differ == 0
+    assert [each.name for each in open_session(tmp_path / "model.onnx").get_inputs()] == list(odd.columns)
+    with pytest.raises(ExportFailed, match="cannot convert the column 'label', because an output"):
+        export_sklearn(pipeline, odd.assign(label=1), tmp_path / "model.onnx")
+
+
+def test_a_date_is_refused_by_its_column(frame, labels, tmp_path):
     pipeline = build(LogisticRegression()).fit(frame, labels)
-    with pytest.raises(ExportFailed, match=r"column 'colour'.*fillna\(''\)"):
-        export_sklearn(pipeline, frame.assign(colour=["red", None] * 150), tmp_path / "model.onnx")
     with pytest.raises(ExportFailed, match="column 'age'.*neither numbers nor texts"):
         export_sklearn(pipeline, frame.assign(age=pandas.Timestamp("2020-01-01")), tmp_path / "model.onnx")
 

@@ -9,7 +9,7 @@ PACKAGE = "model_service"
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "naming"),
-    ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
+    ("model", "strict_json", "artifacts", "threads", "fields", "types", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),
     ("files",),
@@ -54,6 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 SIBLINGS = {
     ("errors", "records"),
     ("artifacts", "model"),
+    ("types", "fields"),
     ("onnx", "arrays"),
     ("training", "arrays"),
     ("training", "onnx"),

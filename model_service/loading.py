@@ -7,6 +7,7 @@ with cause and remedy, which the manager shows. It keeps no model.
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import re
 import sys
@@ -76,6 +77,47 @@ def import_model_class(class_path: str) -> type[MLModel]:
         if close
         else "define a class that inherits from model_service.MLModel",
     )
+
+
+def list_model_classes(package: str) -> list[str]:
+    """Return the class paths of the models that a package, or its module ``model``, defines.
+
+    Raises:
+        ModelImportFailed: It cannot be imported, or has none.
+    """
+    for module_path in (package, f"{package}.model"):
+        try:
+            module = importlib.import_module(module_path)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == module_path != package:
+                break
+            raise ModelImportFailed(
+                f"the module '{module_path}' cannot be imported",
+                cause=_cause(error),
+                remedy=_import_remedy(error, module_path),
+            ) from error
+        found = [
+            f"{module_path}:{name}"
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, MLModel) and hasattr(value, "qualified_name")
+        ]
+        if found:
+            return found
+    raise ModelImportFailed(
+        f"the package '{package}' shows no MLModel subclass",
+        cause=f"neither '{package}' nor '{package}.model' has one with a qualified_name",
+        remedy=f"name the class, as in {package}.module:Class",
+    )
+
+
+def find_code(package: str) -> Path | None:
+    """Return the folder of a package, or the file of a module; it is not imported."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    return Path(places[0]) if places else Path(spec.origin) if spec is not None and spec.origin else None
 
 
 def describe_model(model_class: type[MLModel]) -> ModelInfo:

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("access", "loading", "home", "listening", "last_call", "testing", "audit"),
     ("control", "worker_place"),
-    ("backends",),
+    ("backends", "doctor"),
     ("prediction_log",),
     ("drift",),
     ("registry",),

@@ -11,6 +11,7 @@ score.py     score: files of rows
 score_files.py    which files are read and written; how far an interrupted run came
 locations.py      files that are not on this machine, through fsspec
 drift.py     drift: what came, held against what training saw
+doctor.py    doctor: environment, configuration and machine, examined
 audit.py     audit: what is served, checked
 scorers.py   rows scored here, in this process or in several
 remote_scorer.py  rows scored by a server

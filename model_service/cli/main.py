@@ -28,6 +28,7 @@ COMMANDS = {
     "predict": "model_service.cli.commands:predict",
     "score": "model_service.cli.score:score",
     "drift": "model_service.cli.drift:drift",
+    "doctor": "model_service.cli.doctor:doctor",
     "audit": "model_service.cli.audit:audit",
     "openapi": "model_service.cli.commands:openapi",
     "check-config": "model_service.cli.commands:check_config",
@@ -60,7 +61,7 @@ def cli(context: click.Context, config_path: Path) -> None:
     """Serve trained models: REST, OpenAPI, health and more from one MLModel class.
 
     \b
-    Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 configuration or environment,
+    Exit codes: 0 done, 1 unexpected (of doctor: an error found), 2 wrong command line, 3 configuration or environment,
     4 model package, 5 payload, file or name, 6 model, 7 try again later, 8 done, and rows of a file failed,
     9 done, and drift or something wrong with a package was found.
     """

@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "strict_json", "artifacts", "threads", "fields", "types", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),
-    ("files",),
+    ("files", "frames"),
     (
         "config_setting",
         "config_access",
@@ -45,8 +45,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transports.inference", "transports.notices"),
     ("transports.http", "transports.grpc", "transports"),
     ("service",),
-    ("wiring", "worker", "describing", "fleet"),
-    ("reloading", "service_status", "drift_watch"),
+    ("wiring", "worker", "describing", "fleet", "notebook"),
+    ("reloading", "service_status", "drift_watch", "saves"),
     ("parent",),
     ("cli", "__main__"),
 )

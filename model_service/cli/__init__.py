@@ -4,6 +4,7 @@ main.py      the group, its options, errors to exit codes
 commands.py  models, predict, openapi, check-config, settings
 serve.py     serve
 sagemaker.py  serve as SageMaker calls it
+dev.py       dev: one package, served while it is written
 manage.py    reload, rollback, status: orders to a running service
 jobs.py      work, database
 keys.py      keys add, list, revoke

@@ -17,6 +17,7 @@ from model_service.errors import ServiceError
 #: Name to ``module:command``; a module is imported when its command is asked for.
 COMMANDS = {
     "serve": "model_service.cli.serve:serve",
+    "dev": "model_service.cli.dev:dev",
     "reload": "model_service.cli.manage:reload_service",
     "rollback": "model_service.cli.manage:rollback",
     "status": "model_service.cli.manage:status",

@@ -84,7 +84,7 @@ def _is_of_extra(requirement: Requirement) -> bool:
 
 def _read_requires_python() -> SpecifierSet:
     try:
-        fields = metadata.metadata(DISTRIBUTION)
+        stated = metadata.metadata(DISTRIBUTION).get_all("Requires-Python") or []
     except metadata.PackageNotFoundError:
-        return SpecifierSet("")
-    return SpecifierSet(fields["Requires-Python"] if "Requires-Python" in fields else "")
+        stated = []
+    return SpecifierSet(",".join(stated))

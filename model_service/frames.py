@@ -84,7 +84,7 @@ def read_frame(frame: Any, schema: Schema) -> list[Payload]:
     if fields and not any(paths):
         raise PayloadMalformed(f"no column of the frame is a field of the model; its fields are {', '.join(fields)}")
     kept = [
-        (place, path or [name], _takes_null(path, root))
+        (place, path or [name], *_describe_field(path, root))
         for place, (name, path) in enumerate(zip(names, paths, strict=True))
         if path or not root.is_closed
     ]
@@ -92,8 +92,8 @@ def read_frame(frame: Any, schema: Schema) -> list[Payload]:
     payloads = []
     for row in rows:
         payload: Payload = {}
-        for place, path, takes_null in kept:
-            value = to_plain(row[place])
+        for place, path, takes_null, wanted in kept:
+            value = to_plain(_fit_format(row[place], wanted))
             if value is not None or takes_null:
                 _put(payload, path, value)
         payloads.append(payload)
@@ -121,11 +121,24 @@ def _find_path(name: str, root: Node) -> list[str]:
     return [head, *path] if path else []
 
 
-def _takes_null(path: list[str], root: Node) -> bool:
+def _describe_field(path: list[str], root: Node) -> tuple[bool, str]:
+    """Return whether null may be in a field, and the format of its texts."""
     node = root
     for name in path:
         node = node.fields()[name]
-    return bool(path) and "null" in find_types(node)
+    return bool(path) and "null" in find_types(node), node.text("format")
+
+
+def _fit_format(value: Any, wanted: str) -> Any:
+    """Return a day where a day is wanted, and a moment with its offset; one without is UTC."""
+    if is_missing(value) or not isinstance(value, datetime.date):
+        return value
+    if wanted == "date" and isinstance(value, datetime.datetime):
+        return value.date() if value.time() == datetime.time() else value
+    if wanted == "date-time":
+        moment = value if isinstance(value, datetime.datetime) else datetime.datetime.combine(value, datetime.time())
+        return moment if moment.tzinfo is not None else f"{moment.isoformat()}Z"
+    return value
 
 
 def _put(payload: Payload, path: list[str], value: Any) -> None:

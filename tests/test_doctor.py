@@ -159,11 +159,13 @@ def test_packages_that_do_not_fit_together_are_named_and_one_is_to_be_isolated(t
         ('absent-lib; python_version < "3"', None),
         ('absent-lib; extra == "train"', None),
         ("frame-lib>=2", None),
+        ("model-service[odd]", "model-service 0.1.0 needs absent-lib, which is not installed"),
     ],
 )
 def test_requirements_are_held_against_what_is_installed(tmp_path, site, requires, evidence):
     install(site, "frame-lib", "2.1", "a-model")  # a circle ends
     install(site, "a-model", "1.0", requires, package="a_model")
+    install(site, "model-service", "0.1.0", 'absent-lib; extra == "odd"')
     case = make_case(tmp_path, {"models": [{"class": "a_model:M"}]})
     assert [finding.evidence for finding in list_faults(packages.check_versions(case))] == (
         [evidence] if evidence else []

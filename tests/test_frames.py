@@ -75,6 +75,20 @@ def test_missing_values_are_null_or_left_out_and_strangers_are_dropped(make):
     ]
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_moments_are_written_in_the_format_of_their_field(make):
+    text = {"type": ["string", "null"]}
+    schema = {
+        "type": "object",
+        "properties": {"day": {**text, "format": "date"}, "at": {**text, "format": "date-time"}},
+    }
+    moments = [datetime.datetime(2024, 1, 2), None]
+    assert read_frame(make({"day": moments, "at": moments}), schema) == [
+        {"day": "2024-01-02", "at": "2024-01-02T00:00:00Z"},
+        {"day": None, "at": None},
+    ]
+
+
 def test_columns_of_an_open_schema_are_kept():
     assert read_frame(pd.DataFrame({"a": [1]}), {"type": "object"}) == [{"a": 1}]
 

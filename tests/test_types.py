@@ -7,11 +7,12 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NewType, NotRequired, Required, TypedDict
 
 import marshmallow
 import pydantic
 import pytest
+import typing_extensions
 from marshmallow import fields as m
 from marshmallow import validate
 
@@ -232,6 +233,36 @@ class OwnField(m.Field):
     pass
 
 
+@dataclass
+class Derived:
+    x: int
+    double: int = field(init=False)
+
+
+class Partial(TypedDict, total=False):
+    x: "Required[int]"
+    y: int
+
+
+class ForeignDict(typing_extensions.TypedDict):
+    x: int
+    y: NotRequired[int]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_output", "names", "required"),
+    [
+        (Derived, False, ["x"], ["x"]),
+        (Derived, True, ["x", "double"], ["x", "double"]),
+        (Partial, False, ["x", "y"], ["x"]),
+        (ForeignDict, True, ["x", "y"], ["x"]),
+    ],
+)
+def test_what_need_not_be_there_is_not_required(kind, is_output, names, required):
+    schema = schema_of(kind, is_output=is_output)
+    assert (list(schema["properties"]), schema["required"]) == (names, required)
+
+
 def _made(annotation: Any, default: Any = ...) -> Any:
     body = {"__annotations__": {"value": annotation}} | ({} if default is ... else {"value": default})
     return dataclass(type("Row", (), body))
@@ -276,6 +307,10 @@ class Lost:
         (
             marshmallow.Schema.from_dict({"value": OwnField()}, name="S"),
             "S.value: the field OwnField has no JSON Schema",
+        ),
+        (
+            marshmallow.Schema.from_dict({"value": m.Pluck(MarshmallowSize, "x")}, name="S"),
+            "S.value: the field Pluck has no JSON Schema",
         ),
         (marshmallow.Schema.from_dict({"value": m.Dict()}, name="S"), "S.value: Dict does not say of what"),
         (

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from model_service.config import ModelConfig
-from model_service.doctor.environment import DISTRIBUTION, find_version, is_met
+from model_service.doctor.environment import find_version, is_met
 from model_service.doctor.finding import Case, Finding, Level
 from model_service.loading import find_code
 
@@ -71,8 +71,7 @@ def _list_wishes(package: str, root: str) -> Iterator[_Wish]:
         name, extras = waiting.pop()
         for requirement in _read_requirements(name, extras):
             key = (canonicalize_name(requirement.name), ",".join(sorted(requirement.extras)))
-            # Our own requirements are of the check of extras.
-            if key[0] != DISTRIBUTION and key not in seen:
+            if key not in seen:
                 seen.add(key)
                 waiting.append((requirement.name, frozenset(requirement.extras)))
             yield _Wish(package, name, requirement)

@@ -63,7 +63,7 @@ def write_class(kind: Any, place: Place, *, is_output: bool, above: tuple[Any, .
         return write_pydantic(kind, place, is_output=is_output)
     if is_marshmallow(kind):
         return write_marshmallow(kind, place, is_output=is_output)
-    if typing.is_typeddict(kind):
+    if _is_typed_dict(kind):
         return _write_typed_dict(kind, place, is_output, above)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _write_dataclass(kind, place, is_output, above)
@@ -74,6 +74,8 @@ def _write_dataclass(kind: Any, place: Place, is_output: bool, above: tuple[Any,
     hints = _read_hints(kind, place)
     properties, required = {}, []
     for field in dataclasses.fields(kind):
+        if not (field.init or is_output):  # made by the class itself, of the others
+            continue
         here = (*place, field.name)
         schema = _write_type(hints[field.name], here, is_output, above)
         default = field.default_factory() if callable(field.default_factory) else field.default
@@ -91,8 +93,9 @@ def _write_typed_dict(kind: Any, place: Place, is_output: bool, above: tuple[Any
     properties, required = {}, []
     for name, hint in hints.items():
         properties[name] = _write_type(hint, (*place, name), is_output, above)
-        # Where annotations are texts, `__required_keys__` has not seen `NotRequired`.
-        may_miss = name not in kind.__required_keys__ or typing.get_origin(hint) is typing.NotRequired
+        # Where annotations are texts, `__required_keys__` has not seen what stands in them.
+        said = typing.get_origin(hint)
+        may_miss = said is typing.NotRequired or (said is not typing.Required and name not in kind.__required_keys__)
         if not may_miss and (is_output or not allows_null(properties[name])):
             required.append(name)
     return write_record(kind, properties, required)
@@ -149,7 +152,12 @@ def _unwrap(hint: Any) -> Any:
 
 
 def _has_fields(hint: Any) -> bool:
-    return dataclasses.is_dataclass(hint) or typing.is_typeddict(hint) or is_pydantic(hint) or is_marshmallow(hint)
+    return dataclasses.is_dataclass(hint) or _is_typed_dict(hint) or is_pydantic(hint) or is_marshmallow(hint)
+
+
+def _is_typed_dict(kind: Any) -> bool:
+    """Whether a class is a TypedDict, also one of typing_extensions."""
+    return isinstance(kind, type) and hasattr(kind, "__required_keys__")
 
 
 def _write_union(members: tuple[Any, ...], write: Callable[[Any], Schema]) -> Schema:

@@ -12,7 +12,7 @@ from model_service.fields import optional
 from model_service.records import Schema
 from model_service.types.writing import allows_null, refuse, write_choice, write_default, write_record
 
-#: By the name of a field's class, or of the first known one that it inherits from.
+#: By the name of a field's class of marshmallow's own; what is not here cannot be said, or not without a doubt.
 _PLAIN: dict[str, Schema] = {
     "Boolean": {"type": "boolean"},
     "Integer": {"type": "integer"},
@@ -20,6 +20,7 @@ _PLAIN: dict[str, Schema] = {
     "Date": {"type": "string", "format": "date"},
     "Time": {"type": "string", "format": "time"},
     "DateTime": {"type": "string", "format": "date-time"},
+    "AwareDateTime": {"type": "string", "format": "date-time"},
     "Email": {"type": "string", "format": "email"},
     "Url": {"type": "string", "format": "uri"},
     "UUID": {"type": "string", "format": "uuid"},
@@ -70,8 +71,8 @@ def _is_missing(value: Any) -> bool:
 
 def _write_field(field: Any, place: tuple[str, ...], is_output: bool, above: tuple[Any, ...]) -> Schema:
     names = [base.__name__ for base in _list_bases(field) if base.__module__ == "marshmallow.fields"]
-    known = next((name for name in names if name in _PLAIN or name in _CONTAINERS), None)
-    if known is None:
+    known = names[0] if names else ""
+    if known not in _PLAIN and known not in _CONTAINERS:
         refuse(place, f"the field {type(field).__name__} has no JSON Schema; use another one, or write a dict")
     if known == "Nested":
         schema = write_marshmallow(field.schema, place, is_output=is_output, above=above)
@@ -105,7 +106,7 @@ def _add_rule(schema: Schema, validator: Any, place: tuple[str, ...]) -> Schema:
         high = "maximum" if validator.max_inclusive else "exclusiveMaximum"
         return {**schema, **_given(**{low: validator.min, high: validator.max})}
     if name == "Length":
-        noun = "Items" if schema["type"] == "array" else "Length"
+        noun = {"array": "Items", "object": "Properties"}.get(schema["type"], "Length")
         least = validator.min if validator.equal is None else validator.equal
         most = validator.max if validator.equal is None else validator.equal
         return {**schema, **_given(**{f"min{noun}": least, f"max{noun}": most})}

@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+import re
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ import pytest
 import typing_extensions
 from marshmallow import fields as m
 from marshmallow import validate
+from serving import TESTS
 
 from model_service import MLModel, fields
 from model_service.loading import describe_model
@@ -351,6 +353,20 @@ def test_a_model_that_is_described_by_types_keeps_the_contract():
             return {"x": payload["size"]["x"]}
 
     assert describe_model(TypedModel).warnings == ()
+
+
+def test_the_example_of_the_guide_says_what_the_guide_says():
+    guide = (TESTS.parent / "docs/writing-a-model-package.md").read_text()
+    section = guide.partition("## Schemas from Python types")[2]
+    names = {"OnnxModel": MLModel, "__name__": __name__}
+    exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], names)
+    schema = names["RentModel"].input_schema
+    assert find_schema_faults(schema, "input_schema") == []
+    assert schema["required"] == ["area"]
+    assert schema["properties"]["year"] == fields.optional(
+        fields.integer("Year of construction", least=1800, most=2030)
+    )
+    assert schema["description"] == "A flat to let."
 
 
 def test_neither_library_is_imported():

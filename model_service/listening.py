@@ -91,6 +91,18 @@ def check_listening(config: ServerConfig) -> None:
         )
 
 
+def check_ports(config: ServerConfig) -> None:
+    """Look whether the ports are free, without listening on them.
+
+    Raises:
+        ConfigInvalid: One is taken, or is no address of this machine.
+    """
+    if config.unix_socket is None:
+        for each in _bind_port(config.host, config.port, 1):
+            each.close()
+    _check_grpc_port(config)
+
+
 def join_address(host: str, port: int | None) -> str:
     """Return a host and a port as one text, in which an address of IPv6 stands in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

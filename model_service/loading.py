@@ -7,6 +7,7 @@ with cause and remedy, which the manager shows. It keeps no model.
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import re
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -92,11 +94,7 @@ def find_only_model(package: str) -> str:
             cause=_cause(error),
             remedy="name a model of the configuration, an installed package, or a class as package.Class",
         ) from error
-    values = {name: getattr(module, name, None) for name in [*vars(module), *getattr(module, "__all__", ())]}
-    models = {name: each for name, each in values.items() if isinstance(each, type) and issubclass(each, MLModel)}
-    # Not what the package imports only to inherit from.
-    bases = {base for each in models.values() for base in each.__mro__[1:]} | {MLModel}
-    named = [name for name, each in models.items() if each not in bases and not inspect.isabstract(each)]
+    named = _name_models(module)
     if len(named) != 1:
         raise ModelImportFailed(
             f"the package '{package}' is not about one model",
@@ -104,6 +102,50 @@ def find_only_model(package: str) -> str:
             remedy=f"name the class, as {package}.{named[0] if named else 'Class'}",
         )
     return f"{package}:{named[0]}"
+
+
+def list_model_classes(package: str) -> list[str]:
+    """Return the class paths of the models that a package, or its module ``model``, defines.
+
+    Raises:
+        ModelImportFailed: It cannot be imported, or has none.
+    """
+    for module_path in (package, f"{package}.model"):
+        try:
+            module = importlib.import_module(module_path)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == module_path != package:
+                break
+            raise ModelImportFailed(
+                f"the module '{module_path}' cannot be imported",
+                cause=_cause(error),
+                remedy=_import_remedy(error, module_path),
+            ) from error
+        if named := _name_models(module):
+            return [f"{module_path}:{name}" for name in named]
+    raise ModelImportFailed(
+        f"the package '{package}' shows no MLModel subclass",
+        cause=f"neither '{package}' nor '{package}.model' has one with a qualified_name",
+        remedy=f"name the class, as in {package}.module:Class",
+    )
+
+
+def find_code(package: str) -> Path | None:
+    """Return the folder of a package, or the file of a module; it is not imported."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    return Path(places[0]) if places else Path(spec.origin) if spec is not None and spec.origin else None
+
+
+def _name_models(module: ModuleType) -> list[str]:
+    """Return the names that a module has for models, those left out that it imports only to inherit from."""
+    values = {name: getattr(module, name, None) for name in [*vars(module), *getattr(module, "__all__", ())]}
+    models = {name: each for name, each in values.items() if isinstance(each, type) and issubclass(each, MLModel)}
+    bases = {base for each in models.values() for base in each.__mro__[1:]} | {MLModel}
+    return [name for name, each in models.items() if each not in bases and not inspect.isabstract(each)]
 
 
 def describe_model(model_class: type[MLModel]) -> ModelInfo:

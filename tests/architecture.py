@@ -9,10 +9,10 @@ PACKAGE = "model_service"
 #: Lowest first. A module imports only from lower rows, or from inside its own place.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "naming", "tracing.context"),
-    ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
+    ("model", "strict_json", "artifacts", "threads", "fields", "types", "columns", "tables", "memory"),
     ("arrays", "onnx", "training"),
     ("schema",),
-    ("files",),
+    ("files", "frames"),
     (
         "config_setting",
         "config_access",
@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("access", "loading", "home", "listening", "last_call", "testing", "audit", "conformance"),
     ("control", "worker_place", "scaffold"),
-    ("backends",),
+    ("backends", "doctor"),
     ("prediction_log",),
     ("drift",),
     ("registry",),
@@ -47,8 +47,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("transports.inference", "transports.notices"),
     ("transports.http", "transports.grpc", "transports"),
     ("service",),
-    ("wiring", "worker", "describing", "fleet"),
-    ("reloading", "service_status", "drift_watch"),
+    ("wiring", "worker", "describing", "fleet", "notebook"),
+    ("reloading", "service_status", "drift_watch", "saves"),
     ("parent",),
     ("cli", "__main__"),
 )
@@ -57,6 +57,7 @@ SIBLINGS = {
     ("errors", "records"),
     ("records", "tracing.context"),
     ("artifacts", "model"),
+    ("types", "fields"),
     ("onnx", "arrays"),
     ("training", "arrays"),
     ("training", "onnx"),

@@ -18,6 +18,7 @@ from model_service.errors import ServiceError
 COMMANDS = {
     "new": "model_service.cli.new:new",
     "serve": "model_service.cli.serve:serve",
+    "dev": "model_service.cli.dev:dev",
     "reload": "model_service.cli.manage:reload_service",
     "rollback": "model_service.cli.manage:rollback",
     "status": "model_service.cli.manage:status",
@@ -29,6 +30,7 @@ COMMANDS = {
     "predict": "model_service.cli.commands:predict",
     "score": "model_service.cli.score:score",
     "drift": "model_service.cli.drift:drift",
+    "doctor": "model_service.cli.doctor:doctor",
     "audit": "model_service.cli.audit:audit",
     "openapi": "model_service.cli.commands:openapi",
     "check": "model_service.cli.check:check",
@@ -62,9 +64,9 @@ def cli(context: click.Context, config_path: Path) -> None:
     """Serve trained models: REST, OpenAPI, health and more from one MLModel class.
 
     \b
-    Exit codes: 0 done, 1 unexpected, or a rule of `check` is broken, 2 wrong command line,
-    3 configuration or environment, 4 model package, 5 payload, file or name, 6 model, 7 try again later,
-    8 done, and rows of a file failed, 9 done, and drift or something wrong with a package was found.
+    Exit codes: 0 done, 1 unexpected, a rule of `check` is broken, or `doctor` found an error,
+    2 wrong command line, 3 configuration or environment, 4 model package, 5 payload, file or name, 6 model,
+    7 try again later, 8 done, and rows of a file failed, 9 done, and drift or something wrong with a package was found.
     """
     context.obj = ConfigSource(config_path, os.environ)
 

@@ -10,7 +10,7 @@ PACKAGE = "model_service"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "naming"),
     ("model", "strict_json", "artifacts", "threads", "fields", "columns", "tables", "memory"),
-    ("arrays", "onnx", "training"),
+    ("arrays", "explain", "onnx", "training"),
     ("schema",),
     ("files",),
     (
@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outcomes",),
     ("shadows",),
     ("prediction",),
-    ("scoring",),
+    ("scoring", "explaining"),
     ("jobs",),
     ("transports.inference", "transports.notices"),
     ("transports.http", "transports.grpc", "transports"),
@@ -106,7 +106,7 @@ ONLY_IN = {
     "orjson": ("strict_json",),
     "pyarrow": ("files.arrow_rows", "files.arrow_writing"),
     "onnxruntime": ("onnx",),
-    "numpy": ("arrays", "columns", "tables", "schema.table_validation", "training"),
+    "numpy": ("arrays", "columns", "explain", "tables", "schema.table_validation", "training"),
     "sklearn": ("training.sklearn",),
     "torch": ("training.torch",),
     "click": ("cli",),

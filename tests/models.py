@@ -6,7 +6,7 @@ import time
 from typing import Any, ClassVar
 
 from model_service import MLModel, Violation
-from model_service.explain import explain_fields
+from model_service.explain import explain_fields, explain_sequence
 
 NUMBER_IN = {
     "type": "object",
@@ -366,3 +366,25 @@ class ReportingModel(WeighedModel):
 
     def explain(self, payload, output, ask):
         return {"answers": ask([payload, {"a": "no number", "b": 1}, {"a": 7, "b": 7}, payload])}
+
+
+class TracedModel(MLModel):
+    """Finds a word in a text, and shows where."""
+
+    qualified_name = "traced_model"
+    display_name = "Traced"
+    description = "Finds GATTACA."
+    version = "1.0.0"
+    input_schema = {
+        "type": "object",
+        "properties": {"text": {"type": "string", "title": "Text", "minLength": 1}},
+        "required": ["text"],
+        "examples": [{"text": "C" * 33 + "GATTACA" + "C" * 40}],
+    }
+    output_schema = {"type": "object", "properties": {"found": {"type": "number"}}}
+
+    def predict(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"found": float("GATTACA" in payload["text"])}
+
+    def explain(self, payload, output, ask):
+        return explain_sequence(payload, output, ask, field="text", explained="/found", window=3, fill="-")

@@ -29,7 +29,7 @@ from model_service.records import Explanation, Output, Payload
 #: Most rows of one question; the first is of one row, for nobody knows how long a row takes.
 _MOST_ROWS = 64
 #: A question should take no larger share of the seconds.
-_SHARE = 0.2
+_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +215,8 @@ class _Answers:
             began = time.monotonic()
             for output in self._ask(question):
                 yield None if output is None else _read_number(output, pointer)
-            if time.monotonic() - began < self._seconds * _SHARE / 2:
-                size = min(2 * size, _MOST_ROWS)
+            row_s = (time.monotonic() - began) / len(question)
+            size = max(1, min(2 * size, _MOST_ROWS, int(self._seconds * _SHARE / max(row_s, 1e-6))))
             pending = next(rows, None)
 
 

@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from models import DoubleModel, WeighedModel
+from explain_models import WeighedModel
+from models import DoubleModel
 
 from model_service import MLModel
 from model_service.explain import (

@@ -57,26 +57,26 @@ def explain(backend, payload, seconds=30.0):
 
 
 def test_it_is_the_same_everywhere_and_its_rows_are_counted(start):
-    found, questions = explain(start("models:WeighedModel"), {"a": 3, "b": 2})
+    found, questions = explain(start("explain_models:WeighedModel"), {"a": 3, "b": 2})
     values = {each["name"]: each["contribution"] for each in found["contributions"]}
     assert found["base"] + sum(values.values()) == pytest.approx(found["explained"]["value"]) == 34
     assert 100 < questions.rows <= 256
 
 
 def test_whoever_describes_a_model_knows_whether_it_offers_any(start):
-    assert start("models:WeighedModel").describe().has_explanations is True
+    assert start("explain_models:WeighedModel").describe().has_explanations is True
     assert start("models:DoubleModel").describe().has_explanations is False
 
 
 def test_what_the_model_raises_is_the_models_fault_and_it_goes_on(start):
-    backend = start("models:MuteModel")
+    backend = start("explain_models:MuteModel")
     with pytest.raises(PredictionFailed):
         explain(backend, {"a": 1, "b": 2})
     assert backend.run([{"a": 3, "b": 2}]) == [{"y": 34.0}]
 
 
 def test_predictions_go_between_its_questions_and_the_deadline_ends_it(start):
-    backend = start("models:MuteModel")
+    backend = start("explain_models:MuteModel")
     raised, is_over = [], threading.Event()
 
     def explain_for_ever():
@@ -97,7 +97,7 @@ def test_predictions_go_between_its_questions_and_the_deadline_ends_it(start):
 
 
 def test_a_row_that_is_no_payload_or_is_refused_is_answered_by_nothing(start):
-    backend = start("models:ReportingModel")
+    backend = start("explain_models:ReportingModel")
     found, questions = explain(backend, {"a": 3, "b": 2})
     assert found == {"answers": [{"y": 34.0}, None, None, {"y": 34.0}]}
     assert questions.rows == 3

@@ -13,8 +13,8 @@ from model_service.explaining import MOST_AT_ONCE
 CONFIG = """
 server: {max_explain_rows: 2, max_body_bytes: 100000, threads: 16}
 models:
-  - class: models.WeighedModel
-  - {class: models.MuteModel, timeout_s: 2}
+  - class: explain_models.WeighedModel
+  - {class: explain_models.MuteModel, timeout_s: 2}
   - {class: models.DoubleModel}
 """
 PAYLOAD = {"a": 3, "b": 2, "idle": 5}
@@ -22,7 +22,9 @@ PAYLOAD = {"a": 3, "b": 2, "idle": 5}
 
 @pytest.fixture(scope="module", params=["local", "process"])
 def server(request, tmp_path_factory):
-    text = CONFIG.replace("class: models.WeighedModel", f"{{class: models.WeighedModel, backend: {request.param}}}")
+    text = CONFIG.replace(
+        "class: explain_models.WeighedModel", f"{{class: explain_models.WeighedModel, backend: {request.param}}}"
+    )
     text = text.replace("timeout_s: 2", f"timeout_s: 2, backend: {request.param}")
     running = Server(text, tmp_path_factory.mktemp("explain")).wait_until_ready()
     with httpx.Client(base_url=running.url, timeout=30) as running.client:

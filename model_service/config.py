@@ -139,6 +139,9 @@ class ServerConfig:
     max_request_rows: int = setting(
         10_000, bounds=(1, 10_000_000), help="Most payloads in one request; more are refused: 413."
     )
+    max_explain_rows: int = setting(
+        8, bounds=(1, 1000), help="Most payloads in one request for explanations; each costs hundreds of rows. 413."
+    )
     max_connections: int = setting(
         10_000,
         bounds=(1, 1_000_000),

@@ -37,7 +37,7 @@ _TEXTS = ("qualified_name", "display_name", "description", "version")
 _SCHEMAS = ("input_schema", "output_schema")
 #: A model card of more characters is cut there; it travels with every description of the model.
 MAX_CARD_CHARACTERS = 100_000
-_METHODS = ("predict", "predict_batch", "predict_columns", "find_violations", "close")
+_METHODS = ("predict", "predict_batch", "predict_columns", "explain", "find_violations", "close")
 
 
 def import_model_class(class_path: str) -> type[MLModel]:
@@ -182,6 +182,7 @@ def describe_model(model_class: type[MLModel]) -> ModelInfo:
         card=read_card(model_class),
         code_digest=digest_code(model_class),
         warnings=tuple(find_warnings(model_class)),
+        has_explanations=model_class.explain is not MLModel.explain,
     )
 
 

@@ -26,9 +26,24 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from model_service.records import Output, Payload, Schema, Violation
+from model_service.records import Explanation, Output, Payload, Schema, Violation
+
+
+class Ask(Protocol):
+    """How an explanation asks its model: by the queue that all predictions wait in, so that it holds nobody up."""
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until nobody waits for the explanation any more."""
+
+    def __call__(self, payloads: list[Payload]) -> list[Output | None]:
+        """Return an output per payload, in order; ``None`` for one that is not valid, or for which the model raises.
+
+        Raises:
+            ServiceError: There is no time left, or no room; to be let through.
+        """
 
 
 class MLModel(ABC):
@@ -106,6 +121,24 @@ class MLModel(ABC):
             Every field of the output schema, of any type of numbers; what lies inside an object by its dotted name.
             The rows must be answered as `predict_batch` answers them: the start of the service compares the two on
             the schema's examples.
+        """
+        raise NotImplementedError
+
+    def explain(self, payload: Payload, output: Output, ask: Ask) -> Explanation:
+        """Say what of a payload led to its output. Optional; whoever has none of its own offers no explanations.
+
+        It may read what the output holds, compute from its own parameters, or ask for the outputs of other payloads:
+        `model_service.explain` has ways that suit any model. It is called beside predictions, perhaps from
+        another thread: whatever runs the model goes by ``ask``, or bears two threads.
+
+        Args:
+            payload: As for `predict`; not to be changed.
+            output: What the model answered to it, as `output_schema` says.
+            ask: Predicts for other payloads.
+
+        Returns:
+            An object of plain JSON types, as docs/explanations.md says: ``method``, ``explained``, ``base``,
+            ``contributions`` of fields, ``sequences`` with a number per letter.
         """
         raise NotImplementedError
 

@@ -82,7 +82,7 @@ def settle(target: ServedModel, ticket: Ticket, *, is_many: bool) -> list[Output
             raise word_faults(target.info, _join(found, is_many=is_many) or list(error.violations))
         raise error
     except ModelError as fault:
-        raise _log_fault(target, fault) from None
+        raise log_fault(target, fault) from None
     finally:
         del error  # its traceback holds this frame
 
@@ -96,7 +96,7 @@ def settle_rows(target: ServedModel, ticket: Ticket) -> list[RowOutcome]:
     outcomes = [_check_row(target, outcome) for outcome in ticket.outputs]
     faults = [outcome for outcome in outcomes if isinstance(outcome, ModelError)]
     if faults:
-        told = _log_fault(target, faults[0], rows=len(faults))
+        told = log_fault(target, faults[0], rows=len(faults))
         return [type(each)(told.message) if isinstance(each, ModelError) else each for each in outcomes]
     return outcomes
 
@@ -151,10 +151,10 @@ def _find_own_violations(target: ServedModel, payloads: list[Payload]) -> list[l
     try:
         return target.backend.find_violations(payloads)
     except ModelError as error:
-        raise _log_fault(target, error) from None
+        raise log_fault(target, error) from None
 
 
-def _log_fault(target: ServedModel, error: ModelError, rows: int = 1) -> ModelError:
+def log_fault(target: ServedModel, error: ModelError, rows: int = 1) -> ModelError:
     """Log what the model raised; return what may leave, the kind of the error: its cause may repeat the payload."""
     info = target.info
     target.backend.vitals.note_failure(error.code)

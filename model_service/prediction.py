@@ -263,7 +263,7 @@ class PredictionService:
             CapacityError, PayloadTooLarge: None of them was admitted.
         """
         target = self.pin(target, documents)
-        context = context or _make_context(target, self._clock())
+        context = context or make_context(target, self._clock())
         rows = _run_rows(target, documents, context)
         if self.is_watched:
             self.watch(target, context, documents, rows, numbers=numbers)
@@ -309,7 +309,7 @@ class PredictionService:
     ) -> Prediction:
         started = self._clock()
         target = self.pin(target, documents)
-        context = context or _make_context(target, started)
+        context = context or make_context(target, started)
         if not self.accepts(target, documents, context.trace):
             found = outcomes.find_faults(target, documents)
             outcomes.raise_faults(target, found, is_many=is_many)
@@ -340,6 +340,6 @@ def _run_sound(target: ServedModel, payloads: list[Any], context: RequestContext
     return outcomes.settle_rows(target, target.backend.wait_for(Waiter(payloads, context, is_lenient=True)))
 
 
-def _make_context(target: ServedModel, now: float) -> RequestContext:
+def make_context(target: ServedModel, now: float) -> RequestContext:
     """Return the context of a call that has none: who asks is there, in this process."""
     return RequestContext(get_request_id() or "", now, now + target.timeout_s, trace=get_trace())

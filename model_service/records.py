@@ -15,6 +15,8 @@ from model_service.tracing.context import Trace
 #: One input object of a model, and one output object: JSON types only.
 Payload = dict[str, Any]
 Output = dict[str, Any]
+#: What of a payload led to its output, as `model_service.schema.explanation` says.
+Explanation = dict[str, Any]
 #: A JSON Schema 2020-12 document.
 Schema = dict[str, Any]
 
@@ -102,6 +104,7 @@ class ModelInfo:
         card: The package's README, Markdown; empty when it ships none.
         code_digest: SHA-256 over the package's Python files; empty where there are none.
         warnings: What in the package its author can hardly have meant; it serves none the less.
+        has_explanations: Whether the model has an `MLModel.explain` of its own.
     """
 
     qualified_name: str
@@ -118,6 +121,7 @@ class ModelInfo:
     card: str = ""
     code_digest: str = ""
     warnings: tuple[str, ...] = ()
+    has_explanations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

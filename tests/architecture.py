@@ -10,7 +10,7 @@ PACKAGE = "model_service"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "records", "naming", "tracing.context"),
     ("model", "strict_json", "artifacts", "threads", "fields", "types", "columns", "tables", "memory"),
-    ("arrays", "onnx", "training"),
+    ("arrays", "explain", "onnx", "training"),
     ("schema",),
     ("files", "frames"),
     (
@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outcomes",),
     ("shadows",),
     ("prediction",),
-    ("scoring",),
+    ("scoring", "explaining"),
     ("jobs",),
     ("transports.inference", "transports.notices"),
     ("transports.http", "transports.grpc", "transports"),
@@ -121,7 +121,7 @@ ONLY_IN = {
     "orjson": ("strict_json",),
     "pyarrow": ("files.arrow_rows", "files.arrow_writing"),
     "onnxruntime": ("onnx",),
-    "numpy": ("arrays", "columns", "tables", "schema.table_validation", "training", *PROGRAMS),
+    "numpy": ("arrays", "columns", "explain", "tables", "schema.table_validation", "training", *PROGRAMS),
     "sklearn": ("training.sklearn", "training.pipelines", "training.doubles", "scaffold.pickled"),
     "joblib": ("scaffold.pickled",),
     "torch": ("training.torch",),

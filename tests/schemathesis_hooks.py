@@ -13,6 +13,9 @@ _VALIDATORS = {model.qualified_name: SchemaValidator(describe_model(model).input
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     """Leave only JSON, all or nothing: no schema says what a file holds, and a lenient request refuses no row."""
+    # Explanations cost hundreds of rows: those of one model stand for all.
+    for path in [path for path in raw_schema["paths"] if path.endswith("/explain") and "/loan_model/v" not in path]:
+        del raw_schema["paths"][path]
     for operations in raw_schema["paths"].values():
         operations.get("post", {}).pop("parameters", None)
         content = operations.get("post", {}).get("requestBody", {}).get("content", {})

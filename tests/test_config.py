@@ -361,6 +361,7 @@ BOUNDS = {
     "max_body_bytes": (1, 4096 * 1024 * 1024),
     "max_body_values": (1, 10**9),
     "max_request_rows": (1, 10_000_000),
+    "max_explain_rows": (1, 1000),
     "max_connections": (1, 1_000_000),
     "max_pending_bytes": (1, 2**50),
     "min_body_bytes_per_s": (0, 2**30),

@@ -23,7 +23,7 @@ import model_service
 from model_service.cli.main import COMMANDS
 
 ROOT = TESTS.parent
-GRAPH_MODULES = ("arrays.py", "columns.py", "onnx.py", "tables.py")
+GRAPH_MODULES = ("arrays.py", "columns.py", "explain.py", "onnx.py", "tables.py")
 #: What a training script and a model's module do; the modules that it leaves imported are printed.
 AUTHOR = """
 import json, sys

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from model_service.backends.loop import ServiceLoop
+from model_service.backends.questions import Questions
 from model_service.backends.ticket import Ticket, Waiter
 from model_service.backends.vitals import Vitals
 from model_service.config import ModelConfig
@@ -15,7 +16,16 @@ from model_service.errors import CapacityError, PredictionFailed
 from model_service.metrics.meters import Meters
 from model_service.metrics.model_meter import ModelMeter
 from model_service.model import MLModel
-from model_service.records import Execution, ModelInfo, Output, Payload, Problem, RequestContext, Violation
+from model_service.records import (
+    Execution,
+    Explanation,
+    ModelInfo,
+    Output,
+    Payload,
+    Problem,
+    RequestContext,
+    Violation,
+)
 
 if TYPE_CHECKING:
     from model_service.tables import Table
@@ -151,6 +161,20 @@ class Backend(ABC):
 
         Raises:
             PredictionFailed: The model's code raised, or answered something else than a value per row.
+        """
+        raise NotImplementedError
+
+    def explain(self, payload: Payload, output: Output, questions: Questions) -> Explanation:
+        """Return what a model that offers it says of its answer; for any thread but the loop's.
+
+        Args:
+            payload: It passed every validation.
+            output: The answer to it.
+            questions: The deadline, and how the model is asked for more; afterwards, how many rows that took.
+
+        Raises:
+            PredictionFailed: The model's code raised.
+            CapacityError: There was no time for it, or no room.
         """
         raise NotImplementedError
 

@@ -4,11 +4,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from model_service.backends.base import Backend, Host, collect_violations, predict_payloads
+from model_service.backends.questions import Questions, explain_payload
 from model_service.config import ModelConfig
 from model_service.errors import ModelNotReady, PredictionFailed
 from model_service.loading import build_model, describe_model, import_model_class
 from model_service.model import MLModel
-from model_service.records import ModelInfo, Output, Payload, RequestContext, Violation
+from model_service.records import Explanation, ModelInfo, Output, Payload, RequestContext, Violation
 
 if TYPE_CHECKING:
     from model_service.tables import Table
@@ -59,6 +60,10 @@ class LocalBackend(Backend):
                 return table.answer(model.predict_columns(table.columns))
             except (Exception, SystemExit) as error:
                 raise PredictionFailed("the model's predict_columns failed") from error
+
+    def explain(self, payload: Payload, output: Output, questions: Questions) -> Explanation:
+        # Beside predictions, and without the lock: it would wait for the questions, and they for it.
+        return explain_payload(self._running(), payload, output, questions)
 
     def stop(self) -> None:
         with self._lock:

@@ -15,12 +15,13 @@ from model_service.backends.batches import BatchRunner
 from model_service.backends.dispatcher import Dispatcher
 from model_service.backends.in_loop import InLoop
 from model_service.backends.loop import TURN_S
+from model_service.backends.questions import Questions
 from model_service.backends.queue import RowQueue
 from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import CapacityError, PredictionTimeout
 from model_service.metrics.model_meter import ModelMeter
-from model_service.records import Execution, ModelInfo, Payload, Problem, Violation
+from model_service.records import Execution, Explanation, ModelInfo, Output, Payload, Problem, Violation
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,9 @@ class QueuedBackend(AsyncBackend):
 
     def find_violations(self, payloads: list[Payload]) -> list[list[Violation]]:
         return self._backend.find_violations(payloads)
+
+    def explain(self, payload: Payload, output: Output, questions: Questions) -> Explanation:
+        return self._backend.explain(payload, output, questions)
 
     def find_problem(self) -> Problem | None:
         return self._backend.find_problem()

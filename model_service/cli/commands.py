@@ -108,8 +108,12 @@ def openapi(source: ConfigSource, format_name: str) -> None:
     """Print the OpenAPI document of the configured models, without loading their weights."""
     quiet()
     config = source.load()
-    models, rows = Service(config).describe(), config.server.max_request_rows
-    document = build_document(models, max_rows=rows, invocations=config.invocations)
+    document = build_document(
+        Service(config).describe(),
+        max_rows=config.server.max_request_rows,
+        max_explain_rows=config.server.max_explain_rows,
+        invocations=config.invocations,
+    )
     click.echo(write_yaml(document) if format_name == "yaml" else encode_json(document).decode(), nl=False)
 
 

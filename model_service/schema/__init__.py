@@ -21,6 +21,7 @@ tensor_rows.py      tensors -> payloads; outputs -> tensors
 tensor_bytes.py     tensors <-> their binary form
 tensor_columns.py   tensors <-> columns, without a row between them
 table_validation.py columns -> columns of the schema's types, certainly valid, or nothing; fast (NumPy)
+explanation.py      what an explanation must look like
 openapi_dialect.py  one subschema as generators of clients like it
 openapi_names.py    names of components and operations
 openapi.py          models -> paths and components of an OpenAPI document

@@ -22,6 +22,8 @@ models:
   - class: models:DoubleModelTwo
   - class: models.EchoModel
   - class: models.FussyModel
+  - class: explain_models.WeighedModel
+  - class: explain_models.TracedModel
   - class: models.RaisingModel
   - class: models.WrongOutputModel
   - class: models.UnloadableModel

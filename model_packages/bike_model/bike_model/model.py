@@ -5,13 +5,16 @@ import math
 from calendar import month_name
 from typing import Any
 
+from bike_model.background import draw_days
 from bike_model.days import DATE_PATTERN, FIRST_DAY, LAST_DAY, read_date
 from bike_model.features import NATURAL, Parameters, build_features, is_overcast, normalise
 from bike_model.notes import find_contradictions, find_extrapolations, find_mended, require_day
 from model_service.arrays import Arrays
+from model_service.explain import explain_fields
 from model_service.fields import answer, choice, either, flag, integer, number, optional, record, text
+from model_service.model import Ask
 from model_service.onnx import OnnxModel
-from model_service.records import Output, Payload, Schema, Violation
+from model_service.records import Explanation, Output, Payload, Schema, Violation
 
 #: Share of days whose count lies inside the interval, by calibration.
 COVERAGE = 0.9
@@ -116,6 +119,7 @@ class BikeModel(OnnxModel):
         super().__init__()
         document = json.loads(self.artifact_path("parameters.json").read_text(encoding="utf-8"))
         self._parameters = Parameters.from_json(document)
+        self._usual_days = draw_days(self.artifact_path("reference.json"))
 
     def encode(self, payloads: list[Payload]) -> Arrays:
         return {"features": build_features([normalise(payload) for payload in payloads], self._parameters)}
@@ -138,6 +142,9 @@ class BikeModel(OnnxModel):
             "extrapolated": bool(outside),
             "notes": [*find_contradictions(payload, day), *find_mended(payload, day, parameters), *outside],
         }
+
+    def explain(self, payload: Payload, output: Output, ask: Ask) -> Explanation:
+        return explain_fields(payload, output, ask, explained="/cnt", background=self._usual_days)
 
     @classmethod
     def find_violations(cls, payload: Payload) -> list[Violation]:

@@ -6,9 +6,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bike_model import BikeModel
+from bike_model.background import draw_days
 from bike_model.days import DATE_PATTERN, find_holidays, is_holiday, read_date, season_of, weekday_of
 from bike_model.features import COLUMNS, NATURAL, build_features
 from model_service.conformance.pytest_plugin import conformance
+from model_service.explain import explain_directly
 from model_service.schema.validation import SchemaValidator
 
 WEATHER = {"weathersit": 1, "temp": 0.6, "hum": 0.55, "windspeed": 0.2}
@@ -257,3 +259,29 @@ def test_the_holidays_are_those_the_district_observed():
     # A New Year's Day on a Saturday is observed on the last day of the year before.
     assert is_holiday(date(2011, 1, 1)) == 0
     assert is_holiday(date(2010, 12, 31)) == 1
+
+
+def test_the_days_that_an_explanation_compares_with_are_payloads(model):
+    for day in draw_days(model.artifact_path("reference.json")):
+        assert accepts({name: value for name, value in day.items() if name not in NATURAL})
+        assert accepts({name: day[name] for name in in_natural_units(day)})
+
+
+def test_an_explanation_names_what_matters_and_adds_up(model):
+    # A cold January day with every field: those that follow from the date play no part.
+    found = explain_directly(model, classic_payloads()[2])
+    values = {each["name"]: each["contribution"] for each in found["contributions"]}
+    assert found["base"] + sum(values.values()) == pytest.approx(found["explained"]["value"])
+    assert values["dteday"] < -1000
+    assert values["temp"] < -200
+    assert values["instant"] == values["season"] == values["mnth"] == values["weekday"] == 0
+    assert found == explain_directly(model, classic_payloads()[2])
+
+
+def test_warmth_is_said_to_bring_rentals_and_rain_to_cost_them(model):
+    def explain(**weather):
+        found = explain_directly(model, {"dteday": "2012-05-16", "hum": 0.5, "windspeed": 0.2, **weather})
+        return {each["name"]: each["contribution"] for each in found["contributions"]}
+
+    assert explain(weathersit=1, temp=0.7)["temp"] > 300 > 0 > explain(weathersit=1, temp=0.1)["temp"]
+    assert explain(weathersit=3, temp=0.5)["weathersit"] < -500

@@ -16,11 +16,16 @@ from circrna_model.examples import EXAMPLES
 from circrna_model.features import MIN_LENGTH, encode_letters, join_ends, lay_patches, number_kmers, stack_chunks
 from circrna_model.sequences import clean_sequence, find_sequence_violations
 from model_service import MLModel
+from model_service.explain import Budget, explain_sequence
 from model_service.fields import answer, record, sequence
-from model_service.records import Violation
+from model_service.model import Ask
+from model_service.records import Explanation, Violation
 
 #: Room for a header and line ends around the longest sequence.
 MAX_CHARACTERS = 110_000
+#: Drawn letters hide a window: they break the frame that the network looks for, which N, no stop, leaves open.
+_FILL = "ACGT"
+_BUDGET = Budget(rows=96, seconds=5.0)
 
 
 class CircRnaBase(MLModel):
@@ -72,6 +77,13 @@ class CircRnaBase(MLModel):
             {**decide(probability, payload.get("prior")), **describe_evidence(letters, row)}
             for probability, payload, letters, row in rows
         ]
+
+    def explain(self, payload: dict[str, Any], output: dict[str, Any], ask: Ask) -> Explanation:
+        letters = clean_sequence(payload["rna_sequence"]).upper().replace("U", "T")
+        row = payload | {"rna_sequence": letters}
+        return explain_sequence(
+            row, output, ask, field="rna_sequence", explained="/probability", window=48, fill=_FILL, budget=_BUDGET
+        )
 
     @classmethod
     def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:

@@ -1,5 +1,6 @@
 """The served model: its contract, its rules, and that nothing beside a row changes the row's answer."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
@@ -31,6 +32,7 @@ from circrna_model.features import (
 from circrna_model.sequences import clean_sequence
 from model_service.artifacts import read_metrics
 from model_service.conformance.pytest_plugin import conformance
+from model_service.explain import explain_directly
 from model_service.schema.validation import SchemaValidator
 
 TOLERANCE = 1e-5
@@ -355,3 +357,16 @@ def test_a_chunk_is_bounded_and_every_row_is_in_one():
         assert len({shapes[row][0] for row in chunk}) == 1
         padded = len(chunk) * shapes[chunk[0]][0] * max(shapes[row][1] for row in chunk) * PATCH
         assert padded <= MAX_CHUNK_NT or len(chunk) == 1
+
+
+def test_an_explanation_points_at_the_open_frame(model):
+    chooser = random.Random(1)
+    codons = [word for word in VOCABULARY if len(word) == 3 and word not in ("TAA", "TAG", "TGA")]
+    text = "".join(chooser.choices(codons, k=200)) + make_sequence(198) + "AG"
+    frame = model.predict({"rna_sequence": text})["open_frame"]
+    (track,) = explain_directly(model, {"rna_sequence": text.lower().replace("t", "u")})["sequences"]
+    falls, first = np.array(track["contributions"]), frame["start"] - 1
+    is_open = (np.arange(len(text)) >= first) & (np.arange(len(text)) < first + frame["length_nt"])
+    assert track["letters"] == text
+    assert 0.5 < is_open.mean() < 0.9
+    assert falls[is_open].mean() > 3 * max(falls[~is_open].mean(), 0.01)

@@ -9,13 +9,18 @@ from dna_lstm_model.features import (
     MISSING_MESSAGE,
     SITE_LENGTH,
     THRESHOLD,
+    WHITE_SPACE,
     find_sequence_violations,
 )
 from dna_lstm_model.windows import describe_rows, number_rows
 from model_service.arrays import ArrayModel, Arrays
+from model_service.explain import explain_sequence
 from model_service.fields import answer, choice, integer, number, optional, record, sequence
-from model_service.records import Output, Payload, Violation
+from model_service.model import Ask
+from model_service.records import Explanation, Output, Payload, Violation
 
+#: Letters that an explanation hides at a time: fewer often leave what the network takes for the site.
+_HIDDEN = 4
 _FIRST = f"Position of the first of its {SITE_LENGTH} nucleotides, counted from 1."
 _POSITION = integer("Position", _FIRST, least=1, most=MAX_LENGTH - SITE_LENGTH + 1)
 _LIKELY = number("Probability", "Probability of a site at this place.", least=THRESHOLD, most=1)
@@ -75,6 +80,13 @@ class DnaLstmBase(ArrayModel):
     @classmethod
     def find_violations(cls, payload: Payload) -> list[Violation]:
         return find_sequence_violations(payload["dna_sequence"], "/dna_sequence")
+
+    def explain(self, payload: Payload, output: Output, ask: Ask) -> Explanation:
+        letters = payload["dna_sequence"].strip(WHITE_SPACE).upper()
+        row = {"dna_sequence": letters}
+        return explain_sequence(
+            row, output, ask, field="dna_sequence", explained="/probability", window=_HIDDEN, fill=LETTERS
+        )
 
     def encode(self, payloads: list[Payload]) -> Arrays:
         return {"words": number_rows([payload["dna_sequence"] for payload in payloads])}

@@ -13,6 +13,7 @@ from dna_lstm_model.cases import SIMULATED_SITE, encode_site
 from dna_lstm_model.evaluation import measure_attribution, measure_drawn
 from dna_lstm_model.features import LENGTH, MAX_LENGTH, SITE_LENGTH, Codes, number_words, read_words
 from model_service.conformance.pytest_plugin import conformance
+from model_service.explain import explain_directly
 
 ACCEPTS = Draft202012Validator(DnaLstmModel.input_schema)
 UNBOUND = "ACTCGCTGTCCACGTCTATTCCTAGGGGTTTTATTTCGCAAGGTGATACT"
@@ -162,3 +163,21 @@ def test_a_sequence_of_a_wrong_length_is_told_how_long_it_is(sequence: str, said
     for (rule, message), (expected, begin) in zip(find_messages(sequence), said, strict=True):
         assert rule == expected
         assert message.startswith(begin)
+
+
+@pytest.mark.parametrize(("length", "start"), [(50, 0), (50, 20), (50, 38), (200, 77), (1000, 988)])
+def test_an_explanation_points_at_the_planted_site(model: DnaLstmModel, length: int, start: int) -> None:
+    chooser = random.Random(length + start)
+    text = put_site("".join(chooser.choices("ACGT", k=length)), start)
+    found = explain_directly(model, {"dna_sequence": f" {text.lower()}\n"})
+    (track,) = found["sequences"]
+    falls = np.array(track["contributions"])
+    assert track["letters"] == text
+    assert found["is_complete"]
+    assert start <= falls.argmax() < start + SITE_LENGTH
+    assert falls[start : start + SITE_LENGTH].sum() > 0.7 * np.abs(falls).sum()
+
+
+def test_where_nothing_is_bound_an_explanation_points_nowhere(model: DnaLstmModel) -> None:
+    (track,) = explain_directly(model, {"dna_sequence": UNBOUND})["sequences"]
+    assert max(map(abs, track["contributions"])) < 0.1

@@ -9,8 +9,9 @@ import numpy as np
 from loan_model.features import CATEGORIES, COLUMNS, FILLED, UNUSED, encode_applications
 from loan_model.reasons import Reasons
 from model_service.fields import answer, choice, integer, number, optional, record, text
+from model_service.model import Ask
 from model_service.onnx import OnnxModel
-from model_service.records import Violation
+from model_service.records import Explanation, Output, Payload, Violation
 
 #: The answer is ``Y`` from this probability on; training compares candidates at the same one.
 APPROVAL_THRESHOLD = 0.5
@@ -116,6 +117,24 @@ class LoanModel(OnnxModel):
             }
             for payload, approval, reasons in zip(payloads, approvals, outputs["reasons"].tolist(), strict=True)
         ]
+
+    def explain(self, payload: Payload, output: Output, ask: Ask) -> Explanation:
+        # The answer has it all: exact Shapley values, for which nothing more need be asked.
+        return {
+            "method": "shapley",
+            "explained": {"pointer": "/probability", "value": output["probability"]},
+            "base": output["usual_probability"],
+            "contributions": [
+                {
+                    "name": name,
+                    "pointer": f"/{name}" if name in FIELDS else None,
+                    "value": payload.get(name),
+                    "contribution": reason,
+                }
+                for name, reason in output["reasons"].items()
+            ],
+            "is_complete": True,
+        }
 
     @classmethod
     def find_violations(cls, payload: dict[str, Any]) -> list[Violation]:

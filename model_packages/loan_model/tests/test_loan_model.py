@@ -9,6 +9,7 @@ from loan_model import LoanModel
 from loan_model.features import CATEGORIES, COLUMNS, FILLED, UNUSED
 from model_service.artifacts import read_metrics
 from model_service.conformance.pytest_plugin import conformance
+from model_service.explain import explain_directly
 from model_service.schema.validation import SchemaValidator
 
 FULL: dict[str, Any] = LoanModel.input_schema["examples"][0]
@@ -139,3 +140,14 @@ def test_what_ships_is_at_least_as_good_as_the_rule_and_as_a_forest_that_knows_t
     assert said[shipped, "log_loss"]["value"] < said[rule, "log_loss"]["value"]
     gain, with_gender = said[shipped, "log_loss_gain"], said["random forest with Gender", "log_loss_gain"]
     assert gain["value"] > with_gender["value"] - with_gender["spread"]
+
+
+def test_an_explanation_is_what_the_answer_says_and_adds_up_to_its_probability(model):
+    for payload in LoanModel.input_schema["examples"]:
+        output, found = model.predict(payload), explain_directly(model, payload)
+        assert {each["name"]: each["contribution"] for each in found["contributions"]} == output["reasons"]
+        total = found["base"] + sum(output["reasons"].values())
+        assert total == pytest.approx(found["explained"]["value"], abs=1e-6) == output["probability"]
+        pointers = {each["name"]: each["pointer"] for each in found["contributions"]}
+        assert pointers["Credit_History"] == "/Credit_History"
+        assert pointers["loan_to_income"] is None

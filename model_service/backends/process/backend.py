@@ -17,6 +17,7 @@ from model_service.backends.process.status import ProcessStatus, StatusReader, n
 from model_service.backends.process.supervisor import Supervisor
 from model_service.backends.process.suspects import Suspects
 from model_service.backends.process.unqueued import Unqueued
+from model_service.backends.questions import Questions
 from model_service.backends.ticket import Ticket, announce
 from model_service.config import ModelConfig
 from model_service.errors import (
@@ -29,7 +30,8 @@ from model_service.errors import (
 )
 from model_service.metrics.meters import Meters
 from model_service.metrics.model_meter import ModelMeter
-from model_service.records import Execution, ModelInfo, ModelState, Payload, Problem, Violation
+from model_service.observability import get_request_id
+from model_service.records import Execution, Explanation, ModelInfo, ModelState, Output, Payload, Problem, Violation
 from model_service.tracing.calls import SentCall
 
 STATUS_POLL_S = 0.02
@@ -128,12 +130,25 @@ class ProcessBackend(AsyncBackend):
         answer = self.ask({"op": "check", "payloads": payloads})
         return [restore_violations(fields) for fields in answer["violations"]]
 
-    def ask(self, frame: Frame) -> Frame:
+    def explain(self, payload: Payload, output: Output, questions: Questions) -> Explanation:
+        frame = {"op": "explain", "payloads": [payload], "output": output, "request_id": get_request_id() or ""}
+        answer = self.ask(frame, questions.deadline)
+        questions.rows = answer["rows"]
+        explanation: Explanation = answer["explanation"]
+        return explanation
+
+    def ask(self, frame: Frame, deadline: float | None = None) -> Frame:
         """Send a frame past the queue of this worker and wait for the answer; for any thread but the loop's.
+
+        Args:
+            frame: What is asked.
+            deadline: Until when, on the clock of `time.monotonic`; `timeout_s` from now without.
 
         Raises:
             ServiceError: The answer is one, or there is none in time.
         """
+        if deadline is None:
+            deadline = time.monotonic() + self.timeout_s
         answers: list[tuple[Frame | None, ServiceError | None]] = []
         is_over = threading.Event()
 
@@ -141,8 +156,8 @@ class ProcessBackend(AsyncBackend):
             answers.append((answer, error))
             is_over.set()
 
-        self._loop.post(self._send, make_call(frame, time.monotonic() + self.timeout_s, take))
-        is_over.wait(self.timeout_s + _GRACE_S)
+        self._loop.post(self._send, make_call(frame, deadline, take))
+        is_over.wait(max(0.0, deadline - time.monotonic()) + _GRACE_S)
         answer, error = answers.pop() if answers else (None, None)
         if answer is not None and "error" in answer:
             error = restore_error(answer["error"])

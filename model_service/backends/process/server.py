@@ -15,18 +15,27 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from model_service.backends.admission import Admission
 from model_service.backends.base import Backend
 from model_service.backends.batches import BatchRunner
 from model_service.backends.process.frames import Frame, FrameBroken, FrameReader, encode_frame, receive_frames
+from model_service.backends.questions import Questions, run_alone
 from model_service.backends.queue import BATCH_SHARE, Batch, RowQueue
-from model_service.backends.ticket import RemoteTraceback, Ticket, announce, as_service_error, describe_cause
+from model_service.backends.ticket import (
+    RemoteTraceback,
+    RowOutcome,
+    Ticket,
+    announce,
+    as_service_error,
+    describe_cause,
+)
 from model_service.config import ModelConfig
 from model_service.errors import OutputInvalid, PayloadInvalid, PredictionTimeout, ServiceError
 from model_service.observability import bind_request_id
-from model_service.records import RequestContext, Violation
+from model_service.records import Output, Payload, RequestContext, Violation
 from model_service.schema.json_values import is_representable
 from model_service.schema.validation import SchemaValidator, word_violations
 from model_service.tracing.calls import CallSpans
@@ -49,6 +58,7 @@ class _Call(Ticket):
         self.id: int = frame["id"]
         self.is_apart = frame.get("is_apart", False)
         self.link: Frame | None = frame.get("trace")
+        self.output: Output | None = frame.get("output")  # which is to be explained
 
     def measure(self) -> float:
         """Return for how many seconds it has been running."""
@@ -99,19 +109,20 @@ class ModelServer:
             self._gather()
             self.is_busy = True
             if self._checks:
-                self._check(self._checks.popleft())
+                call = self._checks.popleft()
+                (self._check if call.output is None else self._explain)(call)
             announce(self._batches.run_next())
             bind_request_id(None)
             self.is_busy = False
 
-    def _gather(self) -> None:
+    def _gather(self, *, is_waiting: bool = True) -> None:
         """Read what has arrived, from every connection; wait for it only when there is nothing to run.
 
         With rows enough for some batches each connection is read once: a small call need not wait until a large one
         has been run, and whoever leaves is heard.
         """
         while True:
-            has_work = bool(self._queue.rows or self._checks)
+            has_work = bool(self._queue.rows or self._checks) or not is_waiting
             events = self._selector.select(timeout=0 if has_work else None)
             for key, _ in events:
                 if key.fileobj is self._listener:
@@ -143,7 +154,7 @@ class ModelServer:
                 continue
             call = _Call(connection, frame, self._answer)
             self._calls[connection, call.id] = call
-            if frame["op"] == "check":
+            if frame["op"] != "run":
                 self._checks.append(call)
             else:
                 self._queue.put(call)
@@ -191,6 +202,32 @@ class ModelServer:
             self._answer(call)
         else:
             self._finish(call, {"violations": [write_violations(violations) for violations in found]})
+
+    def _explain(self, call: _Call) -> None:
+        """Have a call's output explained; the predictions that wait go before each question that this asks."""
+
+        def run(payloads: list[Payload]) -> list[RowOutcome]:
+            self._gather(is_waiting=False)
+            announce(self._batches.run_next())
+            if self._queue.is_late(call):
+                raise PredictionTimeout("no explanation before the deadline")
+            self._announce([(call, payloads)])
+            return run_alone(self._backend, payloads)
+
+        questions = Questions(run, self._input_validator, call.deadline)
+        if not call.is_over:
+            self._announce([(call, call.payloads)], is_check=True)
+            try:
+                explanation = self._backend.explain(call.payloads[0], call.output or {}, questions)
+            except BaseException as error:  # whatever it is, it belongs to whoever waits
+                call.error = as_service_error(error)
+                self._answer(call)
+            else:
+                self._finish(call, {"explanation": explanation, "rows": questions.rows})
+
+    @cached_property
+    def _input_validator(self) -> SchemaValidator:
+        return SchemaValidator(self._backend.describe().input_schema)
 
     def _answer(self, call: _Call) -> None:
         """Tell a caller what has become of its call."""

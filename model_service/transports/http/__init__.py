@@ -33,6 +33,8 @@ app.py          the application: request ids, the log line of a request, the par
 wsgi_guard.py   whom the loop has let in; the same guard under another server
 sign_in.py      where people sign in on the pages
 rest.py         /api/models: list, metadata, predict
+explain.py      /api/models/<name>/explain
+explain_docs.py  its route in the OpenAPI document
 inference_protocol.py  /v2 and /v1/models: the Open Inference Protocol
 inference_codec.py  its requests and answers: JSON, and tensors as bytes
 inference_errors.py  its errors

@@ -37,6 +37,7 @@ from model_service.transports.http import (
     docs,
     drift_page,
     endpoints,
+    explain,
     feedback,
     health,
     inference_protocol,
@@ -96,6 +97,7 @@ def build_app(
     _add_frame(app, manager, config, log, gate, tracer)
     register_error_handlers(app)
     app.register_blueprint(rest.build_blueprint(manager, service, server))
+    app.register_blueprint(explain.build_blueprint(service, server))
     app.register_blueprint(platforms.build_blueprint(manager, service, config))
     app.register_blueprint(endpoints.build_blueprint(manager, service, config))
     app.register_blueprint(inference_protocol.build_blueprint(manager, service, server))

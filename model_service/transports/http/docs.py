@@ -14,7 +14,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, request
 
 import model_service
-from model_service.config import InvocationsConfig, ServiceConfig
+from model_service.config import InvocationsConfig, ServerConfig, ServiceConfig
 from model_service.files.fasta_rows import takes_fasta
 from model_service.files.formats import FORMATS, WRITTEN
 from model_service.manager import ModelManager
@@ -23,6 +23,7 @@ from model_service.schema.openapi import ModelRoute, build_components, build_mod
 from model_service.schema.openapi_names import name_components, name_operations
 from model_service.transports.http import health, schemas
 from model_service.transports.http.codec import PROBLEM_JSON, YAML, write_json
+from model_service.transports.http.explain_docs import EXPLANATION, make_explain_operation, make_explanation_schema
 from model_service.transports.http.feedback_docs import add_feedback_path
 from model_service.transports.http.inference_docs import add_inference_paths
 from model_service.transports.http.job_docs import add_job_paths, add_job_schemas, make_submit_operation
@@ -59,6 +60,7 @@ _HEADERS = {
     "Accept-Encoding": ("What bodies may be compressed with.", "string"),
 }
 _NO_ROUTES = InvocationsConfig()
+_USUAL = ServerConfig()
 #: The headers of a problem beside X-Request-ID.
 _PROBLEM_HEADERS = {
     "405": ("Allow",),
@@ -84,6 +86,7 @@ def build_blueprint(
         document = build_document(
             manager.get_models(),
             max_rows=config.server.max_request_rows,
+            max_explain_rows=config.server.max_explain_rows,
             root=request.root_path,
             has_jobs=has_jobs,
             has_management=has_management,
@@ -110,6 +113,7 @@ def build_document(
     models: list[ModelStatus],
     *,
     max_rows: int,
+    max_explain_rows: int = _USUAL.max_explain_rows,
     root: str = "",
     has_jobs: bool = True,
     has_management: bool = False,
@@ -120,6 +124,7 @@ def build_document(
     Args:
         models: As `ModelManager.get_models` returns them; weights are not needed.
         max_rows: Most payloads of one request.
+        max_explain_rows: Most payloads of one request for explanations.
         root: The path prefix under which the service is reached; empty where there is none.
         has_jobs: Whether files can be sent as jobs.
         has_management: Whether the service can be reloaded over HTTP.
@@ -143,18 +148,22 @@ def build_document(
     add_platform_paths(spec, invocations)
     if has_management:
         add_manage_path(spec, _references())
-    for tag in _tags(_add_models(spec, models, max_rows, has_jobs=has_jobs), has_jobs, has_management):
+    for tag in _tags(
+        _add_models(spec, models, max_rows, max_explain_rows, has_jobs=has_jobs), has_jobs, has_management
+    ):
         spec.tag(tag)
     return spec.to_dict()
 
 
 def _add_models(
-    spec: APISpec, models: list[ModelStatus], max_rows: int, *, has_jobs: bool
+    spec: APISpec, models: list[ModelStatus], max_rows: int, max_explain_rows: int, *, has_jobs: bool
 ) -> list[tuple[ModelInfo, bool]]:
     """Add the schemas and the routes of each model that could be read; return these, and which are defaults."""
     readable = [status for status in models if status.info is not None]
     described = [(status.info, status.is_default) for status in readable if status.info is not None]
     names = zip(readable, described, name_components(described), name_operations(described), strict=True)
+    if any(info.has_explanations for info, _ in described):
+        spec.components.schema(EXPLANATION, component=make_explanation_schema())
     for status, (info, is_default), component, operations in names:
         rows = status.limit_rows(max_rows)
         for name, schema in build_components(info, component).items():
@@ -162,6 +171,11 @@ def _add_models(
         for route in _routes(info, component, operations, is_default=is_default):
             for path, methods in build_model_paths(route, max_rows=rows, problems=_references()).items():
                 spec.path(path, operations=methods)
+            if info.has_explanations:
+                spec.path(
+                    f"{route.path}/explain",
+                    operations={"post": make_explain_operation(route, max_explain_rows, _references())},
+                )
             if has_jobs:
                 submit = make_submit_operation(route.operation_suffix, route.tag, info.display_name, _references())
                 spec.path(f"{route.path}/jobs", operations={"post": submit})

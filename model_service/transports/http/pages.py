@@ -140,10 +140,12 @@ def _describe_page(status: ModelStatus, models: list[ModelStatus], config: Serve
 
 
 def _describe_model(status: ModelStatus, info: ModelInfo) -> dict[str, Any]:
+    predict_path = model_links(status, request.root_path)["predict"]
     return {
         "qualified_name": info.qualified_name,
         "display_name": info.display_name,
         "version": info.version,
-        "predict_path": model_links(status, request.root_path)["predict"],
+        "predict_path": predict_path,
+        "explain_path": predict_path.removesuffix("predict") + "explain" if info.has_explanations else None,
         "output_schema": info.output_schema,
     }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from model_service import errors
+from model_service.explaining import ExplanationNotOffered
 from model_service.jobs import errors as job_errors
 from model_service.prediction_log import errors as log_errors
 from model_service.records import Violation
@@ -28,6 +29,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.PayloadTooLarge: 413,
     errors.FileUnreadable: 400,
     errors.MediaTypeUnsupported: 415,
+    ExplanationNotOffered: 501,
     job_errors.JobNotFound: 404,
     job_errors.JobInvalid: 400,
     job_errors.IdempotencyKeyReused: 422,

@@ -172,6 +172,9 @@ class ModelMetadataSchema(ModelSchema):
             "description": "Whether rows of different requests are predicted together; null while that is not decided."
         },
     )
+    has_explanations = fields.Boolean(
+        required=True, metadata={"description": "Whether the model says what led to its answers: `POST .../explain`."}
+    )
     card = _text("The model card: the package's README in Markdown; empty when it ships none.")
 
 
@@ -298,6 +301,7 @@ def metadata_fields(
         "metrics": info.metrics if info else {},
         "execution": status.execution,
         "batching": status.batching,
+        "has_explanations": info is not None and info.has_explanations,
         "card": info.card if info else "",
     }
 

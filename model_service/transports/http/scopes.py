@@ -21,7 +21,7 @@ _OPEN_FILES = re.compile(r"(?:/bootstrap|/docs)?/static/.*", re.DOTALL)
 _INDEX = "/v2/repository/index"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _PREDICTING = re.compile(
-    r"/api/models/[^/]+(?:/versions/[^/]+)?/predict"
+    r"/api/models/[^/]+(?:/versions/[^/]+)?/(?:predict|explain)"
     r"|/v2/models/[^/]+(?:/versions/[^/]+)?/infer"
     r"|/v1/models/[^/]+:predict"
     r"|/endpoints/[^/]+/invocations"

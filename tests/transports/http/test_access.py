@@ -24,6 +24,8 @@ OPEN = {
 SCOPES = {
     ("POST", "/api/models/x/predict"): "predict",
     ("POST", "/api/models/x/versions/x/predict"): "predict",
+    ("POST", "/api/models/x/explain"): "predict",
+    ("POST", "/api/models/x/versions/x/explain"): "predict",
     ("POST", "/models/x/invoke"): "predict",
     ("POST", "/invocations"): "predict",
     ("POST", "/endpoints/x/invocations"): "predict",

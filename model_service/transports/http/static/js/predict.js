@@ -37,7 +37,7 @@ function start(page) {
     fill(entry.payload);
     requests.cancel();
     showBusy();
-    answer.showOutputs([{ model: page, result: entry.result }]);
+    answer.showOutputs([{ model: page, result: entry.result }], entry.payload);
   });
 
   // What is shown answers the input from before; a later edit also wins over the link that the page was opened with.
@@ -102,7 +102,7 @@ function start(page) {
       history.add({ at: Date.now(), payload, result: results[0] });
       earlier.refresh();
     }
-    answer.showOutputs(results.map((result, i) => ({ model: models[i], result })), { retry: submit });
+    answer.showOutputs(results.map((result, i) => ({ model: models[i], result })), payload, { retry: submit });
     if (isOutdated) answer.setStale();
     else byId("answer").scrollIntoView({ block: "nearest" });
   }

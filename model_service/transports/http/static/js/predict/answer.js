@@ -2,6 +2,7 @@
 
 import { explain } from "./api.js";
 import { drawResult, element } from "./result.js";
+import { drawWhy } from "./why.js";
 
 export class Answer {
   constructor(place) {
@@ -30,12 +31,14 @@ export class Answer {
   /**
    * Show the results of one model, or of two side by side.
    * @param {{model: object, result: object}[]} results
+   * @param {object} payload What they answer.
    * @param {{retry?: () => void}} options
    */
-  showOutputs(results, { retry } = {}) {
+  showOutputs(results, payload, { retry } = {}) {
     this.place.classList.remove("is-stale");
     const drawn = results.map(({ model, result }) => {
       const content = result.kind === "output" ? drawResult(result, model.output_schema) : drawProblem(result, retry);
+      if (result.kind === "output" && model.explain_path) content.append(drawWhy(model, payload));
       if (results.length === 1) return content;
       const heading = element("h3", "h6", `${model.display_name} ${model.version}`);
       return element("div", "col-sm-6", heading, content);

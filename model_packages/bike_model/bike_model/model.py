@@ -3,6 +3,7 @@
 import json
 import math
 from calendar import month_name
+from functools import cached_property
 from typing import Any
 
 from bike_model.background import draw_days
@@ -119,7 +120,11 @@ class BikeModel(OnnxModel):
         super().__init__()
         document = json.loads(self.artifact_path("parameters.json").read_text(encoding="utf-8"))
         self._parameters = Parameters.from_json(document)
-        self._usual_days = draw_days(self.artifact_path("reference.json"))
+
+    @cached_property
+    def _usual_days(self) -> list[Payload]:
+        # Not at the start: the training asks the model before there is a reference.
+        return draw_days(self.artifact_path("reference.json"))
 
     def encode(self, payloads: list[Payload]) -> Arrays:
         return {"features": build_features([normalise(payload) for payload in payloads], self._parameters)}

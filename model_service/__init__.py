@@ -5,20 +5,20 @@ and every process that runs one can import `MLModel` without a web framework.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+import typing
 
 from model_service.errors import ServiceError
 from model_service.model import MLModel
 from model_service.records import Violation
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from model_service.notebook import load as load
 
 __version__ = "0.1.0"
 
 __all__ = ["MLModel", "ServiceError", "Violation", "__version__"]
 
-if not TYPE_CHECKING:  # who checks types shall still be told of names that are not there
+if not typing.TYPE_CHECKING:  # who checks types shall still be told of names that are not there
 
     def __getattr__(name: str) -> object:
         """Return `model_service.notebook.load` as ``model_service.load``; it needs the extra ``serve``.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from s3fs import S3FileSystem
 
 #: It takes a free port itself: one that was found for it could be taken by another test's server meanwhile.
@@ -18,6 +19,15 @@ server.start()
 print(server.get_host_and_port()[1], flush=True)
 threading.Event().wait()
 """
+
+
+def make_bucket(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Make a bucket on a server, and have this process's clients ask that server."""
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    # Clients are kept for those who ask with the same words: they would ask another server, or without keys.
+    S3FileSystem.clear_instance_cache()
+    S3FileSystem(skip_instance_cache=True).mkdir(name)
 
 
 @contextmanager
@@ -37,5 +47,3 @@ def serve_buckets() -> Iterator[dict[str, str]]:
             yield {**keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
         finally:
             server.kill()
-            # Clients are kept for those who ask with the same words, and would ask this server for ever.
-            S3FileSystem.clear_instance_cache()

@@ -292,7 +292,7 @@ def test_a_shadow_gets_its_share(start_shadow):
 
 def test_a_shadow_that_hangs_touches_nothing(start_shadow, monkeypatch):
     monkeypatch.setattr("model_service.shadows.MAX_ROWS", 50)
-    service = start_shadow(timeout_s=600)
+    service = start_shadow(timeout_s=5)
     ask(service, 7)
     for _ in range(100):
         ask(service, 1)

@@ -10,7 +10,7 @@ import time
 
 import fsspec
 import pytest
-from buckets import serve_buckets
+from buckets import make_bucket, serve_buckets
 from commanding import invoke, misuse
 from serving import TESTS, Server
 
@@ -175,10 +175,8 @@ def elsewhere(request, monkeypatch, work, tmp_path):
         return f"file://{tmp_path / 'there'}"
     if request.param == "memory":
         return f"memory://there-{secrets.token_hex(4)}"
-    for name, value in request.getfixturevalue("buckets").items():
-        monkeypatch.setenv(name, value)
     bucket = f"rows-{secrets.token_hex(4)}"
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(bucket)
+    make_bucket(request.getfixturevalue("buckets"), monkeypatch, bucket)
     return f"s3://{bucket}/there"
 
 
@@ -243,11 +241,10 @@ def test_a_run_whose_target_is_elsewhere_is_resumed(configure, work, elsewhere, 
         stopped.append(reached.rows)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("model_service.cli.score.save_reached", stop)
-    invoke(config, "score", "double_model", *files)
+    with monkeypatch.context() as patch:  # the way to the bucket stays
+        patch.setattr("model_service.cli.score.save_reached", stop)
+        invoke(config, "score", "double_model", *files)
     assert stopped == [1000]
-    monkeypatch.undo()
-    monkeypatch.chdir(work)
     result = score(config, *files, "--resume", code=ROWS_FAILED)
     assert "2500 rows, 1500 failed" in result.stderr
     score(config, "--input", "rows.csv", "--output", "whole.csv", code=ROWS_FAILED)

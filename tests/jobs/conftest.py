@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import s3fs
-from buckets import serve_buckets
+from buckets import make_bucket, serve_buckets
 from jobs_workers import LocalWorker
 from postgresql import PostgreSQL
 
@@ -62,10 +61,8 @@ def buckets() -> Iterator[dict[str, str]]:
 @pytest.fixture
 def bucket_url(buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a folder in a new bucket."""
-    for name, value in buckets.items():
-        monkeypatch.setenv(name, value)
     bucket = f"jobs-{secrets.token_hex(4)}"
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(bucket)
+    make_bucket(buckets, monkeypatch, bucket)
     return f"s3://{bucket}/files"
 
 

@@ -160,6 +160,12 @@ class MediaTypeUnsupported(CallerError):
     code = "media_type_unsupported"
 
 
+class ExplanationNotOffered(CallerError):
+    """The model offers no explanations."""
+
+    code = "explanation_not_offered"
+
+
 class JobNotFound(CallerError):
     """There is no such job, or no longer."""
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from model_service.errors import PayloadMalformed
 from model_service.records import Output, Payload, Schema
-from model_service.schema.columns import find_types
-from model_service.schema.node import Node, read_node
+from model_service.schema.cells import Place, PlaceFinder
+from model_service.schema.node import read_node
 
 #: pandas' own values for what is not there; they compare with nothing.
 _MISSING = ("NAType", "NaTType")
@@ -78,24 +78,25 @@ def read_frame(frame: Any, schema: Schema) -> list[Payload]:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         raise PayloadMalformed("two columns of the frame have the same name; rename one")
-    root = read_node(schema)
-    fields = root.fields()
-    paths = [_find_path(name, root) for name in names]
-    if fields and not any(paths):
+    finder = PlaceFinder(schema)
+    fields, is_closed = finder.names, read_node(schema).is_closed
+    found = [finder.find(name) for name in names]
+    places = [place if place is not None and place.path[0] in fields else None for place in found]
+    if fields and not any(places):
         raise PayloadMalformed(f"no column of the frame is a field of the model; its fields are {', '.join(fields)}")
     kept = [
-        (place, path or [name], *_describe_field(path, root))
-        for place, (name, path) in enumerate(zip(names, paths, strict=True))
-        if path or not root.is_closed
+        (column, place or Place((name,), ()))
+        for column, (name, place) in enumerate(zip(names, places, strict=True))
+        if place is not None or not is_closed
     ]
     rows = frame.iter_rows() if find_library(frame) == "polars" else frame.itertuples(index=False, name=None)
     payloads = []
     for row in rows:
         payload: Payload = {}
-        for place, path, takes_null, wanted in kept:
-            value = to_plain(_fit_format(row[place], wanted))
-            if value is not None or takes_null:
-                _put(payload, path, value)
+        for column, place in kept:
+            value = to_plain(_fit_format(row[column], place.format))
+            if value is not None or "null" in place.types:
+                _put(payload, place.path, value)
         payloads.append(payload)
     return payloads
 
@@ -111,24 +112,6 @@ def make_frame(frame: Any, outputs: list[Output], schema: Schema) -> Any:
     return library.DataFrame(columns, index=frame.index, columns=names)
 
 
-def _find_path(name: str, root: Node) -> list[str]:
-    """Return the fields that lead to a column's value; none where the model has no such field."""
-    if name in root.fields():
-        return [name]
-    head, _, rest = name.partition(".")
-    inner = root.fields().get(head)
-    path = _find_path(rest, inner) if inner is not None and rest else []
-    return [head, *path] if path else []
-
-
-def _describe_field(path: list[str], root: Node) -> tuple[bool, str]:
-    """Return whether null may be in a field, and the format of its texts."""
-    node = root
-    for name in path:
-        node = node.fields()[name]
-    return bool(path) and "null" in find_types(node), node.text("format")
-
-
 def _fit_format(value: Any, wanted: str) -> Any:
     """Return a day where a day is wanted, and a moment with its offset; one without is UTC."""
     if is_missing(value) or not isinstance(value, datetime.date):
@@ -141,7 +124,7 @@ def _fit_format(value: Any, wanted: str) -> Any:
     return value
 
 
-def _put(payload: Payload, path: list[str], value: Any) -> None:
+def _put(payload: Payload, path: Sequence[str], value: Any) -> None:
     for name in path[:-1]:
         payload = payload.setdefault(name, {})
     payload[path[-1]] = value

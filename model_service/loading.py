@@ -125,7 +125,7 @@ def list_model_classes(package: str) -> list[str]:
             return [f"{module_path}:{name}" for name in named]
     raise ModelImportFailed(
         f"the package '{package}' shows no MLModel subclass",
-        cause=f"neither '{package}' nor '{package}.model' has one with a qualified_name",
+        cause=f"neither '{package}' nor '{package}.model' has one",
         remedy=f"name the class, as in {package}.module:Class",
     )
 

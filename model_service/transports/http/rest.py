@@ -82,7 +82,7 @@ def _answer(
         target: The model.
         config: The bounds.
         context: Of a request that the loop has handed on: its payload is hardly valid.
-        turn: Held while such a payload is read and explained.
+        turn: Held while such a payload is read and explained; ``None`` for a request that nobody has judged yet.
     """
     if (pairing := find_pairing(request)) is not None:
         return answer_file(request, pairing, service, target, config)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model_service.config_file import load_config
 from model_service.errors import ConfigInvalid, ReloadFailed, ServiceError
+from model_service.home import make_environment
 from model_service.reporting import ModelReport, report_models, restore_model
 from model_service.service import Service
 from model_service.strict_json import decode_json, encode_json
@@ -31,7 +32,7 @@ def describe_models(config: Path) -> list[ModelReport]:
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", "model_service.describing", str(config)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=make_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             timeout=_TIMEOUT_S,

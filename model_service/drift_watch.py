@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from model_service.fleet import Fleet
+from model_service.home import make_environment
 from model_service.metrics import families
 from model_service.metrics.figures import Key
 from model_service.metrics.meters import Meters
@@ -92,7 +93,7 @@ class DriftWatch:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=make_environment(),
         ) as process:
             os.setpriority(os.PRIO_PROCESS, process.pid, _LOWEST_PRIORITY)
             watcher = threading.Thread(target=self._end_in_time, args=[process], name="drift", daemon=True)

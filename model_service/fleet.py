@@ -10,7 +10,6 @@ No socket is closed for good while a connection waits in it, so none is lost. On
 worker replaced.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from model_service.config_file import write_config
 from model_service.home import (
     CONFIG_FILE,
     Home,
+    make_environment,
     name_generation,
     name_grpc_presence,
     name_loaded,
@@ -262,7 +262,7 @@ class Fleet:
                 *(["--staged"] if is_staged else []),
             ],
             pass_fds=[*sockets, standing.pipe],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=make_environment(),
             stdin=subprocess.DEVNULL,
         )
 

@@ -30,6 +30,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PREFIX, _LOCK, _CONTROL = "model-service-", "lock", "control"
 
 
+def make_environment() -> dict[str, str]:
+    """Return the environment of a process of the same interpreter that finds the packages which this one finds."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def name_signal(number: int) -> str:
     """Return what people call the signal that has ended a process."""
     try:

@@ -5,7 +5,6 @@ ends is started again, after longer and longer: it takes no request with it, so 
 """
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from model_service.config_jobs import JobsConfig
+from model_service.home import make_environment
 from model_service.jobs import places
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,6 @@ class JobProcesses:
                 *("--home", str(self._home), "--generation", str(self._generation), "--pipe", str(self._pipe)),
             ],
             pass_fds=[self._pipe],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=make_environment(),
             stdin=subprocess.DEVNULL,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model_service.backends.process.status import STOP_SIGNAL
 from model_service.config import ModelConfig
-from model_service.home import measure_memory
+from model_service.home import make_environment, measure_memory
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class SpawnedProcess:
         self._label = label
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         # The same interpreter finds what this process finds; another one has its own packages.
-        environment = {**os.environ} if config.python else {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {**os.environ} if config.python else make_environment()
         self._process = subprocess.Popen(  # noqa: S603 - the operator's own interpreter and class
             [
                 *(str(config.python or sys.executable), "-P", "-m", "model_service.backends.process.worker"),
